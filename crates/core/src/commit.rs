@@ -1,0 +1,88 @@
+//! Commits: immutable maps from every asset to its exact version.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::asset::Kind;
+use crate::fingerprint::Fingerprint;
+use crate::interval::IntervalSet;
+use crate::name::AssetName;
+use crate::time::Timestamp;
+use crate::version::Version;
+
+/// Identifies a commit by the hash of its content.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct CommitId(pub String);
+
+impl CommitId {
+    /// The first 10 digits, for people.
+    pub fn short(&self) -> &str {
+        self.0.get(..10).unwrap_or(&self.0)
+    }
+}
+
+impl fmt::Display for CommitId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// One asset in a commit.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Pin {
+    /// What the asset is.
+    pub kind: Kind,
+    /// What defined it when this version was made.
+    pub fingerprint: Fingerprint,
+    /// Per output column, what defined it; empty for assets without columns.
+    #[serde(default)]
+    pub columns: BTreeMap<String, Fingerprint>,
+    /// Its exact version.
+    pub version: Version,
+    /// Which time it covers, for incremental tables.
+    #[serde(default)]
+    pub intervals: IntervalSet,
+    /// Rows of the table version, where there is one.
+    pub rows: Option<u64>,
+    /// Digest of the table version's rows as a multiset, or of the model's stored form.
+    pub digest: Option<String>,
+    /// The exact versions it was made from, by asset.
+    #[serde(default)]
+    pub inputs: BTreeMap<AssetName, String>,
+}
+
+/// An immutable map: asset to exact version, for all kinds at once.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Commit {
+    /// Hash of all other fields.
+    pub id: CommitId,
+    /// The commit that the environment pointed at before.
+    pub parent: Option<CommitId>,
+    /// The environment it was made in.
+    pub environment: String,
+    /// When it was made, on the machine's clock.
+    pub created_at: Timestamp,
+    /// The logical clock: nothing that became known later is in it.
+    pub as_of: Timestamp,
+    /// Who made it.
+    pub author: String,
+    /// Why: `apply`, `run`, `rollback to …`.
+    pub reason: String,
+    /// The project's git revision, if it is in git.
+    pub git_revision: Option<String>,
+    /// Every asset's version.
+    pub assets: BTreeMap<AssetName, Pin>,
+}
+
+impl Commit {
+    /// Sets [`Commit::id`] from the rest.
+    #[must_use]
+    pub fn sealed(mut self) -> Self {
+        self.id = CommitId(String::new());
+        let content = serde_json::to_vec(&self).unwrap_or_default();
+        self.id = CommitId(Fingerprint::of([content]).as_str().to_owned());
+        self
+    }
+}

@@ -1,0 +1,153 @@
+//! Events: everything that happened, append-only. State is what the events say.
+
+use serde::{Deserialize, Serialize};
+
+use crate::name::AssetName;
+use crate::time::Timestamp;
+
+/// What kind of thing happened; the stored text is dotted, such as `step.finished`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum EventKind {
+    /// A plan or schedule began to be executed. Key: run id.
+    #[serde(rename = "run.started")]
+    RunStarted,
+    /// A run ended, well or not. Key: run id.
+    #[serde(rename = "run.finished")]
+    RunFinished,
+    /// A step's output exists and is exact. Key: the step's cache key.
+    #[serde(rename = "step.finished")]
+    StepFinished,
+    /// A step failed. Key: the step's cache key.
+    #[serde(rename = "step.failed")]
+    StepFailed,
+    /// A delivery was landed. Key: `source/path/hash`.
+    #[serde(rename = "file.landed")]
+    FileLanded,
+    /// A delivery or some of its rows were set aside. Key: `source/path/hash`.
+    #[serde(rename = "file.rejected")]
+    FileRejected,
+    /// Checks of a version were evaluated. Key: asset.
+    #[serde(rename = "checks.evaluated")]
+    ChecksEvaluated,
+    /// An environment moved to a commit. Key: environment.
+    #[serde(rename = "commit.made")]
+    CommitMade,
+    /// A model version was registered. Key: `model@number`.
+    #[serde(rename = "model.registered")]
+    ModelRegistered,
+    /// A model version was judged by its gates. Key: `model@number`.
+    #[serde(rename = "gates.evaluated")]
+    GatesEvaluated,
+    /// An endpoint serves something else. Key: endpoint.
+    #[serde(rename = "endpoint.deployed")]
+    EndpointDeployed,
+    /// Rows were scored. Key: endpoint.
+    #[serde(rename = "endpoint.scored")]
+    EndpointScored,
+    /// A monitor looked. Key: monitor.
+    #[serde(rename = "monitor.evaluated")]
+    MonitorEvaluated,
+    /// An alert was raised. Key: alert id.
+    #[serde(rename = "alert.raised")]
+    AlertRaised,
+    /// An incident was opened, grew or ended; the newest event is its state. Key: incident id.
+    #[serde(rename = "incident.changed")]
+    IncidentChanged,
+    /// A project definition was applied; the body maps assets to definitions. Key: environment.
+    #[serde(rename = "project.applied")]
+    ProjectApplied,
+}
+
+impl EventKind {
+    /// The stored text.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::RunStarted => "run.started",
+            Self::RunFinished => "run.finished",
+            Self::StepFinished => "step.finished",
+            Self::StepFailed => "step.failed",
+            Self::FileLanded => "file.landed",
+            Self::FileRejected => "file.rejected",
+            Self::ChecksEvaluated => "checks.evaluated",
+            Self::CommitMade => "commit.made",
+            Self::ModelRegistered => "model.registered",
+            Self::GatesEvaluated => "gates.evaluated",
+            Self::EndpointDeployed => "endpoint.deployed",
+            Self::EndpointScored => "endpoint.scored",
+            Self::MonitorEvaluated => "monitor.evaluated",
+            Self::AlertRaised => "alert.raised",
+            Self::IncidentChanged => "incident.changed",
+            Self::ProjectApplied => "project.applied",
+        }
+    }
+
+    /// The kind whose stored text is `text`.
+    pub fn parse(text: &str) -> Option<Self> {
+        serde_json::from_value(serde_json::Value::String(text.to_owned())).ok()
+    }
+}
+
+/// An event that is not stored yet.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NewEvent {
+    /// When, on the machine's clock.
+    pub at: Timestamp,
+    /// When, on the logical clock.
+    pub as_of: Timestamp,
+    /// The environment it belongs to.
+    pub environment: String,
+    /// The run it belongs to.
+    pub run: Option<String>,
+    /// The asset it is about.
+    pub asset: Option<AssetName>,
+    /// What happened.
+    pub kind: EventKind,
+    /// What later readers look it up by, as [`EventKind`] says.
+    pub key: String,
+    /// The particulars.
+    pub body: serde_json::Value,
+}
+
+/// A stored event.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// Position in the log, from 1, without gaps.
+    pub sequence: u64,
+    /// What happened.
+    #[serde(flatten)]
+    pub event: NewEvent,
+}
+
+/// Which events are asked for; absent fields match all.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct EventFilter {
+    /// Of this environment.
+    pub environment: Option<String>,
+    /// Of this run.
+    pub run: Option<String>,
+    /// About this asset.
+    pub asset: Option<AssetName>,
+    /// Of one of these kinds; empty matches all.
+    pub kinds: Vec<EventKind>,
+    /// With this key.
+    pub key: Option<String>,
+    /// With a logical time of at least this.
+    pub from: Option<Timestamp>,
+    /// With a logical time before this.
+    pub until: Option<Timestamp>,
+    /// At most so many, the newest; always answered oldest first.
+    pub last: Option<u32>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stored_text_and_kind_agree() {
+        for text in ["run.started", "step.finished", "model.registered", "incident.changed", "project.applied"] {
+            assert_eq!(EventKind::parse(text).unwrap().as_str(), text);
+        }
+        assert_eq!(EventKind::parse("nope"), None);
+    }
+}

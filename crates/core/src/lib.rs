@@ -1,0 +1,30 @@
+//! The nouns of Baton and the ports to the outside.
+//!
+//! Start at [`asset`] (what a project declares), then [`commit`] (what an environment points at) and [`event`]
+//! (what happened). Everything here is plain data or a trait: no IO, no async runtime, no clock of its own.
+
+pub mod asset;
+pub mod check;
+pub mod commit;
+pub mod duration;
+pub mod event;
+pub mod failpoint;
+pub mod fingerprint;
+pub mod graph;
+pub mod incident;
+pub mod interval;
+pub mod name;
+pub mod ports;
+pub mod scalar;
+pub mod time;
+pub mod version;
+
+pub use asset::{Asset, Definition, Kind};
+pub use commit::{Commit, CommitId, Pin};
+pub use event::{Event, EventKind, NewEvent};
+pub use fingerprint::Fingerprint;
+pub use graph::Graph;
+pub use interval::{Interval, IntervalSet};
+pub use name::AssetName;
+pub use time::{Clock, Timestamp};
+pub use version::{TableVersion, Version};

@@ -1,0 +1,1 @@
+//! Diagnostic, codes, spans, renderers for terminal, JSON and HTTP

@@ -1,0 +1,1 @@
+//! Table versions: write, append, merge, restore; snapshot to file list

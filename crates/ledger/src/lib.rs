@@ -1,0 +1,1 @@
+//! The state ports on SQLite; migrations; the sealed event log

@@ -1,0 +1,1 @@
+//! Detectors, alerts, incidents, causes; pure

@@ -1,0 +1,1 @@
+//! Scheduler, execution of stages, resume

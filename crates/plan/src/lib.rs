@@ -1,0 +1,1 @@
+//! Desired against recorded to Plan to stages; blast radius; pure

@@ -1,0 +1,1 @@
+//! Folder to Project and all diagnostics; YAML, templates, dbt projects; JSON Schema

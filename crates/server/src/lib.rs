@@ -1,0 +1,1 @@
+//! axum: API, compat protocols (one folder each)

@@ -1,0 +1,1 @@
+//! Online store, endpoint router, prediction log
