@@ -36,6 +36,9 @@ pub struct Pin {
     pub kind: Kind,
     /// What defined it when this version was made.
     pub fingerprint: Fingerprint,
+    /// Hash of what does not decide its content: owner, description, tags, checks.
+    #[serde(default)]
+    pub metadata: Option<Fingerprint>,
     /// Per output column, what defined it; empty for assets without columns.
     #[serde(default)]
     pub columns: BTreeMap<String, Fingerprint>,
@@ -48,6 +51,10 @@ pub struct Pin {
     pub rows: Option<u64>,
     /// Digest of the table version's rows as a multiset, or of the model's stored form.
     pub digest: Option<String>,
+    /// The newest instant, in microseconds, at which one of its rows became known; `None` when no row has one.
+    /// From that instant of the logical clock on, the clock no longer decides what readers see of this version.
+    #[serde(default)]
+    pub known_through: Option<i64>,
     /// The exact versions it was made from, by asset.
     #[serde(default)]
     pub inputs: BTreeMap<AssetName, String>,
