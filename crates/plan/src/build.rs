@@ -117,10 +117,7 @@ fn compare_definition(planned: &mut PlannedAsset, desired: &DesiredAsset, pin: &
     }
 }
 
-fn column_changes(
-    recorded: &BTreeMap<String, Fingerprint>,
-    desired: &BTreeMap<String, Fingerprint>,
-) -> ColumnChanges {
+fn column_changes(recorded: &BTreeMap<String, Fingerprint>, desired: &BTreeMap<String, Fingerprint>) -> ColumnChanges {
     let missing_in = |other: &BTreeMap<String, Fingerprint>, these: &BTreeMap<String, Fingerprint>| {
         these.keys().filter(|name| !other.contains_key(*name)).cloned().collect()
     };
@@ -156,7 +153,8 @@ fn compare_data(
         }
     }
     let reads_data = matches!(desired.kind, Kind::Table | Kind::FeatureView);
-    let moved: Vec<&str> = desired.inputs.iter().filter(|name| moving.contains(*name)).map(|name| name.as_str()).collect();
+    let moved: Vec<&str> =
+        desired.inputs.iter().filter(|name| moving.contains(*name)).map(|name| name.as_str()).collect();
     if reads_data && !moved.is_empty() {
         planned.change = Change::Data;
         planned.reasons.push(format!("reads {}", moved.join(", ")));

@@ -6,7 +6,8 @@ use crate::plan::{Change, Plan, PlannedAsset};
 
 /// Renders `plan`; assets without change are counted only.
 pub fn render_text(plan: &Plan) -> String {
-    let mut text = format!("Plan for environment `{}` as of {}\n\n", plan.environment, plan.as_of.format("%Y-%m-%d %H:%M UTC"));
+    let mut text =
+        format!("Plan for environment `{}` as of {}\n\n", plan.environment, plan.as_of.format("%Y-%m-%d %H:%M UTC"));
     if plan.is_empty() {
         text.push_str("  No changes: the environment is what the project asks for.\n");
         return text;
