@@ -1,1 +1,3 @@
 //! Test project harness and contract suites.
+
+pub mod ledger_suite;

@@ -1,0 +1,105 @@
+//! Proofs over the sealed log: everything computed again, and single events proven to be in it.
+
+use baton_core::ports::{LedgerError, LogRoot};
+use sqlx::SqliteConnection;
+
+use crate::error::{damaged, storage};
+use crate::merkle::{self, Frontier, Hash};
+use crate::record::EventRow;
+use crate::sqlite::{SqliteLedger, read_frontier};
+
+/// Events that are checked at a time, which bounds memory.
+const CHUNK: i64 = 4096;
+
+/// Shows that an event is in the log of a given root (RFC 6962, section 2.1.1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InclusionProof {
+    /// The event's leaf hash.
+    pub leaf: Hash,
+    /// The event's sequence number, from 1.
+    pub sequence: u64,
+    /// The log for which the proof holds.
+    pub root: LogRoot,
+    /// The audit path, lowest sibling first.
+    pub path: Vec<Hash>,
+}
+
+impl InclusionProof {
+    /// Whether the path leads from the leaf to the root.
+    pub fn holds(&self) -> bool {
+        let found = merkle::root_from_path(self.leaf, self.sequence.wrapping_sub(1), self.root.size, &self.path);
+        found.is_some_and(|found| hex::encode(found) == self.root.hash)
+    }
+}
+
+impl SqliteLedger {
+    /// Computes every leaf and the root again from the stored events, and answers the root.
+    ///
+    /// # Errors
+    /// [`LedgerError::Damaged`] names the first event that is missing or was changed, [`LedgerError::Storage`] when the
+    /// events cannot be read.
+    pub async fn verify(&self) -> Result<LogRoot, LedgerError> {
+        // One transaction, so that events appended meanwhile do not look like damage.
+        let mut snapshot = self.connections.readers.begin().await.map_err(|error| storage("verify the log", &error))?;
+        let recorded = read_frontier(&mut snapshot).await?;
+        let mut computed = Frontier::default();
+        while check_chunk(&mut snapshot, &mut computed).await? {}
+        let first_missing = || damaged(format!("event {}", computed.size() + 1), "it is missing");
+        match (computed.size(), recorded.size()) {
+            (found, expected) if found < expected => Err(first_missing()),
+            (found, expected) if found > expected => {
+                Err(damaged(format!("event {}", expected + 1), "it was added without being sealed"))
+            }
+            _ if computed != recorded => {
+                Err(damaged("the log's head", "events were rewritten together with their hashes"))
+            }
+            (size, _) => Ok(LogRoot { size, hash: hex::encode(computed.root()) }),
+        }
+    }
+
+    /// Proves that the event with this sequence number is in the log; `None` when there is no such event. Reads all leaf
+    /// hashes.
+    ///
+    /// # Errors
+    /// [`LedgerError::Storage`] when the log cannot be read.
+    pub async fn prove_inclusion(&self, sequence: u64) -> Result<Option<InclusionProof>, LedgerError> {
+        let leaves = self.leaves().await?;
+        let Some(index) = sequence.checked_sub(1).map(|index| index as usize) else { return Ok(None) };
+        let Some(leaf) = leaves.get(index).copied() else { return Ok(None) };
+        let root = LogRoot { size: leaves.len() as u64, hash: hex::encode(merkle::root(&leaves)) };
+        Ok(Some(InclusionProof { leaf, sequence, root, path: merkle::inclusion_path(&leaves, index) }))
+    }
+
+    async fn leaves(&self) -> Result<Vec<Hash>, LedgerError> {
+        let rows: Vec<Vec<u8>> = sqlx::query_scalar("SELECT leaf FROM event ORDER BY sequence")
+            .fetch_all(&self.connections.readers)
+            .await
+            .map_err(|error| storage("read the log's leaves", &error))?;
+        rows.iter().map(|leaf| Hash::try_from(leaf.as_slice()).map_err(|error| damaged("a leaf hash", error))).collect()
+    }
+}
+
+/// Checks the events after those in `computed` and adds their leaves; `false` when there are no more.
+async fn check_chunk(connection: &mut SqliteConnection, computed: &mut Frontier) -> Result<bool, LedgerError> {
+    let rows: Vec<EventRow> = sqlx::query_as(
+        "SELECT sequence, at, as_of, environment, run, asset, kind, key, body, leaf FROM event
+         WHERE sequence > ? ORDER BY sequence LIMIT ?",
+    )
+    .bind(computed.size().cast_signed())
+    .bind(CHUNK)
+    .fetch_all(connection)
+    .await
+    .map_err(|error| storage("verify the log", &error))?;
+    for row in &rows {
+        let expected = computed.size() + 1;
+        if row.sequence.cast_unsigned() != expected {
+            return Err(damaged(format!("event {expected}"), "it is missing"));
+        }
+        let leaf = row.computed_leaf();
+        if row.leaf != leaf {
+            return Err(damaged(format!("event {expected}"), "it was changed after it was sealed"));
+        }
+        computed.push(leaf);
+    }
+    Ok(!rows.is_empty())
+}

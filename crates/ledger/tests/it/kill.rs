@@ -1,0 +1,62 @@
+//! `kill -9` of a process that appends: every acknowledged event is there, and the lock is free.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
+
+use baton_core::event::{EventFilter, EventKind, NewEvent};
+use baton_core::ports::Ledger as _;
+use baton_core::time::timestamp_from_micros;
+use baton_ledger::SqliteLedger;
+
+const LEDGER: &str = "BATON_TEST_LEDGER";
+
+/// Not a test of its own: the process that is killed. It prints each sequence number once it is acknowledged.
+#[tokio::test]
+#[ignore = "run by `acknowledged_events_survive_a_kill`"]
+#[expect(clippy::print_stderr, reason = "the parent process reads it")]
+async fn append_until_killed() {
+    let Some(path) = std::env::var_os(LEDGER) else { return };
+    let ledger = SqliteLedger::open(path).await.unwrap();
+    let _guard = ledger.lock("prod", "baton apply").unwrap();
+    for number in 0..1_000_000 {
+        let event = NewEvent {
+            at: timestamp_from_micros(number),
+            as_of: timestamp_from_micros(number),
+            environment: "prod".to_owned(),
+            run: None,
+            asset: None,
+            kind: EventKind::StepFinished,
+            key: number.to_string(),
+            body: serde_json::Value::Null,
+        };
+        eprintln!("acknowledged {}", ledger.append(vec![event]).await.unwrap());
+    }
+}
+
+#[tokio::test]
+async fn acknowledged_events_survive_a_kill() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.sqlite");
+    let mut total = 0;
+    for kill_after in [1, 17, 60] {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--ignored", "--exact", "kill::append_until_killed", "--nocapture"])
+            .env(LEDGER, &path)
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+        let acknowledged = lines.filter_map(|line| line.strip_prefix("acknowledged ")?.parse::<u64>().ok());
+        let last = acknowledged.take(kill_after).last().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+
+        let ledger = SqliteLedger::open(&path).await.unwrap();
+        ledger.lock("prod", "baton run").unwrap();
+        let found = ledger.events(&EventFilter::default()).await.unwrap();
+        assert!(last > total && found.len() as u64 >= last, "{} events, {last} acknowledged", found.len());
+        assert_eq!(ledger.verify().await.unwrap().size, found.len() as u64);
+        total = found.len() as u64;
+    }
+}
