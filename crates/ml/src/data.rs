@@ -131,9 +131,7 @@ impl<'a> LabelledRows<'a> {
         if task == Task::Regression {
             return Ok(());
         }
-        let refuse = |reason: String| {
-            Err(MlError::Labels { task: task.to_string(), reason })
-        };
+        let refuse = |reason: String| Err(MlError::Labels { task: task.to_string(), reason });
         if let Some(other) = self.labels.iter().find(|label| **label != 0.0 && **label != 1.0) {
             return refuse(format!("a label is {other}, but only 0 and 1 are allowed"));
         }

@@ -136,23 +136,16 @@ pub enum MlError {
 impl MlError {
     /// A training failure of one algorithm, with what its library said.
     pub(crate) fn training(algorithm: &str, reason: impl ToString) -> Self {
-        Self::Training {
-            algorithm: algorithm.to_owned(),
-            reason: reason.to_string(),
-        }
+        Self::Training { algorithm: algorithm.to_owned(), reason: reason.to_string() }
     }
 
     /// A stored model that cannot be read.
     pub(crate) fn unreadable(reason: impl ToString) -> Self {
-        Self::ModelUnreadable {
-            reason: reason.to_string(),
-        }
+        Self::ModelUnreadable { reason: reason.to_string() }
     }
 
     /// A model that failed to predict.
     pub(crate) fn prediction(reason: impl ToString) -> Self {
-        Self::Prediction {
-            reason: reason.to_string(),
-        }
+        Self::Prediction { reason: reason.to_string() }
     }
 }

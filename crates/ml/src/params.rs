@@ -43,8 +43,7 @@ impl Params {
     /// These parameters with those of `other` written over them.
     #[must_use]
     pub fn overlaid(mut self, other: &Self) -> Self {
-        self.0
-            .extend(other.0.iter().map(|(name, value)| (name.clone(), *value)));
+        self.0.extend(other.0.iter().map(|(name, value)| (name.clone(), *value)));
         self
     }
 
@@ -73,20 +72,13 @@ impl fmt::Display for Params {
 }
 
 fn check(algorithm: &str, specs: &[ParamSpec], name: &str, value: f64) -> Result<()> {
-    let refuse = |reason: String| MlError::Parameter {
-        algorithm: algorithm.to_owned(),
-        name: name.to_owned(),
-        reason,
-    };
+    let refuse = |reason: String| MlError::Parameter { algorithm: algorithm.to_owned(), name: name.to_owned(), reason };
     let Some(spec) = specs.iter().find(|spec| spec.name == name) else {
         let known: Vec<_> = specs.iter().map(|spec| spec.name).collect();
         return Err(refuse(format!("no such parameter; it takes {}", known.join(", "))));
     };
     if !(spec.min..=spec.max).contains(&value) {
-        return Err(refuse(format!(
-            "{value} is out of range; it takes {} to {}",
-            spec.min, spec.max
-        )));
+        return Err(refuse(format!("{value} is out of range; it takes {} to {}", spec.min, spec.max)));
     }
     if spec.whole && value.fract() != 0.0 {
         return Err(refuse(format!("{value} is not a whole number")));
@@ -124,9 +116,6 @@ mod tests {
             &[("depth", 40.0)],
             expect!["parameter `depth` of `trees`: 40 is out of range; it takes 1 to 16"],
         );
-        check_resolved(
-            &[("depth", 2.5)],
-            expect!["parameter `depth` of `trees`: 2.5 is not a whole number"],
-        );
+        check_resolved(&[("depth", 2.5)], expect!["parameter `depth` of `trees`: 2.5 is not a whole number"]);
     }
 }

@@ -24,11 +24,8 @@ pub(super) fn learn(batches: &[RecordBatch], feature: &str) -> Result<FeatureCol
             }
         }
     }
-    let kind = if categorical {
-        FeatureKind::Categorical { categories: by_frequency(counts) }
-    } else {
-        FeatureKind::Numeric
-    };
+    let kind =
+        if categorical { FeatureKind::Categorical { categories: by_frequency(counts) } } else { FeatureKind::Numeric };
     Ok(FeatureColumn { name: feature.to_owned(), kind })
 }
 
@@ -109,19 +106,13 @@ fn is_text(feature: &str, data_type: &DataType) -> Result<bool> {
 }
 
 fn as_text(feature: &str, column: &ArrayRef) -> Result<ArrayRef> {
-    cast(column, &DataType::Utf8)
-        .map_err(|error| wrong_type(feature, column.data_type(), &error.to_string()))
+    cast(column, &DataType::Utf8).map_err(|error| wrong_type(feature, column.data_type(), &error.to_string()))
 }
 
 fn as_number(feature: &str, column: &ArrayRef) -> Result<ArrayRef> {
-    cast(column, &DataType::Float64)
-        .map_err(|error| wrong_type(feature, column.data_type(), &error.to_string()))
+    cast(column, &DataType::Float64).map_err(|error| wrong_type(feature, column.data_type(), &error.to_string()))
 }
 
 fn wrong_type(feature: &str, data_type: &DataType, advice: &str) -> MlError {
-    MlError::FeatureType {
-        feature: feature.to_owned(),
-        data_type: data_type.to_string(),
-        advice: advice.to_owned(),
-    }
+    MlError::FeatureType { feature: feature.to_owned(), data_type: data_type.to_string(), advice: advice.to_owned() }
 }

@@ -70,11 +70,9 @@ impl From<FeatureEncoder> for Vec<FeatureColumn> {
 fn codes_of(kind: &FeatureKind) -> HashMap<String, f32> {
     match kind {
         FeatureKind::Numeric => HashMap::new(),
-        FeatureKind::Categorical { categories } => categories
-            .iter()
-            .enumerate()
-            .map(|(code, category)| (category.clone(), code as f32))
-            .collect(),
+        FeatureKind::Categorical { categories } => {
+            categories.iter().enumerate().map(|(code, category)| (category.clone(), code as f32)).collect()
+        }
     }
 }
 
@@ -93,8 +91,7 @@ impl FeatureEncoder {
                 reason: format!("{} batches, {} features", batches.len(), features.len()),
             });
         }
-        let columns: Result<Vec<_>> =
-            features.iter().map(|feature| columns::learn(batches, feature)).collect();
+        let columns: Result<Vec<_>> = features.iter().map(|feature| columns::learn(batches, feature)).collect();
         Ok(columns?.into())
     }
 
