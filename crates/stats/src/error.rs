@@ -2,6 +2,8 @@
 
 use arrow::error::ArrowError;
 
+use crate::drift::{Convention, Method};
+
 /// A failure of this crate.
 #[derive(Debug, thiserror::Error)]
 pub enum StatsError {
@@ -88,4 +90,51 @@ pub enum StatsError {
     /// A kernel refused its input.
     #[error("a computation on column data failed")]
     Arrow(#[from] ArrowError),
+    /// A sample has no value left after cleaning.
+    #[error("the {sample} sample has no values; choose a window with rows")]
+    EmptySample {
+        /// Which sample.
+        sample: &'static str,
+    },
+    /// One sample is numeric, the other categorical.
+    #[error("the samples cannot be compared: one is numeric, the other categorical; read both as one type")]
+    SampleKinds,
+    /// A drift method does not fit the kind of the samples or the convention.
+    #[error(
+        "drift method `{method}` of convention `{convention}` does not score {kind} samples; choose another method or `auto`"
+    )]
+    DriftMethod {
+        /// The method.
+        method: Method,
+        /// The convention.
+        convention: Convention,
+        /// The kind of the samples.
+        kind: &'static str,
+    },
+    /// A drift method has no value for these samples.
+    #[error("drift method `{method}` is undefined here: {reason}; choose another method or more rows")]
+    DriftUndefined {
+        /// The method.
+        method: Method,
+        /// Why.
+        reason: &'static str,
+    },
+    /// A threshold cannot be learned from the reference.
+    #[error("no threshold can be learned for drift method `{method}`: {reason}; give a threshold")]
+    DriftThreshold {
+        /// The method.
+        method: Method,
+        /// Why.
+        reason: &'static str,
+    },
+    /// A name is none of those known.
+    #[error("unknown {noun} `{name}`; known are {known}")]
+    UnknownName {
+        /// What the name should denote.
+        noun: &'static str,
+        /// The name.
+        name: String,
+        /// The known names.
+        known: String,
+    },
 }

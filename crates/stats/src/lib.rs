@@ -4,5 +4,9 @@
 //! plain values. Everything in it is deterministic: the same rows in the same order give the same bits.
 
 pub mod checks;
+pub mod drift;
 pub mod error;
+pub mod metrics;
 pub mod profile;
+
+pub use error::StatsError;

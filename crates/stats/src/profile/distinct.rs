@@ -4,7 +4,6 @@
 //! insert is one compare, and a merge is a byte-wise maximum that the compiler vectorises.
 
 use super::bytes::{ByteReader, ByteWriter};
-use super::hash::hash_word;
 use crate::error::StatsError;
 
 const PRECISION: u32 = 12;
@@ -20,9 +19,7 @@ pub(super) struct DistinctSketch {
 
 impl DistinctSketch {
     pub(super) fn new() -> Self {
-        Self {
-            registers: vec![0; REGISTERS],
-        }
+        Self { registers: vec![0; REGISTERS] }
     }
 
     /// Adds a hash of `hash_word` or `hash_bytes`.
@@ -126,17 +123,16 @@ fn tau(share: f64) -> f64 {
     }
 }
 
-/// Hash of a whole number, as inserted by the collector.
-#[cfg(test)]
-fn sketch_of(values: std::ops::Range<u64>) -> DistinctSketch {
-    let mut sketch = DistinctSketch::new();
-    values.for_each(|value| sketch.insert(hash_word(value)));
-    sketch
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::profile::hash::hash_word;
+
+    fn sketch_of(values: std::ops::Range<u64>) -> DistinctSketch {
+        let mut sketch = DistinctSketch::new();
+        values.for_each(|value| sketch.insert(hash_word(value)));
+        sketch
+    }
 
     #[test]
     fn estimates_are_within_four_standard_errors() {
