@@ -117,7 +117,8 @@ mod tests {
     #[test]
     fn exact_p_values_equal_scipy() {
         for (reference, current, statistic, p_value) in KS_EXACT {
-            let result = two_sample(&grid(reference.0, reference.1, reference.2), &grid(current.0, current.1, current.2));
+            let result =
+                two_sample(&grid(reference.0, reference.1, reference.2), &grid(current.0, current.1, current.2));
             assert_close(result.statistic, statistic, 1e-12);
             assert_close(result.p_value, p_value, 1e-9);
         }
@@ -126,7 +127,8 @@ mod tests {
     #[test]
     fn large_samples_use_the_effective_size() {
         for (reference, current, statistic, p_value) in KS_LARGE {
-            let result = two_sample(&grid(reference.0, reference.1, reference.2), &grid(current.0, current.1, current.2));
+            let result =
+                two_sample(&grid(reference.0, reference.1, reference.2), &grid(current.0, current.1, current.2));
             assert_close(result.statistic, statistic, 1e-12);
             assert_close(result.p_value, p_value, 1e-6);
         }
@@ -149,7 +151,6 @@ mod tests {
         ((1000, 1.0, 0.0), (999, 1.0007, 0.5), 0.0012842842842842844, 1.0),
     ];
 
-
     const KS_LARGE: [(Grid, Grid, f64, f64); 10] = [
         ((20000, 1.0, 0.0), (5000, 4.0, 700.0), 0.03500000000000003, 0.00010811454099820625),
         ((20000, 1.0, 0.0), (40, 500.0, 3000.0), 0.15000000000000002, 0.2984139906821319),
@@ -162,5 +163,4 @@ mod tests {
         ((20000, 1.0, 0.0), (30, 10.0, 9000.0), 0.53545, 1.445020039523194e-08),
         ((100000, 1.0, 0.0), (90000, 1.1, 0.0), 0.010009999999999963, 0.00014979395098895065),
     ];
-
 }
