@@ -1,0 +1,103 @@
+//! What a commit does to the base version: from its files and the change to the files of the new version.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use baton_core::Timestamp;
+use object_store::ObjectStore;
+
+use crate::error::LakeError;
+use crate::rewrite::{Rewriter, without_keys, without_range};
+use crate::schema::evolve;
+use crate::snapshot::{FileEntry, Snapshot, StagedFile};
+use crate::writer::FileNames;
+
+/// How the new version differs from its base.
+#[derive(Debug, Clone)]
+pub enum Change {
+    /// Nothing of the base stays, its schema neither.
+    Replace(Vec<StagedFile>),
+    /// Everything of the base stays.
+    Append(Vec<StagedFile>),
+    /// The base's rows in a time range go; the files' rows come.
+    ReplaceRange {
+        /// An instant or a date column. Rows where it is null are outside of every range.
+        column: String,
+        /// The first instant of the range, in microseconds since the Unix epoch.
+        start_micros: i64,
+        /// The first instant after the range, in microseconds since the Unix epoch.
+        end_micros: i64,
+        /// The new rows.
+        files: Vec<StagedFile>,
+    },
+    /// The base's rows whose key is among the files' rows go; the files' rows come. Null equals null.
+    Merge {
+        /// The key columns.
+        keys: Vec<String>,
+        /// The new rows; what is there twice stays twice.
+        files: Vec<StagedFile>,
+    },
+}
+
+/// Who made a version, when and why; kept in the Delta log.
+#[derive(Debug, Clone)]
+pub struct CommitInfo {
+    /// Delta's word for the operation, such as `WRITE` or `MERGE`.
+    pub operation: String,
+    /// When, by the caller's clock.
+    pub at: Timestamp,
+    /// Anything that the caller wants to find again; stored as Delta's `userMetadata`.
+    pub metadata: serde_json::Value,
+}
+
+/// The content of a version that is to be made.
+pub(crate) struct Target {
+    pub(crate) schema: SchemaRef,
+    pub(crate) files: Vec<Arc<FileEntry>>,
+}
+
+impl Change {
+    /// The content of the version after this change to `base`; rows that stay in files that go are rewritten.
+    pub(crate) async fn target(
+        self,
+        store: &Arc<dyn ObjectStore>,
+        folder: &std::path::Path,
+        base: Option<&Snapshot>,
+        written: SchemaRef,
+    ) -> Result<Target, LakeError> {
+        let base_files = base.map_or_else(Vec::new, |base| base.files.clone());
+        let evolved = match base {
+            Some(base) => evolve(&base.table.location, &base.schema, &written),
+            None => Ok(written.clone()),
+        };
+        let rewriter = |schema: &SchemaRef, new_files: &[StagedFile]| Rewriter {
+            store: store.clone(),
+            folder: folder.to_owned(),
+            schema: schema.clone(),
+            names: FileNames { sequence: new_files.len(), ..FileNames::after(&base_files) },
+        };
+        Ok(match self {
+            Self::Replace(files) => Target { schema: written, files },
+            Self::Append(files) => Target { schema: evolved?, files: together(base_files, files) },
+            Self::ReplaceRange { column, start_micros, end_micros, files } => {
+                let schema = evolved?;
+                let kept =
+                    without_range(rewriter(&schema, &files), &base_files, &column, start_micros..end_micros).await?;
+                Target { schema, files: together(kept, files) }
+            }
+            Self::Merge { keys, files } => {
+                let schema = evolved?;
+                let kept = without_keys(rewriter(&schema, &files), &base_files, &keys, &files).await?;
+                Target { schema, files: together(kept, files) }
+            }
+        })
+    }
+}
+
+fn together(kept: Vec<Arc<FileEntry>>, new: Vec<StagedFile>) -> Vec<Arc<FileEntry>> {
+    let names: BTreeSet<&str> = new.iter().map(|file| file.name.as_str()).collect();
+    let mut files: Vec<_> = kept.into_iter().filter(|file| !names.contains(file.name.as_str())).collect();
+    files.extend(new.iter().cloned());
+    files
+}

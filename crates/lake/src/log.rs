@@ -1,0 +1,234 @@
+//! One table's Delta log: loading a version, following new entries, writing the next one.
+//!
+//! The only file that speaks Delta's actions. An entry is put only if no entry of its number exists, so two writers
+//! cannot make the same version. Loading a version from nothing goes through Delta's kernel, which starts at the
+//! nearest checkpoint; following the log from a known version reads the new entries only.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use baton_core::TableVersion;
+use deltalake::kernel::transaction::TransactionError;
+use deltalake::kernel::{
+    Action, CommitInfo as DeltaCommitInfo, EagerSnapshot, Metadata, MetadataExt as _, Protocol, new_metadata,
+};
+use deltalake::logstore::{CommitOrBytes, LogStoreRef, get_actions};
+use deltalake::{DeltaTable, DeltaTableBuilder, DeltaTableError, checkpoints};
+use object_store::ObjectStore;
+use serde_json::json;
+
+use crate::change::{CommitInfo, Target};
+use crate::error::LakeError;
+use crate::schema::{arrow_from_delta, delta_from_arrow};
+use crate::snapshot::{FileEntry, Snapshot};
+
+/// Versions between two checkpoints.
+const CHECKPOINT_INTERVAL: u64 = 50;
+
+/// Delta's own cleaning must never take what a recorded commit points at, so it is as good as switched off.
+const CONFIGURATION: [(&str, &str); 4] = [
+    ("delta.enableExpiredLogCleanup", "false"),
+    ("delta.logRetentionDuration", "interval 36500 days"),
+    ("delta.deletedFileRetentionDuration", "interval 36500 days"),
+    ("delta.dataSkippingNumIndexedCols", "-1"),
+];
+
+/// The log of the table in one folder.
+pub(crate) struct DeltaLog {
+    location: String,
+    folder: PathBuf,
+    store: LogStoreRef,
+}
+
+/// Whether an entry was written.
+pub(crate) enum Written {
+    Yes,
+    /// Another writer made this version.
+    Taken,
+}
+
+impl DeltaLog {
+    /// The log of table `location` below `warehouse` (an absolute path).
+    pub(crate) fn open(store: Arc<dyn ObjectStore>, warehouse: &Path, location: &str) -> Result<Self, LakeError> {
+        let failed = |error: DeltaTableError| LakeError::log(location, error);
+        let folder = warehouse.join(location);
+        let text = folder.to_string_lossy();
+        let url = deltalake::table::builder::parse_table_uri(text).map_err(failed)?;
+        let builder = DeltaTableBuilder::from_url(url.clone()).map_err(failed)?;
+        let store = builder.with_storage_backend(store, url).build_storage().map_err(failed)?;
+        Ok(Self { location: location.to_owned(), folder, store })
+    }
+
+    /// The table's folder.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The snapshot of `version`, or of the newest; `None` when there is no such table.
+    pub(crate) async fn load(&self, version: Option<u64>) -> Result<Option<Snapshot>, LakeError> {
+        if !self.folder.join("_delta_log").is_dir() {
+            return Ok(None);
+        }
+        if !self.store.is_delta_table_location().await.map_err(|error| self.failed(&error))? {
+            return Ok(None);
+        }
+        if let Some(version) = version
+            && self.store.read_commit_entry(version).await.map_err(|error| self.failed(&error))?.is_none()
+        {
+            return Err(LakeError::NoSuchVersion { table: self.location.clone(), version });
+        }
+        let loaded = EagerSnapshot::try_new(self.store.as_ref(), version).await.map_err(|error| self.failed(&error))?;
+        let schema = self.schema_of(loaded.metadata())?;
+        let files = loaded.try_log_data().map_err(|error| self.failed(&error))?;
+        #[expect(deprecated, reason = "the kernel's batches would tie us to its internal schema")]
+        let adds: Vec<_> = files.iter().map(|file| file.add_action()).collect();
+        let mut by_name = BTreeMap::new();
+        for add in adds {
+            let file = FileEntry::from_add(add, &self.folder, &schema)
+                .map_err(|reason| LakeError::log(&self.location, reason))?;
+            by_name.insert(file.name.clone(), Arc::new(file));
+        }
+        let files = by_name.into_values().collect();
+        let table = TableVersion { location: self.location.clone(), version: loaded.version() };
+        Ok(Some(Snapshot { table, schema, files, metadata: loaded.metadata().clone() }))
+    }
+
+    /// The snapshot after `snapshot`; `None` when `snapshot` is the newest.
+    pub(crate) async fn next(&self, snapshot: &Snapshot) -> Result<Option<Snapshot>, LakeError> {
+        let version = snapshot.table.version + 1;
+        let Some(bytes) = self.store.read_commit_entry(version).await.map_err(|error| self.failed(&error))? else {
+            return Ok(None);
+        };
+        let actions = get_actions(version, &bytes).map_err(|error| self.failed(&error))?;
+        let metadata = actions.iter().find_map(|action| match action {
+            Action::Metadata(metadata) => Some(metadata.clone()),
+            _ => None,
+        });
+        let schema = match &metadata {
+            Some(metadata) => self.schema_of(metadata)?,
+            None => snapshot.schema.clone(),
+        };
+        let mut files: BTreeMap<String, Arc<FileEntry>> =
+            snapshot.files.iter().map(|file| (file.name.clone(), file.clone())).collect();
+        for action in actions {
+            match action {
+                Action::Add(add) => {
+                    let file = FileEntry::from_add(add, &self.folder, &schema)
+                        .map_err(|reason| LakeError::log(&self.location, reason))?;
+                    files.insert(file.name.clone(), Arc::new(file));
+                }
+                Action::Remove(remove) => drop(files.remove(&remove.path)),
+                _ => {}
+            }
+        }
+        Ok(Some(Snapshot {
+            table: TableVersion { location: self.location.clone(), version },
+            schema,
+            files: files.into_values().collect(),
+            metadata: metadata.unwrap_or_else(|| snapshot.metadata.clone()),
+        }))
+    }
+
+    /// What the next version after `head` will be, once `actions` of it are written.
+    pub(crate) fn successor(
+        &self,
+        head: Option<&Snapshot>,
+        target: &Target,
+        info: &CommitInfo,
+    ) -> Result<(Snapshot, Vec<Action>), LakeError> {
+        let at_millis = info.at.timestamp_millis();
+        let mut actions = vec![commit_info(info)];
+        let metadata = self.metadata(head, target)?;
+        if head.is_none() {
+            actions.push(Action::Protocol(protocol()?));
+        }
+        if head.is_none_or(|head| head.schema != target.schema) {
+            actions.push(Action::Metadata(metadata.clone()));
+        }
+        let mut files: BTreeMap<String, Arc<FileEntry>> = BTreeMap::new();
+        let old: BTreeMap<&str, &Arc<FileEntry>> =
+            head.iter().flat_map(|head| &head.files).map(|file| (file.name.as_str(), file)).collect();
+        for file in &target.files {
+            let entry = match old.get(file.name.as_str()) {
+                Some(known) => (*known).clone(),
+                None => {
+                    let entry = Arc::new(file.committed(at_millis));
+                    actions.push(Action::Add(entry.to_add()));
+                    entry
+                }
+            };
+            files.insert(entry.name.clone(), entry);
+        }
+        let gone = old.values().filter(|file| !files.contains_key(&file.name));
+        actions.extend(gone.map(|file| Action::Remove(file.to_remove(at_millis))));
+        let version = head.map_or(0, |head| head.table.version + 1);
+        let table = TableVersion { location: self.location.clone(), version };
+        Ok((Snapshot { table, schema: target.schema.clone(), files: files.into_values().collect(), metadata }, actions))
+    }
+
+    /// Puts the entry of `version`, unless there is one.
+    pub(crate) async fn write(&self, version: u64, actions: &[Action]) -> Result<Written, LakeError> {
+        let lines: Result<Vec<String>, _> = actions.iter().map(serde_json::to_string).collect();
+        let text = lines.map_err(|error| LakeError::log(&self.location, error))?.join("\n");
+        let entry = CommitOrBytes::LogBytes(text.into());
+        match self.store.write_commit_entry(version, entry, uuid::Uuid::new_v4()).await {
+            Ok(()) => Ok(Written::Yes),
+            Err(TransactionError::VersionAlreadyExists(_)) => Ok(Written::Taken),
+            Err(error) => Err(LakeError::write(self.folder.join("_delta_log").display(), &error)),
+        }
+    }
+
+    /// Writes a checkpoint when `version` calls for one, so that loading stays fast however long the log is.
+    ///
+    /// A checkpoint is a shortcut only: that it failed is told in the log of the process and is no error.
+    pub(crate) async fn checkpoint_if_due(&self, version: u64) {
+        if version == 0 || !version.is_multiple_of(CHECKPOINT_INTERVAL) {
+            return;
+        }
+        let mut table = DeltaTable::new(self.store.clone());
+        let written = async {
+            table.load_version(version).await?;
+            checkpoints::create_checkpoint(&table, None).await
+        };
+        if let Err(error) = written.await {
+            tracing::warn!(table = self.location, version, %error, "no checkpoint written");
+        }
+    }
+
+    fn metadata(&self, head: Option<&Snapshot>, target: &Target) -> Result<Metadata, LakeError> {
+        let metadata = match head {
+            Some(head) if head.schema == target.schema => Ok(head.metadata.clone()),
+            Some(head) => head.metadata.clone().with_schema(&delta_from_arrow(&target.schema)?),
+            None => new_metadata(&delta_from_arrow(&target.schema)?, Vec::<String>::new(), CONFIGURATION),
+        };
+        metadata.map_err(|error| LakeError::log(&self.location, error))
+    }
+
+    fn schema_of(&self, metadata: &Metadata) -> Result<SchemaRef, LakeError> {
+        let schema = metadata.parse_schema().map_err(|error| LakeError::log(&self.location, error))?;
+        arrow_from_delta(&schema)
+    }
+
+    fn failed(&self, error: &dyn std::error::Error) -> LakeError {
+        LakeError::log(&self.location, error)
+    }
+}
+
+fn commit_info(info: &CommitInfo) -> Action {
+    Action::CommitInfo(DeltaCommitInfo {
+        timestamp: Some(info.at.timestamp_millis()),
+        operation: Some(info.operation.clone()),
+        operation_parameters: Some(Default::default()),
+        engine_info: Some(concat!("Baton/", env!("CARGO_PKG_VERSION")).to_owned()),
+        user_metadata: Some(info.metadata.to_string()),
+        ..DeltaCommitInfo::default()
+    })
+}
+
+/// The oldest protocol that has all we use, so that every engine can read the table.
+fn protocol() -> Result<Protocol, LakeError> {
+    let protocol = json!({"minReaderVersion": 1, "minWriterVersion": 2});
+    serde_json::from_value(protocol).map_err(|error| LakeError::log("new", error))
+}

@@ -1,0 +1,157 @@
+//! The file system as an object store that keeps its promises: what was put is on the disk, whole or not at all.
+//!
+//! `object_store`'s own local store does not sync. Here a put writes a temporary file, syncs it, moves it into place
+//! (as a hard link when the object must not exist yet, which is atomic), and syncs the folder. Everything else is
+//! delegated. A store for S3 takes this one's place without the rest of the crate noticing.
+
+use std::fmt;
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::{Path as FilePath, PathBuf};
+
+use async_trait::async_trait;
+use futures::stream::BoxStream;
+use object_store::local::LocalFileSystem;
+use object_store::path::Path;
+use object_store::{
+    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMode,
+    PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
+};
+
+const NAME: &str = "lake";
+
+/// A durable object store over the whole local file system. Temporary files live in `staging`.
+#[derive(Debug)]
+pub(crate) struct DurableStore {
+    inner: LocalFileSystem,
+    staging: PathBuf,
+}
+
+impl DurableStore {
+    /// `staging` must be on the file system of everything that is put.
+    pub(crate) fn new(staging: PathBuf) -> Self {
+        Self { inner: LocalFileSystem::new(), staging }
+    }
+}
+
+impl fmt::Display for DurableStore {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(NAME)
+    }
+}
+
+#[async_trait]
+impl ObjectStore for DurableStore {
+    async fn put_opts(&self, location: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
+        let create = match options.mode {
+            PutMode::Overwrite => false,
+            PutMode::Create => true,
+            PutMode::Update(_) => return self.inner.put_opts(location, payload, options).await,
+        };
+        let target = self.inner.path_to_filesystem(location)?;
+        let temporary = self.staging.join(uuid::Uuid::new_v4().simple().to_string());
+        let written = tokio::task::spawn_blocking(move || put(&temporary, &target, &payload, create)).await?;
+        written.map_err(|error| store_error(location, error))?;
+        Ok(PutResult { e_tag: None, version: None })
+    }
+
+    async fn put_multipart_opts(
+        &self,
+        location: &Path,
+        options: PutMultipartOptions,
+    ) -> Result<Box<dyn MultipartUpload>> {
+        self.inner.put_multipart_opts(location, options).await
+    }
+
+    async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
+        self.inner.get_opts(location, options).await
+    }
+
+    fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
+        self.inner.delete_stream(locations)
+    }
+
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+        self.inner.list(prefix)
+    }
+
+    fn list_with_offset(&self, prefix: Option<&Path>, offset: &Path) -> BoxStream<'static, Result<ObjectMeta>> {
+        self.inner.list_with_offset(prefix, offset)
+    }
+
+    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
+        self.inner.list_with_delimiter(prefix).await
+    }
+
+    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
+        self.inner.copy_opts(from, to, options).await
+    }
+}
+
+/// Creates `folder` and those above it that are missing, so that they outlive a power cut.
+pub(crate) fn create_folder(folder: &FilePath) -> io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let missing: Vec<&FilePath> = folder.ancestors().take_while(|ancestor| !ancestor.exists()).collect();
+    fs::create_dir_all(folder)?;
+    missing.into_iter().filter_map(FilePath::parent).try_for_each(sync_folder)
+}
+
+/// Makes the names in `folder` durable.
+pub(crate) fn sync_folder(folder: &FilePath) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+fn put(temporary: &FilePath, target: &FilePath, payload: &PutPayload, create: bool) -> io::Result<()> {
+    let parent = target.parent().ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
+    let moved = write_synced(temporary, payload)
+        .and_then(|()| create_folder(parent))
+        .and_then(|()| if create { fs::hard_link(temporary, target) } else { fs::rename(temporary, target) });
+    if create || moved.is_err() {
+        // The first error is the one to tell; a leftover temporary file is harmless.
+        let _removed = fs::remove_file(temporary);
+    }
+    moved.and_then(|()| sync_folder(parent))
+}
+
+fn write_synced(path: &FilePath, payload: &PutPayload) -> io::Result<()> {
+    if let Some(parent) = path.parent() {
+        create_folder(parent)?;
+    }
+    let mut file = File::create(path)?;
+    for part in payload {
+        file.write_all(part)?;
+    }
+    file.sync_all()
+}
+
+fn store_error(location: &Path, error: io::Error) -> Error {
+    match error.kind() {
+        io::ErrorKind::AlreadyExists => Error::AlreadyExists { path: location.to_string(), source: Box::new(error) },
+        _ => Error::Generic { store: NAME, source: Box::new(error) },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use object_store::ObjectStoreExt as _;
+
+    #[tokio::test]
+    async fn an_object_is_created_once_and_leaves_no_temporary_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let staging = folder.path().join("staging");
+        let store = DurableStore::new(staging.clone());
+        let target = folder.path().join("deep/er/object");
+        let path = Path::from_absolute_path(&target).unwrap();
+        let create = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
+        store.put_opts(&path, "first".into(), create.clone()).await.unwrap();
+        let again = store.put_opts(&path, "second".into(), create).await;
+        assert!(matches!(again, Err(Error::AlreadyExists { .. })));
+        assert_eq!(fs::read_to_string(&target).unwrap(), "first");
+        store.put(&path, "third".into()).await.unwrap();
+        assert_eq!(fs::read_to_string(&target).unwrap(), "third");
+        assert_eq!(fs::read_dir(&staging).unwrap().count(), 0);
+    }
+}

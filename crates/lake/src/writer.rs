@@ -1,0 +1,217 @@
+//! Writing rows into staged files: Parquet, with statistics and digests, on the disk before anybody hears of them.
+//!
+//! The same rows written in the same batches from the same base give the same files, byte for byte and name for name:
+//! `part-<generation>-<sequence>-<hash>.parquet`. The generation is one more than the highest among the base's files,
+//! so names tell the order of writing and do not depend on runs that were killed in between.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use baton_core::failpoint;
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt as _};
+use parquet::arrow::ArrowWriter;
+use parquet::basic::ZstdLevel;
+use parquet::errors::ParquetError;
+use parquet::file::properties::WriterProperties;
+
+use crate::digest::RowDigest;
+use crate::error::LakeError;
+use crate::schema::conform;
+use crate::snapshot::{DIGEST_TAG, FileEntry, StagedFile};
+use crate::stats::{has_nan, stats_json};
+
+/// Rows of a row group: large enough to compress well, small enough for several readers of one file.
+const ROW_GROUP_ROWS: usize = 256 * 1024;
+
+/// How files are written.
+#[derive(Debug, Clone)]
+pub struct WriteOptions {
+    /// The version that the commit will start from; it only decides how the files are called.
+    pub base: Option<u64>,
+    /// The compression of pages.
+    pub compression: Compression,
+    /// A file is closed when it holds this many rows; also the bound of what the writer keeps in memory.
+    pub target_file_rows: usize,
+}
+
+impl Default for WriteOptions {
+    fn default() -> Self {
+        Self { base: None, compression: Compression::Zstd, target_file_rows: 1024 * 1024 }
+    }
+}
+
+/// The compression of pages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compression {
+    /// Zstandard at level 1: smaller.
+    Zstd,
+    /// Snappy: faster.
+    Snappy,
+}
+
+/// Writes rows, in their order, into staged files of one table. Dropped without [`Writer::finish`], it leaves at most
+/// files that nothing names.
+pub struct Writer {
+    store: Arc<dyn ObjectStore>,
+    folder: PathBuf,
+    schema: SchemaRef,
+    options: WriteOptions,
+    names: FileNames,
+    open: Option<OpenFile>,
+    staged: Vec<StagedFile>,
+}
+
+/// The next file's place in the order of files.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FileNames {
+    pub(crate) generation: u64,
+    pub(crate) sequence: usize,
+}
+
+struct OpenFile {
+    parquet: ArrowWriter<Vec<u8>>,
+    rows: usize,
+    digest: RowDigest,
+    /// Float columns that hold a NaN.
+    unordered: BTreeSet<String>,
+}
+
+impl Writer {
+    /// A writer into the table folder `folder`; `schema` is a stored schema.
+    pub(crate) fn new(
+        store: Arc<dyn ObjectStore>,
+        folder: PathBuf,
+        schema: SchemaRef,
+        options: WriteOptions,
+        names: FileNames,
+    ) -> Self {
+        Self { store, folder, schema, options, names, open: None, staged: Vec::new() }
+    }
+
+    /// The schema in which rows are stored.
+    pub fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// Adds the rows of `batch`; columns are taken by name and cast to the stored types.
+    pub async fn write(&mut self, batch: &RecordBatch) -> Result<(), LakeError> {
+        let batch = conform(batch, &self.schema)?;
+        let target_rows = self.options.target_file_rows.max(1);
+        let mut start = 0;
+        while start < batch.num_rows() {
+            let mut file = match self.open.take() {
+                Some(file) => file,
+                None => OpenFile::new(&self.schema, self.options.compression)?,
+            };
+            let length = (batch.num_rows() - start).min(target_rows - file.rows);
+            file.append(&batch.slice(start, length))?;
+            start += length;
+            if file.rows >= target_rows {
+                self.close(file).await?;
+            } else {
+                self.open = Some(file);
+            }
+        }
+        Ok(())
+    }
+
+    /// Closes the last file and returns all, each on the disk. No rows, no files.
+    pub async fn finish(mut self) -> Result<Vec<StagedFile>, LakeError> {
+        if let Some(file) = self.open.take() {
+            self.close(file).await?;
+        }
+        Ok(self.staged)
+    }
+
+    async fn close(&mut self, file: OpenFile) -> Result<(), LakeError> {
+        let (bytes, mut entry) = file.close(&self.schema)?;
+        let hash = content_hash(&bytes);
+        let FileNames { generation, sequence } = self.names;
+        entry.name = format!("part-{generation:020}-{sequence:05}-{hash}.parquet");
+        entry.path = self.folder.join(&entry.name);
+        let path =
+            Path::from_absolute_path(&entry.path).map_err(|error| LakeError::write(entry.path.display(), &error))?;
+        self.store.put(&path, bytes.into()).await.map_err(|error| LakeError::write(entry.path.display(), &error))?;
+        failpoint::reach("lake.file_written");
+        self.names.sequence += 1;
+        self.staged.push(Arc::new(entry));
+        Ok(())
+    }
+}
+
+impl FileNames {
+    /// Names that come after those of `files`.
+    pub(crate) fn after(files: &[Arc<FileEntry>]) -> Self {
+        let generation = files.iter().filter_map(|file| generation_of(&file.name)).max();
+        Self { generation: generation.map_or(0, |highest| highest + 1), sequence: 0 }
+    }
+}
+
+/// The first 16 hex digits of the BLAKE3 hash of a file's bytes.
+pub(crate) fn content_hash(bytes: &[u8]) -> String {
+    hex::encode(&blake3::hash(bytes).as_bytes()[..8])
+}
+
+/// The content hash that a file's name promises; `None` when the name is not one of ours.
+pub(crate) fn promised_hash(name: &str) -> Option<&str> {
+    let hash = name.strip_prefix("part-")?.strip_suffix(".parquet")?.rsplit('-').next()?;
+    (hash.len() == 16).then_some(hash)
+}
+
+fn generation_of(name: &str) -> Option<u64> {
+    name.strip_prefix("part-")?.split('-').next()?.parse().ok()
+}
+
+impl OpenFile {
+    fn new(schema: &SchemaRef, compression: Compression) -> Result<Self, LakeError> {
+        let codec = match compression {
+            Compression::Zstd => parquet::basic::Compression::ZSTD(ZstdLevel::default()),
+            Compression::Snappy => parquet::basic::Compression::SNAPPY,
+        };
+        let properties = WriterProperties::builder()
+            .set_compression(codec)
+            .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+            .set_created_by("baton".to_owned())
+            .build();
+        let parquet = ArrowWriter::try_new(Vec::new(), schema.clone(), Some(properties)).map_err(parquet_failure)?;
+        Ok(Self { parquet, rows: 0, digest: RowDigest::default(), unordered: BTreeSet::new() })
+    }
+
+    fn append(&mut self, batch: &RecordBatch) -> Result<(), LakeError> {
+        self.rows += batch.num_rows();
+        self.digest = self.digest.and(RowDigest::of(batch)?);
+        for (field, column) in batch.schema_ref().fields().iter().zip(batch.columns()) {
+            if has_nan(column) {
+                self.unordered.insert(field.name().clone());
+            }
+        }
+        self.parquet.write(batch).map_err(parquet_failure)
+    }
+
+    /// The file's bytes, and its entry without a name.
+    fn close(mut self, schema: &SchemaRef) -> Result<(Vec<u8>, FileEntry), LakeError> {
+        let metadata = self.parquet.finish().map_err(parquet_failure)?;
+        let bytes = self.parquet.into_inner().map_err(parquet_failure)?;
+        let entry = FileEntry {
+            name: String::new(),
+            path: PathBuf::new(),
+            size: bytes.len() as u64,
+            rows: self.rows as u64,
+            digest: self.digest,
+            modified_at_millis: 0,
+            tags: BTreeMap::from([(DIGEST_TAG.to_owned(), self.digest.to_string())]),
+            stats_json: stats_json(&metadata, schema, &self.unordered),
+            schema: schema.clone(),
+            parsed: OnceLock::new(),
+        };
+        Ok((bytes, entry))
+    }
+}
+
+fn parquet_failure(error: ParquetError) -> LakeError {
+    LakeError::Compute { what: "a Parquet file", reason: error.to_string() }
+}
