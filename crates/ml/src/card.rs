@@ -243,6 +243,44 @@ mod tests {
             lineage: vec!["hour: flights.sched_dep_time".to_owned()],
             ..ModelCard::default()
         };
-        expect![[r#""#]].assert_eq(&render_markdown(&card));
+        expect![[r#"
+            # Model card: arrival_delay version 3
+
+            ## Summary
+
+            |  |  |
+            |---|---|
+            | owner | nobody |
+            | task | binary_classification |
+            | algorithm | boosted_trees |
+            | parameters | max_depth=6, rounds=120 |
+            | trained at | 2013-07-01T00:00:00Z |
+            | digest | ab12 |
+            | size | 524.3 KB |
+
+            ## Metrics on the test rows
+
+            | metric | this version | champion |
+            |---|---|---|
+            | log_loss | 0.5000 | – |
+            | roc_auc | 0.7432 | 0.7300 |
+
+            ## Metrics by slice
+
+            | slice | rows | roc_auc |
+            |---|---|---|
+            | carrier = A\|A | 12 | 0.7000 |
+
+            ## What moves its predictions
+
+            | feature | mean absolute contribution (margin) |
+            |---|---|
+            | hour | 0.2500 |
+
+            ## Lineage
+
+            - hour: flights.sched_dep_time
+        "#]]
+        .assert_eq(&render_markdown(&card));
     }
 }

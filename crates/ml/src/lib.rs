@@ -23,6 +23,8 @@ mod onnx;
 pub mod params;
 pub mod runtime;
 pub mod search;
+#[cfg(test)]
+mod testdata;
 pub mod trainer;
 
 pub use data::{LabelledRows, Task};

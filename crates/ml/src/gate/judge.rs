@@ -96,13 +96,12 @@ fn compared(gate: &Gate, name: &str, observed: Option<f64>, comparison: Comparis
         return GateResult { required: Some(required), ..missing(gate, &format!("{name} was not measured")) };
     };
     let passed = comparison.holds(observed, required);
-    let verdict = if passed { "holds" } else { "does not hold" };
     GateResult {
         gate: gate.to_string(),
         passed,
         observed: Some(observed),
         required: Some(required),
-        message: format!("{name} is {observed:.4}: {comparison} {required:.4} {verdict}"),
+        message: format!("{name} is {observed:.4}; required is {comparison} {required:.4}"),
     }
 }
 

@@ -65,14 +65,30 @@ fn mistakes_are_placed() {
             json!({"latency": {}}),
             json!({"fairness": 1}),
         ],
-        expect![[r#""#]],
+        expect![[r#"
+            roc_auc => 0.65, column 9: one of `>=`, `>`, `<=`, `<` is expected here
+            roc_auc >= , column 12: a number or `champion.` and a metric is expected here
+            >= 0.65, column 1: a metric is expected here
+            roc_auc >= 0.65 please, column 17: nothing more is expected here
+            roc_auc >= champion., column 21: a metric of the champion is expected here
+            roc_auc >= champion.roc_auc - x, column 31: a number is expected here
+            size >= 5MB, column 8: a size has a greatest value, so `<=` is expected before it
+            size <= 5 parsecs, column 11: one of B, KB, MB, GB is expected here
+            größe >= 1, column 3: one of `>=`, `>`, `<=`, `<` is expected here
+            0.65, column 1: a gate is text or a mapping
+            {"fairness":{"group":"carrier","metrc":"x","max":0.2}}, column 33: `fairness` takes group, metric, max
+            {"load_test":{"rps":200}}, column 3: `load_test` needs `p99_ms`
+            {"load_test":{"rps":"many","p99_ms":1}}, column 16: `rps` is a number
+            {"latency":{}}, column 3: `fairness` or `load_test` is expected here
+            {"fairness":1}, column 1: a mapping has one key, with a mapping below it
+        "#]],
     );
 }
 
 #[test]
 fn the_whole_message_lists_the_forms() {
     let error = Gate::parse_text("auc").unwrap_err();
-    expect![[r#""#]].assert_eq(&error.to_string());
+    expect!["gate `auc`, column 4: one of `>=`, `>`, `<=`, `<` is expected here; a gate is written `roc_auc >= 0.65`, `roc_auc >= champion.roc_auc - 0.005`, `size <= 50MB`, `no_open_incidents`, `{fairness: {group: carrier, metric: equal_opportunity_difference, max: 0.2}}` or `{load_test: {rps: 200, p99_ms: 20}}`"].assert_eq(&error.to_string());
 }
 
 fn metrics(values: &[(&str, f64)]) -> BTreeMap<String, f64> {
@@ -108,7 +124,35 @@ fn verdicts() {
         model_bytes: 1_200_000,
         open_incidents: vec!["weather is late".to_owned()],
     };
-    check_judge(&gates, &measured, expect![[r#""#]]);
+    check_judge(
+        &gates,
+        &measured,
+        expect![[r#"
+        pass roc_auc >= 0.65: roc_auc is 0.7200; required is >= 0.6500
+        FAIL roc_auc >= 0.75: roc_auc is 0.7200; required is >= 0.7500
+        pass roc_auc >= champion.roc_auc - 0.005: roc_auc is 0.7200; required is >= 0.7190
+        FAIL roc_auc >= champion.auc: the champion has no metric `auc`; it has roc_auc
+        FAIL f1 >= 0.5: f1 was not measured
+        FAIL size <= 1 MB: the model takes 1.2 MB, allowed are 1 MB
+        FAIL no_open_incidents: the training data has open incidents: weather is late
+        FAIL equal_opportunity_difference over carrier <= 0.2: equal_opportunity_difference over carrier is 0.2500; required is <= 0.2000
+        pass 200 requests/s with p99 <= 20 ms: 201 requests/s with p99 3.50 ms; required are 200 requests/s with p99 <= 20 ms
+    "#]],
+    );
     let first = GateInput { challenger: metrics(&[("roc_auc", f64::NAN)]), ..GateInput::default() };
-    check_judge(&gates, &first, expect![[r#""#]]);
+    check_judge(
+        &gates,
+        &first,
+        expect![[r#"
+        FAIL roc_auc >= 0.65: roc_auc is NaN; required is >= 0.6500
+        FAIL roc_auc >= 0.75: roc_auc is NaN; required is >= 0.7500
+        pass roc_auc >= champion.roc_auc - 0.005: there is no champion yet, so there is nothing to compare with
+        pass roc_auc >= champion.auc: there is no champion yet, so there is nothing to compare with
+        FAIL f1 >= 0.5: f1 was not measured
+        pass size <= 1 MB: the model takes 0 B, allowed are 1 MB
+        pass no_open_incidents: the training data has no open incident
+        FAIL equal_opportunity_difference over carrier <= 0.2: equal_opportunity_difference over carrier was not measured
+        FAIL 200 requests/s with p99 <= 20 ms: no load test ran
+    "#]],
+    );
 }
