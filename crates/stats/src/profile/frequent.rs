@@ -4,6 +4,8 @@
 //! too low by at most [`FrequentValues::error`], which is itself at most rows / 256 (Agarwal et al., "Mergeable
 //! summaries", 2012). No randomness and no iteration order of a hash map takes part.
 
+use std::ops::Range;
+
 use super::bytes::{ByteReader, ByteWriter};
 use super::hash::hash_word;
 use crate::error::StatsError;
@@ -18,7 +20,8 @@ const MAX_TEXT_BYTES: usize = 160;
 /// Counters of the most frequent values, of words (numbers as bits) or of texts.
 #[derive(Debug, Clone)]
 pub(super) struct FrequentValues {
-    /// Position in `entries` plus one; zero is free.
+    /// Position in `entries` plus one; zero is free. Empty until the first look-up: a stored profile that is only
+    /// shown or merged into another needs none.
     slots: Vec<u16>,
     entries: Vec<Entry>,
     /// The texts, each at its entry's span.
@@ -36,7 +39,7 @@ struct Entry {
 
 impl FrequentValues {
     pub(super) fn new() -> Self {
-        Self { slots: vec![0; SLOTS], entries: Vec::with_capacity(MAX_VALUES + 1), texts: String::new(), error: 0 }
+        Self { slots: Vec::new(), entries: Vec::new(), texts: String::new(), error: 0 }
     }
 
     /// Counts a word once; true when it was not among the counters.
@@ -131,22 +134,19 @@ impl FrequentValues {
         for _ in 0..length {
             let count = reader.varint()?;
             let word = reader.word()?;
-            let hash = if is_text { word } else { hash_word(word) };
-            let Err(slot) = values.find(hash) else {
-                return Err(reader.failure("a frequent value stands twice"));
-            };
-            if is_text {
-                values.insert_text(slot, hash, reader.text()?, count);
-            } else {
-                values.push(slot, Entry { hash, count, payload: word });
-            }
+            let (hash, payload) =
+                if is_text { (word, values.keep_text(reader.text()?)) } else { (hash_word(word), word) };
+            values.entries.push(Entry { hash, count, payload });
         }
         Ok(values)
     }
 
     /// The entry of a hash, or the free slot where it belongs.
     #[inline]
-    fn find(&self, hash: u64) -> Result<usize, usize> {
+    fn find(&mut self, hash: u64) -> Result<usize, usize> {
+        if self.slots.is_empty() {
+            self.index();
+        }
         let mut slot = hash as usize & (SLOTS - 1);
         loop {
             match self.slots[slot] {
@@ -170,10 +170,16 @@ impl FrequentValues {
     }
 
     fn insert_text(&mut self, slot: usize, hash: u64, text: &str, count: u64) {
-        let kept = &text[..text.floor_char_boundary(MAX_TEXT_BYTES)];
-        let payload = (self.texts.len() as u64) << 16 | kept.len() as u64;
-        self.texts.push_str(kept);
+        let payload = self.keep_text(text);
         self.push(slot, Entry { hash, count, payload });
+    }
+
+    /// Appends a text and returns its span.
+    fn keep_text(&mut self, text: &str) -> u64 {
+        let kept = &text[..text.floor_char_boundary(MAX_TEXT_BYTES)];
+        let span = (self.texts.len() as u64) << 16 | kept.len() as u64;
+        self.texts.push_str(kept);
+        span
     }
 
     fn push(&mut self, slot: usize, entry: Entry) {
@@ -182,9 +188,7 @@ impl FrequentValues {
     }
 
     fn text_of(&self, entry: &Entry) -> &str {
-        let start = (entry.payload >> 16) as usize;
-        let length = (entry.payload & 0xFFFF) as usize;
-        &self.texts[start..start + length]
+        &self.texts[span_of(entry)]
     }
 
     fn nth_largest_count(&self, nth: usize) -> u64 {
@@ -194,25 +198,38 @@ impl FrequentValues {
 
     /// Takes `cut` off every count and drops the counters that it empties.
     fn shrink_by(&mut self, cut: u64, is_text: bool) {
-        let entries = std::mem::take(&mut self.entries);
-        let texts = std::mem::take(&mut self.texts);
-        self.slots.fill(0);
         self.error += cut;
-        for mut entry in entries {
-            if entry.count <= cut {
-                continue;
-            }
-            entry.count -= cut;
-            let Err(slot) = self.find(entry.hash) else { continue };
-            if is_text {
-                let start = (entry.payload >> 16) as usize;
-                let length = (entry.payload & 0xFFFF) as usize;
-                self.insert_text(slot, entry.hash, &texts[start..start + length], entry.count);
-            } else {
-                self.push(slot, entry);
+        self.entries.retain_mut(|entry| {
+            let is_kept = entry.count > cut;
+            entry.count = entry.count.saturating_sub(cut);
+            is_kept
+        });
+        if is_text {
+            let texts = std::mem::take(&mut self.texts);
+            for position in 0..self.entries.len() {
+                let span = span_of(&self.entries[position]);
+                self.entries[position].payload = self.keep_text(&texts[span]);
             }
         }
+        self.index();
     }
+
+    fn index(&mut self) {
+        self.slots.clear();
+        self.slots.resize(SLOTS, 0);
+        for (position, entry) in self.entries.iter().enumerate() {
+            let mut slot = entry.hash as usize & (SLOTS - 1);
+            while self.slots[slot] != 0 {
+                slot = (slot + 1) & (SLOTS - 1);
+            }
+            self.slots[slot] = position as u16 + 1;
+        }
+    }
+}
+
+fn span_of(entry: &Entry) -> Range<usize> {
+    let start = (entry.payload >> 16) as usize;
+    start..start + (entry.payload & 0xFFFF) as usize
 }
 
 #[cfg(test)]
@@ -229,7 +246,7 @@ mod tests {
     }
 
     /// Every third word is `7`, every fifth of the others `9`, the rest are all different.
-    fn skewed(range: std::ops::Range<u64>) -> impl Iterator<Item = u64> {
+    fn skewed(range: Range<u64>) -> impl Iterator<Item = u64> {
         range.map(|row| match row {
             row if row % 3 == 0 => 7,
             row if row % 5 == 0 => 9,

@@ -46,7 +46,8 @@ impl WeightedPoints {
         let position = q * (count - 1) as f64;
         let rank = position.floor();
         let (lower, upper) = (self.at_rank(rank as u64), self.at_rank(rank as u64 + 1));
-        let between = if upper > lower { lower + (upper - lower) * (position - rank) } else { lower };
+        let between =
+            if upper > lower && position > rank { lower + (upper - lower) * (position - rank) } else { lower };
         Some(between.clamp(least, greatest))
     }
 
@@ -72,8 +73,7 @@ impl WeightedPoints {
             true => (span + 1.0).min(limit as f64) as usize,
             false => limit,
         };
-        let edge = |bin: usize| if bin == bins { greatest } else { least + span * (bin as f64 / bins as f64) };
-        let edges: Vec<f64> = (0..=bins).map(edge).collect();
+        let edges: Vec<f64> = (0..=bins).map(|bin| edge(least, greatest, bin as f64 / bins as f64)).collect();
         let mut counts = Vec::with_capacity(bins);
         let mut below = 0;
         for (bin, upper) in edges.iter().enumerate().skip(1) {
@@ -93,5 +93,17 @@ impl WeightedPoints {
 
     fn count_before(&self, position: usize) -> u64 {
         if position == 0 { 0 } else { self.cumulative[position - 1].1 }
+    }
+}
+
+/// The point at a share of the way from `least` to `greatest`, also where their distance overflows.
+fn edge(least: f64, greatest: f64, share: f64) -> f64 {
+    let span = greatest - least;
+    if share >= 1.0 {
+        greatest
+    } else if span.is_finite() {
+        least + span * share
+    } else {
+        least * (1.0 - share) + greatest * share
     }
 }

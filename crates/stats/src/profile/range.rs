@@ -113,13 +113,17 @@ impl Range {
     }
 
     pub(super) fn read(reader: &mut ByteReader<'_>) -> Result<Self, StatsError> {
-        Ok(match reader.byte()? {
+        let range = match reader.byte()? {
             0 => Self::Empty,
             1 => Self::Whole(reader.word()? as i64, reader.word()? as i64),
             2 => Self::Real(reader.float()?, reader.float()?),
             3 => Self::Text(reader.text()?.to_owned(), reader.text()?.to_owned()),
             _ => return Err(reader.failure("unknown kind of range")),
-        })
+        };
+        if range.bounds().is_none_or(|(least, greatest)| least <= greatest) {
+            return Ok(range);
+        }
+        Err(reader.failure("a range ends before it starts"))
     }
 }
 

@@ -164,6 +164,28 @@ fn bytes_round_trip_and_damage_is_an_error() {
 }
 
 #[test]
+fn changed_bytes_never_panic() {
+    let bytes = profiled(&[batch(0..3_000)]).to_bytes();
+    for position in (0..bytes.len()).step_by(41) {
+        let mut damaged = bytes.clone();
+        damaged[position] ^= 0x55;
+        if let Ok(profile) = TableProfile::from_bytes(&damaged) {
+            let merged = profile.merge(&profile).map(|merged| merged.summary());
+            assert!(merged.is_ok(), "{position}");
+        }
+    }
+}
+
+#[test]
+fn extreme_numbers_have_a_histogram() {
+    let extreme = one_column(Arc::new(Float64Array::from(vec![f64::MIN, 0.0, f64::MAX])));
+    let histogram = extreme.summary().histogram.unwrap();
+    assert_eq!((histogram.counts[0], histogram.counts[19], histogram.counts.iter().sum::<u64>()), (1, 1, 3));
+    let constant = one_column(Arc::new(Int32Array::from(vec![7, 7]))).summary();
+    assert_eq!(constant.histogram.unwrap(), Histogram { edges: vec![7.0, 7.0], counts: vec![2] });
+}
+
+#[test]
 fn a_column_that_came_later_is_null_before() {
     let narrow = profiled(&[batch(0..10).project(&[0]).unwrap()]);
     let wide = profiled(&[batch(10..30).project(&[0, 2]).unwrap()]);
