@@ -1,0 +1,151 @@
+//! Records of a CSV stream, with the line each begins on.
+//!
+//! It splits and unquotes; it does not check encoding, counts or types. Line breaks may be LF, CRLF or stand inside
+//! quotes; blank lines are skipped.
+
+use std::io::{self, BufRead};
+
+use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
+
+use super::super::BATCH_BYTES;
+use super::super::open::TextError;
+
+/// One record; borrowed from the reader until the next.
+#[derive(Clone, Copy)]
+pub(super) struct Record<'a> {
+    /// The line it begins on, from 1.
+    pub(super) line: u64,
+    /// How many further lines it spans, by line breaks inside quotes.
+    pub(super) more_lines: u64,
+    bytes: &'a [u8],
+    ends: &'a [usize],
+}
+
+impl<'a> Record<'a> {
+    pub(super) fn n_fields(&self) -> usize {
+        self.ends.len()
+    }
+
+    pub(super) fn n_bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Returns the fields as text, or the index of the first that is not UTF-8.
+    pub(super) fn fields(&self) -> Result<Fields<'a>, usize> {
+        // One check for the whole record is the fast way; it holds for each field if no character spans two.
+        if let Ok(text) = str::from_utf8(self.bytes)
+            && self.ends.iter().all(|end| text.is_char_boundary(*end))
+        {
+            return Ok(Fields { text, ends: self.ends });
+        }
+        Err((0..self.n_fields()).find(|index| str::from_utf8(self.field_bytes(*index)).is_err()).unwrap_or(0))
+    }
+
+    /// Returns a field's text with `\u{fffd}` for what is not UTF-8.
+    pub(super) fn lossy_field(&self, index: usize) -> String {
+        String::from_utf8_lossy(self.field_bytes(index)).into_owned()
+    }
+
+    fn field_bytes(&self, index: usize) -> &'a [u8] {
+        let start = if index == 0 { 0 } else { self.ends[index - 1] };
+        &self.bytes[start..self.ends[index]]
+    }
+}
+
+/// The fields of a record that is UTF-8 throughout.
+#[derive(Clone, Copy)]
+pub(super) struct Fields<'a> {
+    text: &'a str,
+    ends: &'a [usize],
+}
+
+impl<'a> Fields<'a> {
+    /// Returns the field at `index`, which is below the record's number of fields.
+    pub(super) fn get(&self, index: usize) -> &'a str {
+        let start = if index == 0 { 0 } else { self.ends[index - 1] };
+        &self.text[start..self.ends[index]]
+    }
+}
+
+/// Reads records one after the other into one buffer.
+pub(super) struct RecordReader {
+    input: Box<dyn BufRead>,
+    core: Reader,
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+    skipped_lines: u64,
+}
+
+impl RecordReader {
+    pub(super) fn new(input: Box<dyn BufRead>, delimiter: u8) -> Self {
+        let core = ReaderBuilder::new().delimiter(delimiter).build();
+        Self { input, core, bytes: vec![0; 4096], ends: vec![0; 64], skipped_lines: 0 }
+    }
+
+    /// Returns the line that the next record begins on, or the last read one ends on.
+    pub(super) fn line(&self) -> u64 {
+        self.core.line() + self.skipped_lines
+    }
+
+    /// Returns the next record, `None` at the end.
+    ///
+    /// # Errors
+    /// The stream fails, a quote is never closed, or a record is longer than a batch may be.
+    pub(super) fn next(&mut self) -> Result<Option<Record<'_>>, TextError> {
+        self.skip_line_breaks()?;
+        let line = self.line();
+        let (mut n_bytes, mut n_ends, mut last_byte) = (0, 0, None);
+        loop {
+            let input = self.input.fill_buf()?;
+            if input.is_empty() && last_byte.is_some() && is_within_quotes(&self.core) {
+                return Err(unclosed_quote(line));
+            }
+            let (result, n_read, n_written, n_ended) =
+                self.core.read_record(input, &mut self.bytes[n_bytes..], &mut self.ends[n_ends..]);
+            last_byte = input[..n_read].last().copied().or(last_byte);
+            self.input.consume(n_read);
+            n_bytes += n_written;
+            n_ends += n_ended;
+            match result {
+                ReadRecordResult::InputEmpty => {}
+                ReadRecordResult::OutputFull if n_bytes >= BATCH_BYTES => {
+                    return Err(TextError::too_long(line, "look for a quote that is not closed"));
+                }
+                ReadRecordResult::OutputFull => self.bytes.resize(self.bytes.len() * 2, 0),
+                ReadRecordResult::OutputEndsFull => self.ends.resize(self.ends.len() * 2, 0),
+                ReadRecordResult::End => return Ok(None),
+                ReadRecordResult::Record => break,
+            }
+        }
+        // The line break that ends the record is not one inside it.
+        let n_breaks = self.line() - line;
+        let more_lines = n_breaks - u64::from(last_byte == Some(b'\n') && n_breaks > 0);
+        Ok(Some(Record { line, more_lines, bytes: &self.bytes[..n_bytes], ends: &self.ends[..n_ends] }))
+    }
+
+    /// Skips the breaks before a record, which the parser would skip too, but without telling where the record begins.
+    fn skip_line_breaks(&mut self) -> io::Result<()> {
+        loop {
+            let input = self.input.fill_buf()?;
+            let n_breaks = input.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+            self.skipped_lines += input[..n_breaks].iter().filter(|byte| **byte == b'\n').count() as u64;
+            let goes_on = n_breaks > 0 && n_breaks == input.len();
+            self.input.consume(n_breaks);
+            if !goes_on {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// Says whether a line break would not end the record; asked of a copy, as the parser tells its state in no other way.
+fn is_within_quotes(core: &Reader) -> bool {
+    let (mut bytes, mut ends) = ([0; 8], [0; 8]);
+    let (result, ..) = core.clone().read_record(b"\n", &mut bytes, &mut ends);
+    matches!(result, ReadRecordResult::InputEmpty)
+}
+
+fn unclosed_quote(line: u64) -> TextError {
+    let reason = "the row opens a quote that is never closed, so all that follows would be part of it".to_owned();
+    TextError::Record { line, reason, hint: "close the quote; if the file was cut off, copy it again" }
+}
