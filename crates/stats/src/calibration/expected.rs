@@ -27,14 +27,17 @@ pub(super) fn estimate(
         return if metric == Metric::RocAuc { roc_auc(&ordered) } else { average_precision(&ordered) };
     }
     let counts = ExpectedCounts::of(probabilities, predictions);
-    let (tp, fp, tn, fn_) =
-        (counts.true_positives, counts.false_positives, counts.true_negatives, counts.false_negatives);
+    let hits = counts.true_positives;
+    let wrong = counts.false_positives + counts.false_negatives;
     match metric {
-        Metric::Accuracy => share(tp + tn, tp + fp + tn + fn_, "there are no rows"),
-        Metric::Precision => share(tp, tp + fp, "no row is predicted positive"),
-        Metric::Recall => share(tp, tp + fn_, "no positive row is expected"),
-        Metric::Specificity => share(tn, tn + fp, "no negative row is expected"),
-        Metric::F1 => share(tp, tp + 0.5 * (fp + fn_), "no row is positive or predicted positive"),
+        Metric::Accuracy => share(hits + counts.true_negatives, probabilities.len() as f64, "there are no rows"),
+        Metric::Precision => share(hits, hits + counts.false_positives, "no row is predicted positive"),
+        Metric::Recall => share(hits, hits + counts.false_negatives, "no positive row is expected"),
+        Metric::Specificity => {
+            let negatives = counts.true_negatives + counts.false_positives;
+            share(counts.true_negatives, negatives, "no negative row is expected")
+        }
+        Metric::F1 => share(hits, hits + 0.5 * wrong, "no row is positive or predicted positive"),
         _ => Err(Undefined::because(format!("`{metric}` cannot be estimated without labels"))),
     }
 }

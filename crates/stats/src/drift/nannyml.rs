@@ -12,6 +12,9 @@ use crate::StatsError;
 /// Level at which the chi-square test alerts; the other methods learn their threshold.
 pub(super) const CHI_SQUARE_LEVEL: f64 = 0.05;
 
+/// Reference size from which NannyML itself estimates KS and Wasserstein on bins.
+const ESTIMATED_ROWS: usize = 10_000;
+
 /// Numbers with at most this many distinct values, and at most a tenth of the rows, are categories.
 const DISCRETE_VALUES: usize = 50;
 
@@ -45,14 +48,22 @@ impl<'a> Reference<'a> {
             (Method::JensenShannon, _, _) => self.binned(current, |p, q| distance::jensen_shannon(p, q, LogBase::Two)),
             (Method::Hellinger, _, _) => self.binned(current, distance::hellinger_from_roots),
             (Method::Ks, Prepared::Numbers(reference), Prepared::Numbers(chunk)) => {
-                Ok(Score::distance(kolmogorov_smirnov::largest_gap(reference, chunk)))
+                Ok(self.on_full_samples(kolmogorov_smirnov::largest_gap(reference, chunk)))
             }
             (Method::Wasserstein, Prepared::Numbers(reference), Prepared::Numbers(chunk)) => {
-                Ok(Score::distance(distance::wasserstein(reference, chunk)))
+                Ok(self.on_full_samples(distance::wasserstein(reference, chunk)))
             }
             (Method::LInfinity, Prepared::Categories(_), _) => self.binned(current, distance::l_infinity),
             (Method::ChiSquare, Prepared::Categories(_), _) => self.chi_square(current),
             _ => Err(misfit(method, Convention::NannyMl, self.sample)),
+        }
+    }
+
+    fn on_full_samples(&self, value: f64) -> Score {
+        let score = Score::distance(value);
+        match self.sample.rows() >= ESTIMATED_ROWS {
+            true => score.with_note("computed on all rows; NannyML estimates it on bins from 10,000 reference rows on"),
+            false => score,
         }
     }
 

@@ -1,17 +1,21 @@
 //! Drift over ten bins of equal reference share, the convention of credit scoring.
 //!
 //! Edges come from the reference alone and values outside are clipped into the outermost bins,
-//! so a stored reference gives the same figure for every later window.
+//! so a stored reference gives the same figure for every later window. References with few
+//! distinct numbers are compared value by value: their quantiles would fall together.
 
 use super::binning::{clipped_histogram, fill_zeros, quantile_edges};
 use super::distance::{self, LogBase};
 use super::sample::{Prepared, proportions};
-use super::{Convention, Method, Score, misfit};
+use super::{Convention, Method, Score, misfit, undefined};
 use crate::StatsError;
 
 /// PSI from which the shift counts as major; from 0.1 it is moderate.
 const MAJOR_SHIFT: f64 = 0.25;
 const MODERATE_SHIFT: f64 = 0.1;
+
+/// References with at most this many distinct numbers are not binned.
+const UNBINNED_VALUES: usize = 20;
 
 /// The threshold when none is given.
 pub(super) fn threshold(method: Method) -> f64 {
@@ -20,7 +24,7 @@ pub(super) fn threshold(method: Method) -> f64 {
 
 /// Computes the score of a method.
 pub(super) fn score(method: Method, reference: &Prepared, current: &Prepared) -> Result<Score, StatsError> {
-    let (mut p, mut q, edges) = binned(reference, current)?;
+    let (mut p, mut q, edges) = binned(method, reference, current)?;
     if matches!(method, Method::Psi | Method::KlDivergence) {
         fill_zeros(&mut p);
         fill_zeros(&mut q);
@@ -42,15 +46,23 @@ pub(super) fn score(method: Method, reference: &Prepared, current: &Prepared) ->
 
 type Shares = (Vec<f64>, Vec<f64>, Option<Vec<f64>>);
 
-fn binned(reference: &Prepared, current: &Prepared) -> Result<Shares, StatsError> {
-    if let (Prepared::Numbers(left), Prepared::Numbers(right)) = (reference, current) {
-        let edges = quantile_edges(left);
-        let p = proportions(&clipped_histogram(left, &edges));
-        let q = proportions(&clipped_histogram(right, &edges));
-        return Ok((p, q, Some(edges)));
+fn binned(method: Method, reference: &Prepared, current: &Prepared) -> Result<Shares, StatsError> {
+    match (reference, current) {
+        (Prepared::Numbers(left), Prepared::Numbers(right)) if reference.distinct() > UNBINNED_VALUES => {
+            let edges = quantile_edges(left);
+            // With one bin every sample would look alike.
+            if edges.len() < 3 {
+                return Err(undefined(method, "nine tenths of the reference are one value"));
+            }
+            let p = proportions(&clipped_histogram(left, &edges));
+            let q = proportions(&clipped_histogram(right, &edges));
+            Ok((p, q, Some(edges)))
+        }
+        _ => {
+            let (p, q) = reference.paired_counts(current).ok_or(StatsError::SampleKinds)?.proportions();
+            Ok((p, q, None))
+        }
     }
-    let (p, q) = reference.paired_counts(current).ok_or(StatsError::SampleKinds)?.proportions();
-    Ok((p, q, None))
 }
 
 fn stability(index: f64) -> &'static str {

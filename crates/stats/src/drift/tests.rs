@@ -141,6 +141,16 @@ fn quantile_bins_give_the_credit_scoring_figure() {
 }
 
 #[test]
+fn quantile_bins_see_a_shift_of_few_values() {
+    let flags = |ones: usize| Sample::Numeric((0..1000).map(|row| f64::from(u8::from(row < ones))).collect());
+    let result = drift(&flags(100), &flags(500), Method::Psi, Convention::Quantile10, None).unwrap();
+    // (0.1 - 0.5) ln(0.1 / 0.5) + (0.9 - 0.5) ln(0.9 / 0.5)
+    assert_close("psi", result.score, 0.878889830934488, DISTANCE);
+    let mostly_zero = Sample::Numeric((0..1000).map(|row| f64::from(row / 960 * row)).collect());
+    assert!(drift(&mostly_zero, &flags(1), Method::Psi, Convention::Quantile10, None).is_err());
+}
+
+#[test]
 fn missing_numbers_are_dropped() {
     let clean = Sample::Numeric((0..40).map(f64::from).collect());
     let dirty = [f64::NAN, f64::INFINITY].into_iter().chain((0..40).map(f64::from)).collect();
