@@ -18,6 +18,7 @@ use deltalake::logstore::{CommitOrBytes, LogStoreRef, get_actions};
 use deltalake::{DeltaTable, DeltaTableBuilder, DeltaTableError, checkpoints};
 use object_store::ObjectStore;
 use serde_json::json;
+use url::Url;
 
 use crate::change::{CommitInfo, Target};
 use crate::error::LakeError;
@@ -54,8 +55,8 @@ impl DeltaLog {
     pub(crate) fn open(store: Arc<dyn ObjectStore>, warehouse: &Path, location: &str) -> Result<Self, LakeError> {
         let failed = |error: DeltaTableError| LakeError::log(location, error);
         let folder = warehouse.join(location);
-        let text = folder.to_string_lossy();
-        let url = deltalake::table::builder::parse_table_uri(text).map_err(failed)?;
+        let url = Url::from_directory_path(&folder)
+            .map_err(|()| LakeError::log(location, "its folder is not an absolute path"))?;
         let builder = DeltaTableBuilder::from_url(url.clone()).map_err(failed)?;
         let store = builder.with_storage_backend(store, url).build_storage().map_err(failed)?;
         Ok(Self { location: location.to_owned(), folder, store })

@@ -94,7 +94,12 @@ pub(crate) fn create_folder(folder: &FilePath) -> io::Result<()> {
         return Ok(());
     }
     let missing: Vec<&FilePath> = folder.ancestors().take_while(|ancestor| !ancestor.exists()).collect();
-    fs::create_dir_all(folder)?;
+    // A file in the way must not look like an object that exists.
+    let in_the_way = |error: io::Error| match error.kind() {
+        io::ErrorKind::AlreadyExists => io::Error::from(io::ErrorKind::NotADirectory),
+        _ => error,
+    };
+    fs::create_dir_all(folder).map_err(in_the_way)?;
     missing.into_iter().filter_map(FilePath::parent).try_for_each(sync_folder)
 }
 

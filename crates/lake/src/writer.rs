@@ -5,6 +5,7 @@
 //! so names tell the order of writing and do not depend on runs that were killed in between.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::mem;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
@@ -195,7 +196,7 @@ impl OpenFile {
     /// The file's bytes, and its entry without a name.
     fn close(mut self, schema: &SchemaRef) -> Result<(Vec<u8>, FileEntry), LakeError> {
         let metadata = self.parquet.finish().map_err(parquet_failure)?;
-        let bytes = self.parquet.into_inner().map_err(parquet_failure)?;
+        let bytes = mem::take(self.parquet.inner_mut());
         let entry = FileEntry {
             name: String::new(),
             path: PathBuf::new(),
