@@ -170,5 +170,4 @@ fn type_code(data_type: &DataType) -> u8 {
 }
 
 #[cfg(test)]
-#[path = "digest_tests.rs"]
 mod tests;

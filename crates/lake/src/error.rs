@@ -169,3 +169,25 @@ fn reason_and_hint(error: &(dyn Error + 'static), otherwise: &str) -> (String, S
     };
     (io_error.to_string(), hint.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_and_a_read_only_folder_say_what_to_do() {
+        let told = |kind: io::ErrorKind| {
+            // As it arrives: wrapped by the object store.
+            let source = Box::new(io::Error::from(kind));
+            LakeError::write("/warehouse/x", &object_store::Error::Generic { store: "lake", source }).to_string()
+        };
+        assert_eq!(
+            told(io::ErrorKind::StorageFull),
+            "could not write `/warehouse/x`: no storage space; free some space on its disk and run the command again; \
+             the last commit still serves"
+        );
+        assert!(told(io::ErrorKind::ReadOnlyFilesystem).contains("make the folder writable"));
+        assert!(told(io::ErrorKind::PermissionDenied).contains("make the folder writable"));
+        assert!(told(io::ErrorKind::TimedOut).contains("check the warehouse folder"));
+    }
+}

@@ -18,7 +18,7 @@ use crate::log::{DeltaLog, Written};
 use crate::read::read_file;
 use crate::schema::delta_schema;
 use crate::snapshot::Snapshot;
-use crate::store::{DurableStore, create_folder};
+use crate::store::{DurableStore, create_folder, sweep};
 use crate::writer::{FileNames, WriteOptions, Writer};
 
 /// How often a commit is tried against other processes' commits.
@@ -46,7 +46,9 @@ impl Lake {
     pub fn open(warehouse: &Path) -> Result<Self, LakeError> {
         create_folder(warehouse).map_err(|error| LakeError::write(warehouse.display(), &error))?;
         let warehouse = fs::canonicalize(warehouse).map_err(|error| LakeError::read(warehouse.display(), &error))?;
-        let store = Arc::new(DurableStore::new(warehouse.join(".staging")));
+        let staging = warehouse.join(".staging");
+        sweep(&staging);
+        let store = Arc::new(DurableStore::new(staging));
         Ok(Self { warehouse, store, tables: Mutex::default(), snapshots: Mutex::default() })
     }
 
@@ -231,5 +233,4 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 #[cfg(test)]
-#[path = "lake_tests.rs"]
 mod tests;

@@ -69,9 +69,6 @@ impl DeltaLog {
 
     /// The snapshot of `version`, or of the newest; `None` when there is no such table.
     pub(crate) async fn load(&self, version: Option<u64>) -> Result<Option<Snapshot>, LakeError> {
-        if !self.folder.join("_delta_log").is_dir() {
-            return Ok(None);
-        }
         if !self.store.is_delta_table_location().await.map_err(|error| self.failed(&error))? {
             return Ok(None);
         }

@@ -134,5 +134,4 @@ fn stored_map(entries: &FieldRef, sorted: bool, path: &str) -> Result<DataType, 
 }
 
 #[cfg(test)]
-#[path = "schema_tests.rs"]
 mod tests;

@@ -152,5 +152,4 @@ fn array_of(value: &Value, data_type: &DataType) -> Option<ArrayRef> {
 }
 
 #[cfg(test)]
-#[path = "stats_tests.rs"]
 mod tests;

@@ -8,6 +8,7 @@ use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path as FilePath, PathBuf};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
@@ -88,6 +89,19 @@ impl ObjectStore for DurableStore {
     }
 }
 
+/// Removes what killed writers left in `staging` more than a day ago; younger files may still be in use.
+pub(crate) fn sweep(staging: &FilePath) {
+    const IN_USE: Duration = Duration::from_secs(24 * 60 * 60);
+    for entry in fs::read_dir(staging).into_iter().flatten().flatten() {
+        let age = entry.metadata().and_then(|metadata| metadata.modified()).map(|modified| modified.elapsed());
+        if matches!(age, Ok(Ok(age)) if age > IN_USE) {
+            let path = entry.path();
+            // A leftover costs space only, so a failure to remove it is nobody's concern.
+            let _removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+        }
+    }
+}
+
 /// Creates `folder` and those above it that are missing, so that they outlive a power cut.
 pub(crate) fn create_folder(folder: &FilePath) -> io::Result<()> {
     if folder.is_dir() {
@@ -142,6 +156,21 @@ fn store_error(location: &Path, error: io::Error) -> Error {
 mod tests {
     use super::*;
     use object_store::ObjectStoreExt as _;
+
+    #[test]
+    fn only_old_leftovers_are_swept() {
+        let staging = tempfile::tempdir().unwrap();
+        let age = |name: &str, hours: u64| {
+            let path = staging.path().join(name);
+            let file = File::create(&path).unwrap();
+            let now = file.metadata().unwrap().modified().unwrap();
+            file.set_modified(now - Duration::from_secs(hours * 3600)).unwrap();
+            path
+        };
+        let (old, young) = (age("old", 25), age("young", 23));
+        sweep(staging.path());
+        assert_eq!((old.exists(), young.exists()), (false, true));
+    }
 
     #[tokio::test]
     async fn an_object_is_created_once_and_leaves_no_temporary_file() {

@@ -2,6 +2,8 @@
 //!
 //! Needs `BATON_TEST_PYTHON`, a Python with the packages `deltalake` and `pyarrow`.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -17,20 +19,21 @@ use baton_lake::{Change, CommitInfo, Lake, StagedFile, TableLocation, TableVersi
 
 const HOUR_NANOS: i64 = 3_600_000_000_000;
 
-/// Prints the rows of one version as sorted lines, `|` between values; then tombstones that a cleaning would remove.
+/// Prints the rows of each given version as sorted lines, `|` between values, after a line with the version's number.
 const READER: &str = r#"
 import sys, datetime
 from deltalake import DeltaTable
-table = DeltaTable(sys.argv[1], version=int(sys.argv[2]))
-rows = table.to_pyarrow_table()
 def text(value):
     if value is None: return "-"
     if isinstance(value, datetime.datetime): return value.strftime("%Y-%m-%dT%H:%M:%SZ")
     if isinstance(value, bool): return str(value).lower()
     return str(value)
-names = sorted(rows.column_names)
-print(",".join(names))
-for line in sorted("|".join(text(row[name]) for name in names) for row in rows.to_pylist()): print(line)
+for version in sys.argv[2:]:
+    rows = DeltaTable(sys.argv[1], version=int(version)).to_pyarrow_table()
+    names = sorted(rows.column_names)
+    print("version", version)
+    print(",".join(names))
+    for line in sorted("|".join(text(row[name]) for name in names) for row in rows.to_pylist()): print(line)
 assert DeltaTable(sys.argv[1]).vacuum(dry_run=True) == [], "a cleaning with default settings would delete files"
 "#;
 
@@ -39,13 +42,15 @@ async fn the_deltalake_package_reads_every_version_and_agrees() {
     let folder = tempfile::TempDir::with_prefix("lake with spaces ").unwrap();
     let lake = Lake::open(folder.path()).unwrap();
     let location = TableLocation::new("flights", "f00d").unwrap();
-    let mut last = 0;
-    for version in versions(&lake, &location).await {
-        let shown = rows_of(&lake, &version).await;
-        assert_eq!(rows_in_python(&lake.warehouse().join(&version.location), version.version), shown, "{version}");
-        last = version.version;
+    let versions = versions(&lake, &location).await;
+    let mut shown = Vec::new();
+    for version in &versions {
+        shown.push(format!("version {}\n{}", version.version, rows_of(&lake, version).await));
     }
-    assert_eq!(last, 57, "versions before and after a checkpoint were read");
+    let read = rows_in_python(&lake.warehouse().join(location.to_string()), &versions);
+    assert_eq!(read, shown.join("\n"));
+    let last = versions.last().unwrap();
+    assert_eq!(last.version, 57, "versions before and after a checkpoint were read");
 }
 
 /// Versions of every kind of change, some of them around a checkpoint.
@@ -153,10 +158,11 @@ async fn rows_of(lake: &Lake, version: &TableVersion) -> String {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a test has no settings of its own")]
-fn rows_in_python(table: &Path, version: u64) -> String {
+fn rows_in_python(table: &Path, versions: &[TableVersion]) -> String {
     let python = std::env::var("BATON_TEST_PYTHON")
         .expect("set BATON_TEST_PYTHON to a Python with `deltalake` and `pyarrow` (`cargo xtask test` does)");
-    let output = Command::new(python).args(["-c", READER]).arg(table).arg(version.to_string()).output().unwrap();
+    let numbers = versions.iter().map(|version| version.version.to_string());
+    let output = Command::new(python).args(["-c", READER]).arg(table).args(numbers).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
 }

@@ -383,6 +383,21 @@ async fn a_missing_version_and_a_missing_table_are_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_log_is_told_and_not_written_to() {
+    let fixture = Fixture::new();
+    fixture.append(None, &[(1, Some(0), "a")]).await;
+    let log = fixture.folder.path().join(fixture.location.to_string()).join("_delta_log");
+    fs::write(log.join("00000000000000000001.json"), "{\"add\": {").unwrap();
+    for lake in [&fixture.lake, &fixture.reopened()] {
+        let change = Change::Append(vec![]);
+        let error = lake.commit(&fixture.location, &schema(), Some(0), change, &info()).await.unwrap_err();
+        assert!(matches!(error, LakeError::Log { .. }), "{error}");
+    }
+    assert!(!log.join("00000000000000000002.json").exists());
+    assert_eq!(fixture.rows(0).await, "1/0/a", "the version before still serves");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_written_is_told_and_makes_no_version() {
     let fixture = Fixture::new();
     fixture.append(None, &[(1, Some(0), "a")]).await;
@@ -442,6 +457,24 @@ proptest! {
             fixture.commit(None, Change::Append(files)).await;
             let files = fixture.stage(Some(0), &[(99, Some(start), "new")]).await;
             let table = fixture.commit(Some(0), Change::ReplaceRange { column: "at".to_owned(), start_micros: start, end_micros: end, files }).await;
+            fixture.rows(table.version).await;
+            fixture.lake.snapshot(&table).await.unwrap().digest()
+        });
+        prop_assert_eq!(digest, RowDigest::of(&batch(&expected)).unwrap());
+    }
+    /// A merge is the rows without the new keys, and the new rows, however the rows lie in files.
+    #[test]
+    fn merging_is_leaving_out_keys(ids in proptest::collection::vec(0..12_i64, 0..20), new in proptest::collection::vec(0..12_i64, 0..4), file_rows in 1..5_usize) {
+        let rows: Vec<Row> = ids.iter().map(|id| (*id, None, "old")).collect();
+        let new_rows: Vec<Row> = new.iter().map(|id| (*id, Some(1), "new")).collect();
+        let expected: Vec<Row> = rows.iter().filter(|row| !new.contains(&row.0)).chain(&new_rows).copied().collect();
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let digest = runtime.block_on(async {
+            let fixture = Fixture::new();
+            let files = fixture.stage_with(&rows, WriteOptions { target_file_rows: file_rows, ..WriteOptions::default() }).await;
+            fixture.commit(None, Change::Append(files)).await;
+            let files = fixture.stage(Some(0), &new_rows).await;
+            let table = fixture.commit(Some(0), Change::Merge { keys: vec!["id".to_owned()], files }).await;
             fixture.rows(table.version).await;
             fixture.lake.snapshot(&table).await.unwrap().digest()
         });
