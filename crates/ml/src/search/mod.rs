@@ -7,6 +7,7 @@
 //! Knows trainers and metrics; does not know where the rows came from.
 
 mod folds;
+mod jobs;
 
 pub use folds::{TimeFold, time_folds};
 
@@ -16,6 +17,7 @@ use crate::evaluate::{Metric, score};
 use crate::params::Params;
 use crate::trainer::{TrainedModel, Trainer, TrainingData, auto_trainers, trainer};
 use baton_stats::metrics::Direction;
+use jobs::run_all;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use serde::{Deserialize, Serialize};
@@ -131,7 +133,7 @@ pub struct Progress {
 pub fn search(
     config: &SearchConfig,
     data: &SearchData<'_>,
-    progress: &mut dyn FnMut(Progress),
+    progress: &mut (dyn FnMut(Progress) + Send),
 ) -> Result<SearchReport> {
     let first = data.rows.n_rows().saturating_sub(config.search_rows.max(1));
     let latest = data.rows.part(first..data.rows.n_rows())?;
@@ -223,41 +225,41 @@ struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    /// Trials run one after another: each training already uses every core, and trials in parallel were measured
-    /// to gain nothing on top.
-    fn run(&self, trials: &mut [Trial], progress: &mut dyn FnMut(Progress)) {
-        let n_folds = self.parts.len();
-        let mut counted = Progress { done: 0, planned: trials.len() * n_folds };
-        for trial in trials.iter_mut() {
-            self.run_fold(trial, 0);
-            counted.done += 1;
-            progress(counted);
-        }
+    fn run(&self, trials: &mut [Trial], progress: &mut (dyn FnMut(Progress) + Send)) {
+        let mut counted = Progress { done: 0, planned: trials.len() * self.parts.len() };
+        let first: Vec<_> = (0..trials.len()).map(|trial| (trial, 0)).collect();
+        self.run_jobs(trials, &first, &mut counted, progress);
         self.prune(trials);
-        let going_on = trials.iter().filter(|trial| goes_on(trial)).count();
-        counted.planned = trials.len() + going_on * (n_folds - 1);
-        for trial in trials.iter_mut().filter(|trial| goes_on(trial)) {
-            for fold in 1..n_folds {
-                self.run_fold(trial, fold);
-                counted.done += 1;
-                progress(counted);
-            }
-        }
+        let going_on = (0..trials.len()).filter(|trial| goes_on(&trials[*trial]));
+        let others: Vec<_> = going_on.flat_map(|trial| (1..self.parts.len()).map(move |fold| (trial, fold))).collect();
+        counted.planned = counted.done + others.len();
+        self.run_jobs(trials, &others, &mut counted, progress);
         for trial in trials.iter_mut().filter(|trial| trial.failure.is_none()) {
             trial.score = Some(trial.fold_scores.iter().sum::<f64>() / trial.fold_scores.len() as f64);
         }
     }
 
-    fn run_fold(&self, trial: &mut Trial, fold: usize) {
-        if trial.failure.is_some() {
-            return;
-        }
-        match self.train_and_score(trial, fold) {
-            Ok((score, rounds)) => {
-                trial.fold_scores.push(score);
-                trial.fold_rounds.extend(rounds);
+    /// Trains and scores every (trial, fold), then writes the results down in that order.
+    fn run_jobs(
+        &self,
+        trials: &mut [Trial],
+        jobs: &[(usize, usize)],
+        counted: &mut Progress,
+        progress: &mut (dyn FnMut(Progress) + Send),
+    ) {
+        let run = |(trial, fold): &(usize, usize)| self.train_and_score(&trials[*trial], *fold);
+        let results = run_all(jobs, run, &mut || {
+            counted.done += 1;
+            progress(*counted);
+        });
+        for ((trial, _), result) in jobs.iter().zip(results) {
+            match result {
+                Ok((score, rounds)) => {
+                    trials[*trial].fold_scores.push(score);
+                    trials[*trial].fold_rounds.extend(rounds);
+                }
+                Err(error) => trials[*trial].failure = Some(error.to_string()),
             }
-            Err(error) => trial.failure = Some(error.to_string()),
         }
     }
 

@@ -22,13 +22,13 @@ pub(super) struct Linear;
 
 const LOGISTIC: &[ParamSpec] = &[
     ParamSpec { name: "alpha", default: 1.0, min: 1e-6, max: 1e9, whole: false },
-    ParamSpec { name: "max_iterations", default: 60.0, min: 1.0, max: 10_000.0, whole: true },
+    ParamSpec { name: "max_iterations", default: 40.0, min: 1.0, max: 10_000.0, whole: true },
 ];
 
 const LINEAR: &[ParamSpec] = &[ParamSpec { name: "alpha", default: 1.0, min: 1e-6, max: 1e9, whole: false }];
 
 /// The solver stops when the gradient of the mean loss is this small; its own limit is on the sum.
-const GRADIENT_TOLERANCE: f64 = 1e-5;
+const GRADIENT_TOLERANCE: f64 = 1e-4;
 
 /// Rows that are scaled at a time where only their products are needed.
 const BLOCK_ROWS: usize = 4096;

@@ -42,13 +42,13 @@ fn logistic_agrees_with_scikit_learn() {
     let ModelBody::Linear(fitted) = &model.body else { unreachable!("a linear model") };
     let expected = [0.714_638_458, -0.380_345_289, -0.326_171_567, -0.351_405_158, 0.677_576_725];
     for (weight, expected) in fitted.weights.iter().zip(expected) {
-        close(f64::from(*weight), expected, 2e-4);
+        close(f64::from(*weight), expected, 1e-3);
     }
     let predicted = model.predict(&rows(600).values).unwrap();
-    close(predicted[0], 0.637_913_796, 1e-4);
+    close(predicted[0], 0.637_913_796, 1e-3);
     let labels = wide(&rows(600).classes);
-    close(score(Metric::RocAuc, &labels, &predicted).unwrap(), 0.730_821_37, 1e-4);
-    close(score(Metric::LogLoss, &labels, &predicted).unwrap(), 0.610_178_393, 1e-6);
+    close(score(Metric::RocAuc, &labels, &predicted).unwrap(), 0.730_821_37, 1e-3);
+    close(score(Metric::LogLoss, &labels, &predicted).unwrap(), 0.610_178_393, 1e-5);
 }
 
 /// Golden: as above with `Ridge(alpha=2)` on the numbers.

@@ -73,7 +73,7 @@ impl Trainer for BoostedTrees {
     }
 
     fn search_weight(&self) -> usize {
-        5
+        8
     }
 
     fn train(&self, data: &TrainingData<'_>, params: &Params, seed: u64) -> Result<TrainedModel> {
