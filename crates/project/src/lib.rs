@@ -1,1 +1,33 @@
-//! Folder to Project and all diagnostics; YAML, templates, dbt projects; JSON Schema
+//! A folder of YAML and SQL to a [`Project`], with every mistake in it as a diagnostic.
+//!
+//! Start at [`load`]. Reading is pure text in, text out ([`load_texts`]); only [`load`] touches files. SQL is not
+//! parsed here: the engine says which tables a query reads, and [`graph`] puts that together with the rest.
+//!
+//! Invariant: reading never stops at a mistake. What could not be built is left out of the assets, its name still
+//! counts as declared, and a diagnostic says why.
+
+mod files;
+mod graph;
+mod keys;
+mod load;
+mod project;
+mod reader;
+mod report;
+mod resolve;
+mod schema;
+mod search;
+mod shape;
+mod spec;
+mod sql_file;
+mod template;
+mod yaml;
+
+pub use files::load;
+pub use graph::graph;
+pub use load::load_texts;
+pub use project::{Loaded, Project};
+pub use schema::json_schema;
+pub use spec::{EnvironmentSpec, Settings};
+
+#[cfg(test)]
+mod tests;

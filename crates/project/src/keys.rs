@@ -1,0 +1,250 @@
+//! Every key of the project files, with its type and meaning. To add a key: a row here, a line in its `spec` reader.
+
+use crate::shape::Form::{Any, Duration, Either, Flag, List, Map, Number, Object, Scalar, Share, Text, Whole, Words};
+use crate::shape::{Shape, key, needed};
+
+const NAME: &str = "Name, unique in the project: letters, digits, underscores.";
+const OWNER: &str = "Who answers for it: a mail address or a team.";
+const DESCRIPTION: &str = "What it is, for people.";
+const TAGS: &str = "Free labels.";
+const CHECKS: &str = "What is asserted of every version, such as `unique: [flight_id]` or `row_count: {min: 1}`.";
+
+pub(crate) const SEVERITIES: &[&str] = &["error", "warn"];
+pub(crate) const COLUMN_TYPES: &[&str] = &["string", "int", "float", "bool", "date", "timestamp"];
+pub(crate) const LOADS: &[&str] = &["append", "replace"];
+pub(crate) const SCHEMA_CHANGES: &[&str] = &["evolve", "freeze", "quarantine"];
+pub(crate) const MATERIALIZATIONS: &[&str] = &["table", "incremental", "view"];
+pub(crate) const CONNECTORS: &[&str] = &["file"];
+pub(crate) const TASKS: &[&str] = &["binary_classification", "regression"];
+pub(crate) const TRIGGERS: &[&str] = &["drift", "performance"];
+pub(crate) const REACTIONS: &[&str] = &["alert", "retrain"];
+
+/// A file with all its keys; only `baton.yml` has the first part.
+pub(crate) const ROOT: Shape = &[
+    needed("project", Text, "Name of the project."),
+    key("environments", Map(&Object(ENVIRONMENT)), "Names that point at commits; `dev` alone when left out."),
+    key("warehouse", Text, "Folder of tables and artifacts, relative to the project; default `.baton/warehouse`."),
+    key("ledger", Text, "File of commits and events; default `.baton/ledger.db`."),
+    key("online", Text, "File of the latest feature values; default `.baton/online.redb`."),
+    key("memory_limit", Text, "Most memory that queries may use before they spill, such as `2GiB`."),
+    key("server", Object(SERVER), "Where `baton serve` listens."),
+    key("vars", Map(&Scalar), "Values for `{{ var('name') }}` in SQL."),
+    key("sources", List(&Object(SOURCE)), "Data from outside, landed as immutable tables."),
+    key("tables", List(&Object(TABLE)), "Descriptions and checks of SQL tables."),
+    key("features", List(&Object(FEATURE_VIEW)), "Columns of tables by entity and event time."),
+    key("models", List(&Object(MODEL)), "Trained models."),
+    key("endpoints", List(&Object(ENDPOINT)), "Served routes to model versions."),
+    key("monitors", List(&Object(MONITOR)), "Watches over endpoints."),
+    key("exposures", List(&Object(EXPOSURE)), "Uses outside of Baton, such as dashboards."),
+];
+
+/// How many of [`ROOT`]'s keys belong to `baton.yml` alone.
+pub(crate) const PROJECT_KEYS: usize = 8;
+
+pub(crate) const ENVIRONMENT: Shape =
+    &[key("protected", Flag, "Whether it moves only by applying or promoting a checked plan; default false.")];
+
+pub(crate) const SERVER: Shape = &[
+    key("bind", Text, "Address to listen on; default 127.0.0.1."),
+    key("port", Whole, "Port to listen on; default 8400."),
+];
+
+pub(crate) const SOURCE: Shape = &[
+    needed("name", Text, NAME),
+    key("owner", Text, OWNER),
+    key("description", Text, DESCRIPTION),
+    key("tags", List(&Text), TAGS),
+    key("connector", Words(CONNECTORS), "What reads it; default `file`."),
+    needed("path", Text, "What to read: for `file` a glob relative to the project."),
+    key("load", Words(LOADS), "How new data meets what is there; default `append`."),
+    key("time", Text, "The column that says when a row happened."),
+    key("available_at", Text, "When a row became known: `arrived_at` (default) or a SQL expression over its columns."),
+    key("freshness", Object(FRESHNESS), "How old the newest row may be."),
+    key("columns", List(&Object(COLUMN)), "The contract; inferred from the data when left out."),
+    key("select", List(&Text), "The columns to land; all when left out."),
+    key("on_schema_change", Words(SCHEMA_CHANGES), "What happens when columns differ; default `evolve`."),
+    key("null_values", List(&Text), "Texts that stand for null in CSV; default empty and `NA`."),
+    key("checks", List(CHECK), CHECKS),
+];
+
+pub(crate) const FRESHNESS: Shape =
+    &[key("warn_after", Duration, "Older than this warns."), key("error_after", Duration, "Older than this fails.")];
+
+pub(crate) const COLUMN: Shape = &[
+    needed("name", Text, "Name of the column."),
+    key("type", Words(COLUMN_TYPES), "Its type; inferred when left out."),
+    key("description", Text, "What it means."),
+    key("tags", List(&Text), "Labels such as `identifier`."),
+    key("checks", List(CHECK), "What is asserted of its values, such as `not_null` or `between: [0, 10]`."),
+];
+
+pub(crate) const TABLE: Shape = &[
+    needed("name", Text, "Name of the SQL file without `.sql`."),
+    key("owner", Text, OWNER),
+    key("description", Text, DESCRIPTION),
+    key("tags", List(&Text), TAGS),
+    key("grain", List(&Text), "The columns that identify a row."),
+    key("columns", List(&Object(COLUMN)), "Columns with descriptions, tags and checks."),
+    key("checks", List(CHECK), CHECKS),
+];
+
+/// The arguments of `config()` in SQL.
+pub(crate) const SQL_CONFIG: Shape = &[
+    key("materialize", Words(MATERIALIZATIONS), "How the table is kept; default `table`."),
+    key("materialized", Words(MATERIALIZATIONS), "The same under dbt's name."),
+    key("time", Text, "The column that says when a row happened; needed for incremental tables."),
+    key("grain", List(&Text), "The columns that identify a row."),
+    key("lookback", Duration, "How far back each run computes again for late rows; default none."),
+    key("batch", Duration, "Length of one interval; default 1d."),
+];
+
+pub(crate) const FEATURE_VIEW: Shape = &[
+    needed("name", Text, NAME),
+    key("owner", Text, OWNER),
+    key("description", Text, DESCRIPTION),
+    key("tags", List(&Text), TAGS),
+    needed("entity", List(&Text), "The columns that identify an entity."),
+    needed("from", Text, "The table behind it."),
+    needed("time", Text, "The event-time column."),
+    key("ttl", Duration, "How long a value holds; for ever when left out."),
+    key("online", Flag, "Whether the latest values are kept for serving; default false."),
+    key("features", List(&Text), "The feature columns; all but entity and time when left out."),
+    key("checks", List(CHECK), CHECKS),
+];
+
+pub(crate) const MODEL: Shape = &[
+    needed("name", Text, NAME),
+    key("owner", Text, OWNER),
+    key("description", Text, DESCRIPTION),
+    key("tags", List(&Text), TAGS),
+    needed("task", Words(TASKS), "What it learns to do."),
+    needed("labels", Object(LABELS), "What it learns from."),
+    needed("features", List(&Text), "What it sees: `view.*` or `view.feature`."),
+    key("split", Object(SPLIT), "How rows are parted by time; default 30d and 30d."),
+    key("train", Object(TRAIN), "How it is trained."),
+    key("gates", List(&Any), "What a version must hold to become champion, such as `roc_auc >= 0.65`."),
+    key("slices", List(&Text), "Label columns by whose values metrics are also given."),
+    key("retrain", Object(RETRAIN), "When it is trained again."),
+];
+
+pub(crate) const LABELS: Shape = &[
+    needed("from", Text, "The table of labels."),
+    needed("time", Text, "The column with the time of the labelled event."),
+    needed("target", Text, "The column to predict."),
+    needed("keys", List(&Text), "The columns that features are looked up by, and the row's identity."),
+    key("predict_before", Duration, "How long before `time` the prediction is made; default 0s."),
+];
+
+pub(crate) const SPLIT: Shape = &[
+    key("by", Words(&["time"]), "What rows are parted by; default `time`."),
+    key("test", Duration, "Length of the last part, which only judges; default 30d."),
+    key("validate", Duration, "Length of the part before it, which stops training early; default 30d."),
+];
+
+pub(crate) const TRAIN: Shape = &[
+    key("algorithm", Text, "`auto` (default), `boosted_trees`, `logistic` or `linear`."),
+    key("trials", Whole, "Trials of the search; default 20."),
+    key("cross_validate", Whole, "Folds of cross-validation by time; default 3."),
+    key("metric", Text, "What search optimises; default `roc_auc`, for regression `rmse`."),
+    key("seed", Whole, "Seed of everything random; default 7."),
+];
+
+pub(crate) const RETRAIN: Shape = &[
+    key("cron", Text, "A cron line in UTC: minute hour day month weekday."),
+    key("on", List(&Words(TRIGGERS)), "Monitor findings that trigger it."),
+    key("cooldown", Duration, "Least time between two trainings by trigger; default 7d."),
+];
+
+pub(crate) const ENDPOINT: Shape = &[
+    needed("name", Text, NAME),
+    key("owner", Text, OWNER),
+    key("description", Text, DESCRIPTION),
+    key("tags", List(&Text), TAGS),
+    needed("model", Text, "The main version: `model@alias`; the alias is `champion` when left out."),
+    key("canary", Object(CANARY), "A version on trial with a share of requests."),
+    key("shadow", List(&Text), "Versions that see every request and never answer."),
+    key("rollback", Object(ROLLBACK), "When the canary is withdrawn."),
+    key("score", Object(SCORE), "Rows to score by schedule."),
+];
+
+pub(crate) const CANARY: Shape = &[
+    needed("model", Text, "Which version: `model@alias`."),
+    needed("traffic", Share, "Its share of requests, such as `10%`."),
+];
+
+pub(crate) const ROLLBACK: Shape = &[
+    needed("when", Text, "The condition, such as `error_rate > 1% or p99_ms > 50`."),
+    key("window", Duration, "How long it is watched."),
+];
+
+pub(crate) const SCORE: Shape =
+    &[needed("from", Text, "The table of rows to score; it has the model's key and label-time columns.")];
+
+pub(crate) const MONITOR: Shape = &[
+    needed("name", Text, NAME),
+    key("owner", Text, OWNER),
+    key("description", Text, DESCRIPTION),
+    key("tags", List(&Text), TAGS),
+    needed("endpoint", Text, "What it watches."),
+    key("window", Duration, "The predictions it looks back on; default 7d."),
+    key("min_rows", Whole, "Least predictions (and labels) for a verdict; default 500."),
+    key("drift", Object(DRIFT), "What it holds features and scores to."),
+    key("performance", Object(PERFORMANCE), "What it holds a metric to, once labels are known."),
+    key("then", List(&Words(REACTIONS)), "What a breach does; default `alert`."),
+    key("runbook", Text, "File with the steps that mend it."),
+    key("severity", Words(SEVERITIES), "How its alerts are ranked; default `error`."),
+];
+
+pub(crate) const DRIFT: Shape = &[
+    key("method", Text, "`auto` (default), or one drift method for all columns."),
+    key("share", Share, "Share of features that must drift for an alert; default 0.5."),
+    key("threshold", Number, "Overrides the method's own threshold."),
+];
+
+pub(crate) const PERFORMANCE: Shape = &[
+    key("label", Text, "The label as `table.column`; always that of the endpoint's model."),
+    needed("metric", Text, "The metric, such as `roc_auc`."),
+    key("min", Number, "The least good value of a metric where higher is better."),
+    key("max", Number, "The least good value of a metric where lower is better."),
+];
+
+pub(crate) const EXPOSURE: Shape = &[
+    needed("name", Text, NAME),
+    key("owner", Text, OWNER),
+    key("description", Text, DESCRIPTION),
+    key("tags", List(&Text), TAGS),
+    needed("depends_on", List(&Text), "The assets it reads."),
+    key("url", Text, "Where it is."),
+];
+
+pub(crate) const CHECK: &crate::shape::Form = &Either(&[Words(&["not_null", "unique"]), Object(CHECK_KEYS)]);
+
+/// The rules come first, then what may stand beside a rule.
+pub(crate) const CHECK_KEYS: Shape = &[
+    key("not_null", Any, "The column holds no null."),
+    key("unique", List(&Text), "No two rows share the values of these columns; in a column, of that column."),
+    key("accepted_values", Any, "Every value is one of these: a list, or `{values: [...]}`."),
+    key("between", Any, "Every value lies between: `[min, max]`, or `{min: .., max: ..}`."),
+    key("matches", Text, "Every text matches the regular expression."),
+    key("relationships", Object(RELATIONSHIPS), "Every value exists in a column of another table."),
+    key("row_count", Object(ROW_COUNT), "The number of rows lies between."),
+    key("freshness", Object(FRESHNESS), "The newest value of the time column is at most so old."),
+    key("sql", Text, "A query whose rows are the failing rows."),
+    key("severity", Words(SEVERITIES), "`error` (default) keeps the version from being published, `warn` reports."),
+    key("where", Text, "A SQL predicate: only rows that meet it are looked at."),
+    key("tolerance", Share, "Share of rows that may fail; default 0."),
+    key("name", Text, "Name of the check; made from rule and column when left out."),
+];
+
+/// How many of [`CHECK_KEYS`] are rules.
+pub(crate) const RULES: usize = 9;
+
+pub(crate) const RELATIONSHIPS: Shape =
+    &[needed("to", Text, "The referenced table."), needed("field", Text, "The referenced column.")];
+
+pub(crate) const ROW_COUNT: Shape = &[key("min", Whole, "Fewest rows."), key("max", Whole, "Most rows.")];
+
+pub(crate) const RANGE: Shape =
+    &[key("min", Scalar, "Least allowed value."), key("max", Scalar, "Greatest allowed value.")];
+
+pub(crate) const VALUES: Shape = &[needed("values", List(&Scalar), "The allowed values.")];

@@ -1,0 +1,196 @@
+//! Puts a project together from the texts of its files. Pure.
+
+use std::collections::BTreeMap;
+
+use baton_core::asset::Assets;
+use baton_core::check::Rule;
+use baton_core::{Asset, AssetName, Definition, Kind};
+use baton_diagnostics::{Diagnostic, Label, codes, nearest};
+
+use crate::keys;
+use crate::project::Project;
+use crate::reader::Reader;
+use crate::report::{Findings, Place, Report};
+use crate::resolve::{Known, resolve};
+use crate::spec::{Declared, Head, Sections, TableNote, read_head, read_sections};
+use crate::sql_file;
+use crate::yaml::{self, Span};
+
+const HEAD_FILE: &str = "baton.yml";
+
+/// Whether a file, relative to the project folder, is part of the project.
+pub(crate) fn is_project_file(file: &str) -> bool {
+    is_yaml(file) || is_sql(file)
+}
+
+fn is_yaml(file: &str) -> bool {
+    file.ends_with(".yml") || file.ends_with(".yaml")
+}
+
+fn is_sql(file: &str) -> bool {
+    file.starts_with("tables/") && file.ends_with(".sql")
+}
+
+/// Reads a project from texts by file, relative to the project folder with `/` between parts.
+pub fn load_texts(files: BTreeMap<String, String>) -> (Project, Vec<Diagnostic>) {
+    let mut findings = Findings::default();
+    let mut head = None;
+    let (mut declared, mut notes) = (Vec::new(), Vec::new());
+    for (file, text) in files.iter().filter(|(file, _)| is_yaml(file)) {
+        let (file_head, sections) = read_yaml(file, text, &mut findings);
+        head = head.or(file_head);
+        declared.extend(sections.declared);
+        notes.extend(sections.notes);
+    }
+    let head = head.unwrap_or_default();
+    for (file, text) in files.iter().filter(|(file, _)| is_sql(file)) {
+        declared.extend(sql_file::read(file, text, &head.vars, &mut findings));
+    }
+    add_notes(&mut declared, notes, &mut findings.diagnostics);
+    let (assets, known) = collect(declared, &mut findings.diagnostics);
+    let assets = complete_freshness(assets, &mut findings.diagnostics);
+    resolve(&assets, &known, &mut findings);
+    report_what_is_missing(&files, known.is_empty(), &mut findings.diagnostics);
+    sort(&mut findings.diagnostics);
+    (project(head, assets, files), findings.diagnostics)
+}
+
+/// Orders diagnostics by file and place; those without a place come first.
+pub(crate) fn sort(diagnostics: &mut [Diagnostic]) {
+    diagnostics.sort_by_key(|diagnostic| {
+        diagnostic.labels.first().map(|label| (label.file.clone(), label.line, label.column))
+    });
+}
+
+fn project(head: Head, assets: Assets, texts: BTreeMap<String, String>) -> Project {
+    let name = head.name.unwrap_or_default();
+    Project { name, environments: head.environments, settings: head.settings, assets, vars: head.vars, texts }
+}
+
+fn read_yaml(file: &str, text: &str, findings: &mut Findings) -> (Option<Head>, Sections) {
+    let report = Report::new(file);
+    let read = read_tree(file, text, &report);
+    report.add_to(findings);
+    read
+}
+
+fn read_tree(file: &str, text: &str, report: &Report) -> (Option<Head>, Sections) {
+    let is_head = file == HEAD_FILE;
+    let tree = match yaml::parse(text) {
+        Ok(tree) => tree,
+        Err(invalid) => {
+            let span = invalid.span.unwrap_or(Span { line: 1, column: 1, length: 0 });
+            let message = format!("file `{file}` is not valid YAML");
+            report.error(codes::INVALID_YAML, message, span, invalid.message);
+            return (is_head.then(Head::default), Sections::default());
+        }
+    };
+    let shape = if is_head { keys::ROOT } else { &keys::ROOT[keys::PROJECT_KEYS..] };
+    let start = Span { line: 1, column: 1, length: 0 };
+    match Reader::open(report, &format!("file `{file}`"), start, &tree, shape) {
+        Some(root) => (is_head.then(|| read_head(&root)), read_sections(&root)),
+        None => (is_head.then(Head::default), Sections::default()),
+    }
+}
+
+/// Gives the tables of SQL files what YAML says about them.
+fn add_notes(declared: &mut [Declared], notes: Vec<TableNote>, diagnostics: &mut Vec<Diagnostic>) {
+    let mut noted: BTreeMap<AssetName, Place> = BTreeMap::new();
+    for note in notes {
+        let name = note.name.clone();
+        if let Some(first) = noted.get(&name) {
+            diagnostics.push(declared_twice(Kind::Table, &name, first, &note.place));
+            continue;
+        }
+        noted.insert(name.clone(), note.place.clone());
+        let table = declared.iter_mut().find(|found| found.kind == Kind::Table && found.name == name);
+        match table {
+            Some(table) => table.asset.iter_mut().for_each(|asset| add_note(asset, &note)),
+            None => diagnostics.push(table_without_sql(declared, &note)),
+        }
+    }
+}
+
+fn add_note(asset: &mut Asset, note: &TableNote) {
+    asset.owner.clone_from(&note.common.owner);
+    asset.description.clone_from(&note.common.description);
+    asset.tags.clone_from(&note.common.tags);
+    asset.checks.clone_from(&note.common.checks);
+    if let Definition::Table(table) = &mut asset.definition {
+        table.columns.clone_from(&note.common.columns);
+        if table.grain.is_empty() {
+            table.grain.clone_from(&note.grain);
+        }
+    }
+}
+
+fn table_without_sql(declared: &[Declared], note: &TableNote) -> Diagnostic {
+    let name = &note.name;
+    let tables = declared.iter().filter(|found| found.kind == Kind::Table).map(|found| found.name.as_str());
+    Diagnostic::error(codes::UNKNOWN_REFERENCE, format!("`tables` describes `{name}`, which does not exist"))
+        .with_label(note.place.label(format!("no file `{name}.sql` under `tables/`")))
+        .with_nearest(nearest(name, tables))
+}
+
+/// Assets by name, and all declared names; the first of a name wins.
+fn collect(declared: Vec<Declared>, diagnostics: &mut Vec<Diagnostic>) -> (Assets, Known) {
+    let (mut assets, mut known) = (Assets::new(), Known::new());
+    for Declared { name, kind, place, asset } in declared {
+        if let Some((_, first)) = known.get(&name) {
+            diagnostics.push(declared_twice(kind, &name, first, &place));
+            continue;
+        }
+        known.insert(name.clone(), (kind, place));
+        if let Some(asset) = asset {
+            assets.insert(name, asset);
+        }
+    }
+    (assets, known)
+}
+
+fn declared_twice(kind: Kind, name: &str, first: &Place, second: &Place) -> Diagnostic {
+    Diagnostic::error(codes::DUPLICATE_ASSET, format!("{kind} `{name}` has a name that is taken"))
+        .with_label(second.label("the second"))
+        .with_label(first.label("the first"))
+        .with_help("rename one of them; assets of all kinds share one space of names")
+}
+
+/// A freshness check of a whole asset is about its time column, which may stand in SQL rather than in YAML.
+fn complete_freshness(mut assets: Assets, diagnostics: &mut Vec<Diagnostic>) -> Assets {
+    for asset in assets.values_mut() {
+        let time = match &asset.definition {
+            Definition::Source(source) => source.time.clone(),
+            Definition::Table(table) => table.time.clone(),
+            Definition::FeatureView(view) => Some(view.time.clone()),
+            _ => None,
+        };
+        let origin = asset.origin.clone();
+        let what = format!("{} `{}`", asset.kind(), asset.name);
+        let waiting = asset.checks.iter_mut();
+        for check in waiting.filter(|check| check.column.is_none() && matches!(check.rule, Rule::Freshness { .. })) {
+            check.column.clone_from(&time);
+            if time.is_none() {
+                let message = format!("check `{}` of {what} has no time column to look at", check.name);
+                let (line, column, length) = (origin.line, origin.column, 0);
+                let label = Label { file: origin.file.clone(), line, column, length, text: String::new() };
+                let help = "write the check under a column, or say which column is the `time`";
+                diagnostics.push(Diagnostic::error(codes::INVALID_CHECK, message).with_label(label).with_help(help));
+            }
+        }
+    }
+    assets
+}
+
+fn report_what_is_missing(files: &BTreeMap<String, String>, is_empty: bool, diagnostics: &mut Vec<Diagnostic>) {
+    if !files.contains_key(HEAD_FILE) {
+        let diagnostic = Diagnostic::error(codes::PROJECT_MISSING, "there is no `baton.yml` in this folder")
+            .with_help("write `project: name` into `baton.yml`, or run `baton init`");
+        diagnostics.push(diagnostic);
+    } else if is_empty && diagnostics.is_empty() {
+        let label = Label { file: HEAD_FILE.to_owned(), line: 1, column: 1, length: 0, text: String::new() };
+        let diagnostic = Diagnostic::warning(codes::PROJECT_EMPTY, "the project declares no assets")
+            .with_label(label)
+            .with_help("add `sources:` to a `.yml` file, or a query to `tables/`");
+        diagnostics.push(diagnostic);
+    }
+}

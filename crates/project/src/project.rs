@@ -1,0 +1,48 @@
+//! [`Project`]: all that a folder declares.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use baton_core::asset::Assets;
+use baton_core::{AssetName, Graph};
+use baton_diagnostics::{Diagnostic, render_terminal};
+
+use crate::graph::graph_with_texts;
+use crate::spec::{EnvironmentSpec, Settings};
+
+/// A project and what is wrong with it.
+#[derive(Debug)]
+pub struct Loaded {
+    /// What could be read.
+    pub project: Project,
+    /// What could not, sorted by file and place.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// All that a folder declares.
+#[derive(Debug, Clone, Default)]
+pub struct Project {
+    /// The name; empty when `baton.yml` gives none.
+    pub name: String,
+    /// Environments by name.
+    pub environments: BTreeMap<String, EnvironmentSpec>,
+    /// Where things are kept and served.
+    pub settings: Settings,
+    /// Assets of all kinds by name, without those too broken to build.
+    pub assets: Assets,
+    /// Values for `var()`.
+    pub vars: BTreeMap<String, serde_json::Value>,
+    /// Texts of the project files by path relative to the folder, for showing diagnostics.
+    pub texts: BTreeMap<String, String>,
+}
+
+impl Project {
+    /// Draws diagnostics with excerpts of this project's files.
+    pub fn render(&self, diagnostics: &[Diagnostic], color: bool) -> String {
+        render_terminal(diagnostics, &|file| self.texts.get(file).cloned(), color)
+    }
+
+    /// Like [`crate::graph`], with places as they are in the files before templates were rendered.
+    pub fn graph(&self, sql_reads: &BTreeMap<AssetName, BTreeSet<String>>) -> (Graph, Vec<Diagnostic>) {
+        graph_with_texts(&self.assets, sql_reads, &self.texts)
+    }
+}

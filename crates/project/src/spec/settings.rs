@@ -1,0 +1,155 @@
+//! The head of `baton.yml`: name, environments, settings, variables.
+
+use std::collections::BTreeMap;
+
+use baton_diagnostics::codes;
+
+use crate::keys;
+use crate::reader::{Reader, wrong_type};
+use crate::yaml::Value;
+
+/// A declared environment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct EnvironmentSpec {
+    /// Whether it moves only by applying or promoting a checked plan.
+    pub protected: bool,
+}
+
+/// Where things are kept and served. Paths are relative to the project folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// Folder of tables and artifacts.
+    pub warehouse: String,
+    /// File of commits and events.
+    pub ledger: String,
+    /// File of the latest feature values.
+    pub online: String,
+    /// Bytes that queries may use before they spill; `None` leaves the choice to the engine.
+    pub memory_limit: Option<u64>,
+    /// Address to listen on.
+    pub bind: String,
+    /// Port to listen on.
+    pub port: u16,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            warehouse: ".baton/warehouse".to_owned(),
+            ledger: ".baton/ledger.db".to_owned(),
+            online: ".baton/online.redb".to_owned(),
+            memory_limit: None,
+            bind: "127.0.0.1".to_owned(),
+            port: 8400,
+        }
+    }
+}
+
+/// What `baton.yml` says before its assets.
+#[derive(Debug, Default)]
+pub(crate) struct Head {
+    pub(crate) name: Option<String>,
+    pub(crate) environments: BTreeMap<String, EnvironmentSpec>,
+    pub(crate) settings: Settings,
+    pub(crate) vars: BTreeMap<String, serde_json::Value>,
+}
+
+/// Reads the head.
+pub(crate) fn read_head(root: &Reader<'_>) -> Head {
+    Head {
+        name: root.need_text("project"),
+        environments: read_environments(root),
+        settings: read_settings(root),
+        vars: read_vars(root),
+    }
+}
+
+fn read_settings(root: &Reader<'_>) -> Settings {
+    let default = Settings::default();
+    let server = root.object("server", keys::SERVER);
+    let server = server.as_ref();
+    Settings {
+        warehouse: root.text("warehouse").unwrap_or(default.warehouse),
+        ledger: root.text("ledger").unwrap_or(default.ledger),
+        online: root.text("online").unwrap_or(default.online),
+        memory_limit: read_size(root, "memory_limit"),
+        bind: server.and_then(|server| server.text("bind")).unwrap_or(default.bind),
+        port: server
+            .and_then(|server| server.whole("port", 0, 65_535))
+            .and_then(|port| u16::try_from(port).ok())
+            .unwrap_or(default.port),
+    }
+}
+
+fn read_environments(root: &Reader<'_>) -> BTreeMap<String, EnvironmentSpec> {
+    let Some(node) = root.get("environments") else {
+        return BTreeMap::from([("dev".to_owned(), EnvironmentSpec::default())]);
+    };
+    let Value::Map(entries) = &node.value else {
+        wrong_type(root.report, &root.of("environments"), node, "an object");
+        return BTreeMap::new();
+    };
+    let mut environments = BTreeMap::new();
+    for entry in entries {
+        let is_name = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
+        if entry.key.is_empty() || !entry.key.chars().all(is_name) {
+            let message = format!("`{}` is not a name of an environment", entry.key);
+            root.report.error(codes::INVALID_NAME, message, entry.key_span, "letters, digits, `-`, `_` and `.`");
+        }
+        let what = format!("environment `{}`", entry.key);
+        let reader = Reader::open(root.report, &what, entry.key_span, &entry.node, keys::ENVIRONMENT);
+        let protected = reader.and_then(|reader| reader.flag("protected")).unwrap_or(false);
+        environments.insert(entry.key.clone(), EnvironmentSpec { protected });
+    }
+    environments
+}
+
+fn read_vars(root: &Reader<'_>) -> BTreeMap<String, serde_json::Value> {
+    let Some(node) = root.get("vars") else { return BTreeMap::new() };
+    let Value::Map(entries) = &node.value else {
+        wrong_type(root.report, &root.of("vars"), node, "an object");
+        return BTreeMap::new();
+    };
+    entries.iter().map(|entry| (entry.key.clone(), entry.node.to_json())).collect()
+}
+
+/// Reads an amount of memory in bytes.
+fn read_size(root: &Reader<'_>, key: &str) -> Option<u64> {
+    let node = root.get(key)?;
+    let text = root.as_text(key, node)?;
+    let size = parse_size(&text);
+    if size.is_none() {
+        let message = format!("{} is `{text}`, which is not an amount of memory", root.of(key));
+        root.report.error(codes::INVALID_VALUE, message, node.span, "expected for example 512MiB or 2GiB");
+    }
+    size
+}
+
+const UNITS: [(&str, u64); 7] = [
+    ("KiB", 1 << 10),
+    ("MiB", 1 << 20),
+    ("GiB", 1 << 30),
+    ("KB", 1_000),
+    ("MB", 1_000_000),
+    ("GB", 1_000_000_000),
+    ("B", 1),
+];
+
+fn parse_size(text: &str) -> Option<u64> {
+    let (number, unit) = UNITS.iter().find_map(|(unit, size)| Some((text.trim().strip_suffix(unit)?, size)))?;
+    number.trim().parse::<u64>().ok().filter(|number| *number > 0)?.checked_mul(*unit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_have_units() {
+        assert_eq!(parse_size("512MiB"), Some(536_870_912));
+        assert_eq!(parse_size("2 GB"), Some(2_000_000_000));
+        for bad in ["", "2", "GiB", "-1GiB", "1.5GiB", "0B", "99999999999GiB"] {
+            assert_eq!(parse_size(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! Reads a SQL file under `tables/`: a table named after the file.
+
+use std::collections::BTreeMap;
+
+use baton_core::asset::{Materialize, Table};
+use baton_core::{Definition, Kind};
+use baton_diagnostics::{Diagnostic, codes};
+use regex::Regex;
+
+use crate::reader::parse_name;
+use crate::report::{Findings, Report};
+use crate::search::{span_at, without_comments};
+use crate::spec::{Common, Declared, SqlConfig, assemble, read_sql_config};
+use crate::template::{InvalidTemplate, Rendered, render};
+use crate::yaml::{Entry, Node, Span, Value};
+
+const DAY: i64 = 86_400;
+const START: Span = Span { line: 1, column: 1, length: 0 };
+
+/// The table of a file; `None` when the file's name is no name.
+pub(crate) fn read(
+    file: &str,
+    text: &str,
+    vars: &BTreeMap<String, serde_json::Value>,
+    findings: &mut Findings,
+) -> Option<Declared> {
+    let report = Report::new(file);
+    let stem = file.rsplit('/').next().unwrap_or(file).trim_end_matches(".sql");
+    let name = parse_name(&report, stem, START);
+    let asset = name.as_ref().and_then(|name| {
+        let table = read_table(&report, file, text, name, vars)?;
+        Some(assemble(name.clone(), Common::default(), Definition::Table(table), &report.place(START)))
+    });
+    let place = report.place(START);
+    report.add_to(findings);
+    Some(Declared { name: name?, kind: Kind::Table, place, asset })
+}
+
+fn read_table(
+    report: &Report,
+    file: &str,
+    text: &str,
+    name: &str,
+    vars: &BTreeMap<String, serde_json::Value>,
+) -> Option<Table> {
+    let Rendered { sql, config } = match render(name, text, vars) {
+        Ok(rendered) => rendered,
+        Err(invalid) => {
+            report.push(template_diagnostic(report, name, &invalid));
+            return None;
+        }
+    };
+    let at = find(text, r"\bconfig\s*\(").map_or(START, |(start, _)| span_at(text, start, start + "config".len()));
+    let arguments = arguments(text, config);
+    let config = read_sql_config(report, name, at, &arguments);
+    report_incomplete(report, name, &config, text, at);
+    if without_comments(&sql).trim().is_empty() {
+        report.error(codes::EMPTY_SQL, format!("table `{name}` has no query"), START, "write a `select`");
+        return None;
+    }
+    Some(Table {
+        sql,
+        file: file.to_owned(),
+        line_offset: 0,
+        materialize: config.materialize,
+        time: config.time,
+        grain: config.grain,
+        lookback: config.lookback.unwrap_or(0),
+        batch: config.batch.unwrap_or(DAY),
+        columns: Vec::new(),
+    })
+}
+
+fn template_diagnostic(report: &Report, name: &str, invalid: &InvalidTemplate) -> Diagnostic {
+    let place = report.place(invalid.span);
+    match &invalid.unknown_variable {
+        Some((variable, near)) => {
+            let message = format!("table `{name}` uses unknown variable `{variable}`");
+            Diagnostic::error(codes::UNKNOWN_VARIABLE, message)
+                .with_label(place.label(""))
+                .with_nearest(near.as_deref())
+                .with_help("set it in `baton.yml` under `vars:`, or give a default as second argument")
+        }
+        None => {
+            Diagnostic::error(codes::INVALID_TEMPLATE, format!("the template of table `{name}` cannot be rendered"))
+                .with_label(place.label(invalid.message.clone()))
+                .with_help("known are ref, source, var, config, this and is_incremental")
+        }
+    }
+}
+
+fn report_incomplete(report: &Report, name: &str, config: &SqlConfig, text: &str, at: Span) {
+    if config.materialize == Materialize::Incremental && config.time.is_none() {
+        let span = key_span(text, "materialize(?:d)?").unwrap_or(at);
+        let diagnostic =
+            Diagnostic::error(codes::INCOMPLETE_INCREMENTAL, format!("incremental table `{name}` has no time column"));
+        let help = "add the column that says when a row happened: time='scheduled_at'";
+        report.push(diagnostic.with_label(report.place(span).label("")).with_help(help));
+    }
+}
+
+/// The arguments of `config()` as a tree, each at the place of its name in the file.
+fn arguments(text: &str, config: serde_json::Map<String, serde_json::Value>) -> Node {
+    let entries = config.into_iter().map(|(key, value)| {
+        let key_span = key_span(text, &regex::escape(&key)).unwrap_or(START);
+        Entry { node: node_from_json(value, key_span), key, key_span }
+    });
+    Node { value: Value::Map(entries.collect()), span: START }
+}
+
+fn key_span(text: &str, pattern: &str) -> Option<Span> {
+    let (config, _) = find(text, r"\bconfig\s*\(")?;
+    let key = Regex::new(&format!(r"\b({pattern})\s*=")).ok()?.captures(&text[config..])?.get(1)?;
+    Some(span_at(text, config + key.start(), config + key.end()))
+}
+
+fn find(text: &str, pattern: &str) -> Option<(usize, usize)> {
+    let found = Regex::new(pattern).ok()?.find(text)?;
+    Some((found.start(), found.end()))
+}
+
+fn node_from_json(value: serde_json::Value, span: Span) -> Node {
+    use serde_json::Value as Json;
+    let value = match value {
+        Json::Null => Value::Null,
+        Json::Bool(value) => Value::Bool(value),
+        Json::Number(number) => match number.as_i64() {
+            Some(whole) => Value::Int(whole),
+            None => Value::Float(number.as_f64().unwrap_or(f64::NAN)),
+        },
+        Json::String(text) => Value::Text(text),
+        Json::Array(items) => Value::List(items.into_iter().map(|item| node_from_json(item, span)).collect()),
+        Json::Object(entries) => Value::Map(
+            entries
+                .into_iter()
+                .map(|(key, value)| Entry { key, key_span: span, node: node_from_json(value, span) })
+                .collect(),
+        ),
+    };
+    Node { value, span }
+}

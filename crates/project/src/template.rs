@@ -1,0 +1,176 @@
+//! Renders the templates in a SQL file: dbt's `ref`, `source`, `var`, `config`, `this`, `is_incremental`.
+//!
+//! Invariant: a line of the rendered text is the same line of the file (loops aside), so that places in the query
+//! are places in the file.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use baton_diagnostics::nearest;
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::{Kwargs, Rest, Serde, Value};
+use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, context};
+
+use crate::search::span_at;
+use crate::yaml::Span;
+
+/// A rendered file.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Rendered {
+    pub(crate) sql: String,
+    /// Arguments of `config()` by name.
+    pub(crate) config: serde_json::Map<String, serde_json::Value>,
+}
+
+/// Why a file cannot be rendered.
+#[derive(Debug, PartialEq)]
+pub(crate) struct InvalidTemplate {
+    pub(crate) message: String,
+    pub(crate) span: Span,
+    /// The name given to `var()`, when that is what is wrong, and the nearest known one.
+    pub(crate) unknown_variable: Option<(String, Option<String>)>,
+}
+
+/// Renders the file of the table `table`.
+pub(crate) fn render(
+    table: &str,
+    text: &str,
+    vars: &BTreeMap<String, serde_json::Value>,
+) -> Result<Rendered, InvalidTemplate> {
+    if !["{{", "{%", "{#"].iter().any(|open| text.contains(open)) {
+        return Ok(Rendered { sql: text.to_owned(), config: serde_json::Map::new() });
+    }
+    let asked = Asked::default();
+    let environment = environment(vars, &asked);
+    // The file as it is comes first: it is what errors must point into.
+    let render = |text: &str| environment.render_named_str(table, text, context! { this => table });
+    render(text).map_err(|error| explain(&error, text, &asked, vars))?;
+    let sql = render(&keep_lines(text)).map_err(|error| explain(&error, text, &asked, vars))?;
+    let config = asked.config.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    Ok(Rendered { sql, config })
+}
+
+/// What a template asked for while it was rendered.
+#[derive(Debug, Clone, Default)]
+struct Asked {
+    config: Arc<Mutex<serde_json::Map<String, serde_json::Value>>>,
+    unknown_variable: Arc<Mutex<Option<String>>>,
+}
+
+fn environment(vars: &BTreeMap<String, serde_json::Value>, asked: &Asked) -> Environment<'static> {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.set_syntax(SyntaxConfig::builder().keep_trailing_newline(true).build().unwrap_or_default());
+    environment.set_debug(true);
+    environment.add_function("ref", last_name);
+    environment.add_function("source", last_name);
+    environment.add_function("is_incremental", || false);
+    let config = Arc::clone(&asked.config);
+    environment.add_function("config", move |arguments: Kwargs| add_config(&config, &arguments));
+    let (vars, unknown) = (vars.clone(), Arc::clone(&asked.unknown_variable));
+    environment.add_function("var", move |name: String, default: Option<Value>| {
+        if let Some(value) = vars.get(&name) {
+            return Ok(Value::from(Serde(value.clone())));
+        }
+        default.ok_or_else(|| {
+            *unknown.lock().unwrap_or_else(PoisonError::into_inner) = Some(name.clone());
+            Error::new(ErrorKind::InvalidOperation, format!("unknown variable `{name}`"))
+        })
+    });
+    environment
+}
+
+/// `ref('x')`, `ref('package', 'x')` and `source('group', 'x')` are all `x`: names are unique in a project.
+fn last_name(names: Rest<String>) -> Result<String, Error> {
+    let missing = || Error::new(ErrorKind::MissingArgument, "the name of a table is missing");
+    names.last().cloned().ok_or_else(missing)
+}
+
+fn add_config(config: &Mutex<serde_json::Map<String, serde_json::Value>>, arguments: &Kwargs) -> Result<String, Error> {
+    for key in arguments.args() {
+        let value: Value = arguments.get(key)?;
+        let value = serde_json::to_value(&value)
+            .map_err(|error| Error::new(ErrorKind::BadSerialization, format!("`{key}`: {error}")))?;
+        config.lock().unwrap_or_else(PoisonError::into_inner).insert(key.to_owned(), value);
+    }
+    Ok(String::new())
+}
+
+fn explain(error: &Error, text: &str, asked: &Asked, vars: &BTreeMap<String, serde_json::Value>) -> InvalidTemplate {
+    let unknown = asked.unknown_variable.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let near = |name: &str| nearest(name, vars.keys().map(String::as_str)).map(str::to_owned);
+    let detail = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
+    InvalidTemplate {
+        message: detail,
+        span: place(error, text),
+        unknown_variable: unknown.map(|name| (name.clone(), near(&name))),
+    }
+}
+
+fn place(error: &Error, text: &str) -> Span {
+    let line = error.line().map_or(1, |line| u32::try_from(line).unwrap_or(u32::MAX));
+    match error.range() {
+        Some(range) if text.is_char_boundary(range.start) && text.is_char_boundary(range.end) => {
+            span_at(text, range.start, range.end)
+        }
+        _ => Span { line, column: 1, length: 0 },
+    }
+}
+
+/// Moves the line ends inside each tag behind it: what a tag leaves out must not pull up the lines below.
+fn keep_lines(text: &str) -> String {
+    let mut kept = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((start, close)) = next_tag(rest) {
+        let length = rest[start..].find(close).map_or(rest.len() - start, |end| end + close.len());
+        let (tag, after) = rest[start..].split_at(length);
+        kept.push_str(&rest[..start]);
+        kept.push_str(&tag.replace('\n', " "));
+        kept.extend(tag.matches('\n'));
+        rest = after;
+    }
+    kept.push_str(rest);
+    kept
+}
+
+fn next_tag(text: &str) -> Option<(usize, &'static str)> {
+    let tags = [("{{", "}}"), ("{%", "%}"), ("{#", "#}")];
+    tags.iter().filter_map(|(open, close)| Some((text.find(open)?, *close))).min()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn vars() -> BTreeMap<String, serde_json::Value> {
+        BTreeMap::from([("year".to_owned(), json!(2013))])
+    }
+
+    #[test]
+    fn lines_stay_where_they_are() {
+        let text =
+            "{{ config(\n  materialize='incremental',\n  grain=['id']\n) }}\n{# a\n note #}select {{ this }}\nfrom t\n";
+        let rendered = render("daily", text, &vars()).unwrap();
+        assert_eq!(rendered.sql, "\n\n\n\n\nselect daily\nfrom t\n".replacen("\nselect", "\nselect", 1));
+        assert_eq!(rendered.config["grain"], json!(["id"]));
+        assert_eq!(rendered.sql.lines().position(|line| line == "from t"), Some(6));
+    }
+
+    #[test]
+    fn names_and_variables_are_filled_in() {
+        let text = "select {{ var('year') }}, {{ var('month', 6) }} from {{ ref('a') }}, {{ source('raw', 'b') }}\
+                    {% if is_incremental() %} where false{% endif %}";
+        assert_eq!(render("x", text, &vars()).unwrap().sql, "select 2013, 6 from a, b");
+    }
+
+    #[test]
+    fn errors_point_into_the_file() {
+        let error = render("x", "select 1,\n  {{ var('yeer') }}\n", &vars()).unwrap_err();
+        assert_eq!(error.unknown_variable, Some(("yeer".to_owned(), Some("year".to_owned()))));
+        assert_eq!((error.span.line, error.span.column), (2, 6));
+        let error = render("x", "{{\nthis }}\n{{ nope( }}", &vars()).unwrap_err();
+        assert_eq!(error.span.line, 3);
+    }
+}
