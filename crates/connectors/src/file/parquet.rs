@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use arrow::datatypes::Schema;
 use arrow::record_batch::RecordBatch;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::errors::ParquetError;
 
 use super::{BATCH_ROWS, open};
 use crate::conform::{Found, Landing, RowNumbers};
@@ -23,7 +25,7 @@ pub(super) fn read(
 ) -> Result<ReadReport, ConnectorError> {
     let mut file = open::open_seekable(unit)?;
     check_marks(unit, &mut file)?;
-    let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| {
+    let builder = guarded(|| ParquetRecordBatchReaderBuilder::try_new(file)).map_err(|error| {
         ConnectorError::broken(&unit.path, format!("the Parquet footer is damaged ({error})"), COPY_AGAIN)
     })?;
     let schema = builder.schema().clone();
@@ -37,18 +39,26 @@ pub(super) fn read(
         .collect();
     let mut landing = Landing::start(&unit.path, &found, contract, sink)?;
     let columns = ProjectionMask::roots(builder.parquet_schema(), selected);
-    let damaged = |row: u64, error: &dyn std::fmt::Display| {
+    let damaged = |row: u64, error: ParquetError| {
         ConnectorError::broken(&unit.path, format!("the Parquet data is damaged ({error})"), COPY_AGAIN)
             .at(Some(row), None)
     };
-    let reader = builder.with_projection(columns).with_batch_size(BATCH_ROWS).build();
+    let builder = builder.with_projection(columns).with_batch_size(BATCH_ROWS);
+    let mut reader = guarded(|| builder.build()).map_err(|error| damaged(1, error))?;
     let mut row = 1;
-    for batch in reader.map_err(|error| damaged(row, &error))? {
-        let batch = batch.map_err(|error| damaged(row, &error))?;
+    while let Some(batch) =
+        guarded(|| reader.next().transpose().map_err(ParquetError::from)).map_err(|error| damaged(row, error))?
+    {
         landing.land(&batch, &RowNumbers::From(row))?;
         row += batch.num_rows() as u64;
     }
     Ok(landing.finish())
+}
+
+/// Calls into the Parquet reader, which panics on some damaged files instead of returning an error; one bad file must
+/// not end the process. What `call` holds is not used again after an error.
+fn guarded<T>(call: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, ParquetError> {
+    catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|_| Err(ParquetError::General("the reader gave up".to_owned())))
 }
 
 /// A Parquet file begins and ends with `PAR1`; which of the two is missing tells what happened to it.

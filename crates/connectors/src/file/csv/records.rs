@@ -96,17 +96,18 @@ impl RecordReader {
         let line = self.line();
         let (mut n_bytes, mut n_ends, mut last_byte) = (0, 0, None);
         loop {
-            let input = self.input.fill_buf()?;
-            if input.is_empty() && last_byte.is_some() && is_within_quotes(&self.core) {
-                return Err(unclosed_quote(line));
-            }
+            let chunk = self.input.fill_buf()?;
+            // At the end of the stream one more line break ends the record, unless it stands within quotes.
+            let is_ending = chunk.is_empty() && last_byte.is_some();
+            let input = if is_ending { b"\n" } else { chunk };
             let (result, n_read, n_written, n_ended) =
                 self.core.read_record(input, &mut self.bytes[n_bytes..], &mut self.ends[n_ends..]);
             last_byte = input[..n_read].last().copied().or(last_byte);
-            self.input.consume(n_read);
+            self.input.consume(if is_ending { 0 } else { n_read });
             n_bytes += n_written;
             n_ends += n_ended;
             match result {
+                ReadRecordResult::InputEmpty if is_ending => return Err(unclosed_quote(line)),
                 ReadRecordResult::InputEmpty => {}
                 ReadRecordResult::OutputFull if n_bytes >= BATCH_BYTES => {
                     return Err(TextError::too_long(line, "look for a quote that is not closed"));
@@ -138,14 +139,103 @@ impl RecordReader {
     }
 }
 
-/// Says whether a line break would not end the record; asked of a copy, as the parser tells its state in no other way.
-fn is_within_quotes(core: &Reader) -> bool {
-    let (mut bytes, mut ends) = ([0; 8], [0; 8]);
-    let (result, ..) = core.clone().read_record(b"\n", &mut bytes, &mut ends);
-    matches!(result, ReadRecordResult::InputEmpty)
-}
-
 fn unclosed_quote(line: u64) -> TextError {
     let reason = "the row opens a quote that is never closed, so all that follows would be part of it".to_owned();
     TextError::Record { line, reason, hint: "close the quote; if the file was cut off, copy it again" }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use expect_test::expect;
+
+    use super::*;
+
+    /// One line per record: where it begins, how many lines it spans beyond, its fields.
+    fn check(text: &str, expected: expect_test::Expect) {
+        let mut reader = RecordReader::new(Box::new(Cursor::new(text.to_owned())), b',');
+        let mut shown = String::new();
+        loop {
+            match reader.next() {
+                Ok(Some(record)) => {
+                    let fields: Vec<String> = (0..record.n_fields()).map(|index| record.lossy_field(index)).collect();
+                    shown += &format!("{}+{} {fields:?}\n", record.line, record.more_lines);
+                }
+                Ok(None) => break,
+                Err(error) => {
+                    shown += &format!("{error:?}\n");
+                    break;
+                }
+            }
+        }
+        expected.assert_eq(&shown);
+    }
+
+    #[test]
+    fn records_know_their_lines() {
+        check(
+            "a,b\n1,2\n\n\n3,4",
+            expect![[r#"
+            1+0 ["a", "b"]
+            2+0 ["1", "2"]
+            5+0 ["3", "4"]
+        "#]],
+        );
+        check(
+            "a,b\r\n\"1\r\n2\",x\r\n\r\n3,4\r\n",
+            expect![[r#"
+            1+0 ["a", "b"]
+            2+1 ["1\r\n2", "x"]
+            5+0 ["3", "4"]
+        "#]],
+        );
+        check(
+            "a\n\"x\ny\nz\"\nb",
+            expect![[r#"
+            1+0 ["a"]
+            2+2 ["x\ny\nz"]
+            5+0 ["b"]
+        "#]],
+        );
+    }
+
+    #[test]
+    fn a_quote_that_is_never_closed_is_told() {
+        check(
+            "a\n\"b",
+            expect![[r#"
+                1+0 ["a"]
+                Record { line: 2, reason: "the row opens a quote that is never closed, so all that follows would be part of it", hint: "close the quote; if the file was cut off, copy it again" }
+            "#]],
+        );
+        check(
+            "a\n\"b\n\n",
+            expect![[r#"
+                1+0 ["a"]
+                Record { line: 2, reason: "the row opens a quote that is never closed, so all that follows would be part of it", hint: "close the quote; if the file was cut off, copy it again" }
+            "#]],
+        );
+        check(
+            "a\n\"b\"",
+            expect![[r#"
+            1+0 ["a"]
+            2+0 ["b"]
+        "#]],
+        );
+        check(
+            "a\n5\" pipe",
+            expect![[r#"
+            1+0 ["a"]
+            2+0 ["5\" pipe"]
+        "#]],
+        );
+        check(
+            "a\n\"say \"\"hi\"\"\"",
+            expect![[r#"
+            1+0 ["a"]
+            2+0 ["say \"hi\""]
+        "#]],
+        );
+    }
 }

@@ -44,7 +44,8 @@ fn every_format_and_compression_gives_the_same_rows() {
         | AA      |        |       | 2013-01-01T06:00:00Z |
         +---------+--------+-------+----------------------+
         2 rows, 0 rejected
-    "#]].assert_eq(&outcomes.into_iter().collect::<Vec<_>>().join("or\n"));
+    "#]]
+    .assert_eq(&outcomes.into_iter().collect::<Vec<_>>().join("or\n"));
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod broken;
 mod discovery;
 mod flights;
 mod formats;
+mod properties;
 mod schema;
 
 use std::fs;
