@@ -1,10 +1,14 @@
-//! How good a model is on given rows: metrics, metrics by slice, confusion and calibration.
+//! How good a model is on given rows: metrics, metrics by slice, confusion, calibration and fairness.
 //!
 //! The formulas are `baton-stats`'; this file only gathers them into one report. A figure that the rows do not
 //! define (one class only, no predicted positive) is left out of its map.
 
 use crate::data::Task;
 use crate::error::{MlError, Result};
+pub use baton_stats::calibration::Reliability;
+use baton_stats::calibration::reliability;
+pub use baton_stats::fairness::FairnessMetric;
+use baton_stats::fairness::fairness;
 pub use baton_stats::metrics::{ConfusionCounts, Metric, Slice};
 use baton_stats::metrics::{
     DEFAULT_THRESHOLD, MINIMUM_GROUP_ROWS, evaluate as evaluate_metric, slices as slice_metric,
@@ -24,7 +28,12 @@ pub struct Evaluation {
     pub slices: Vec<SliceEvaluation>,
     /// Hits and misses at the threshold 0.5, for binary classification.
     pub confusion: Option<ConfusionCounts>,
+    /// Probabilities against outcomes in ten bins, for binary classification.
+    pub calibration: Option<Reliability>,
 }
+
+/// The name of the calibration figure among the metrics, beside those of [`Metric::ALL`].
+pub const CALIBRATION_ERROR: &str = "expected_calibration_error";
 
 /// A model's figures on the rows that share a value.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -76,13 +85,39 @@ pub fn evaluate(task: Task, labels: &[f64], scores: &[f64], slices: &[SliceColum
     }
     let figures = |metric| Some((Metric::to_string(&metric), score(metric, labels, scores).ok()?));
     let binary = task == Task::BinaryClassification;
+    let calibration = reliability(labels, scores).ok().filter(|_| binary);
+    let calibration_error =
+        calibration.as_ref().map(|table| (CALIBRATION_ERROR.to_owned(), table.expected_calibration_error));
     let sliced: Result<Vec<_>> = slices.iter().map(|column| slice(task, labels, scores, column)).collect();
     Ok(Evaluation {
         n_rows: labels.len(),
-        metrics: metrics_of(task).filter_map(figures).collect(),
+        metrics: metrics_of(task).filter_map(figures).chain(calibration_error).collect(),
         slices: sliced?.into_iter().flatten().collect(),
         confusion: binary.then(|| ConfusionCounts::count(labels, scores, DEFAULT_THRESHOLD)),
+        calibration,
     })
+}
+
+/// Computes a fairness figure between the values of a column, deciding at the threshold 0.5 and leaving out groups
+/// below the minimum size.
+///
+/// # Errors
+///
+/// [`MlError::Metric`] with the reason when the groups do not define the figure.
+pub fn fairness_figure(
+    metric: FairnessMetric,
+    column: &SliceColumn<'_>,
+    labels: &[f64],
+    scores: &[f64],
+) -> Result<f64> {
+    check_lengths(labels.len(), "the scores", scores.len())?;
+    let decisions: Vec<bool> = scores.iter().map(|score| *score >= DEFAULT_THRESHOLD).collect();
+    fairness(column.values, labels, &decisions, MINIMUM_GROUP_ROWS as u64)
+        .and_then(|report| report.figure(metric))
+        .map_err(|undefined| MlError::Metric {
+            metric: format!("{metric} over {}", column.name),
+            reason: undefined.reason,
+        })
 }
 
 /// The metrics that a task is judged by.

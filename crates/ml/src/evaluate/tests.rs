@@ -22,6 +22,9 @@ fn figures_agree_with_scikit_learn() {
     }
     assert_eq!(found.confusion.map(|counts| counts.true_positives), Some(2));
     assert!(!found.metrics.contains_key("rmse"));
+    // By hand: one row a bin but for 0.4 to 0.5, which holds the scores 0.4 and 0.4 with the labels 0 and 1.
+    let by_hand = (0.1 + 2.0 * 0.1 + 0.65 + 0.2 + 0.2 + 0.1 + 0.6) / 8.0;
+    assert!((found.metrics[CALIBRATION_ERROR] - by_hand).abs() < 1e-12);
 }
 
 #[test]
@@ -50,4 +53,19 @@ fn undefined_figures_are_left_out_and_shapes_checked() {
     assert!(evaluate(Task::Regression, &[], &[], &[]).is_err());
     let short = SliceColumn { name: "x", values: &[] };
     assert!(evaluate(Task::Regression, &[1.0], &[1.0], &[short]).is_err());
+}
+
+#[test]
+fn fairness_is_the_range_over_large_groups() {
+    // 40 rows of each group; all labels 1; `b` is decided positive half as often as `a`.
+    let values: Vec<String> = (0..84).map(|row| ["a", "b", "c"][row / 40].to_owned()).collect();
+    let labels = vec![1.0; 84];
+    let scores: Vec<f64> = (0..84).map(|row| if row < 60 { 0.9 } else { 0.1 }).collect();
+    let column = SliceColumn { name: "carrier", values: &values };
+    let metric = FairnessMetric::EqualOpportunityDifference;
+    assert_eq!(fairness_figure(metric, &column, &labels, &scores).unwrap(), 0.5);
+    let one = SliceColumn { name: "carrier", values: &values[..40] };
+    let message = fairness_figure(metric, &one, &labels[..40], &scores[..40]).unwrap_err().to_string();
+    expect!["metric `equal_opportunity_difference over carrier` cannot be computed: 1 groups have 30 rows or more; two are needed"]
+        .assert_eq(&message);
 }

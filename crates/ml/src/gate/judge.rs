@@ -1,8 +1,9 @@
 //! Judging gates against what was measured.
 
 use super::{Bound, Comparison, Gate, bytes_text};
+use crate::evaluate::FairnessMetric;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// What a load test measured.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -20,8 +21,8 @@ pub struct GateInput {
     pub challenger: BTreeMap<String, f64>,
     /// The champion's metrics on the same rows; `None` when there is no champion.
     pub champion: Option<BTreeMap<String, f64>>,
-    /// Fairness values by (group, metric).
-    pub fairness: BTreeMap<(String, String), f64>,
+    /// Fairness figures by (group, metric), or why there is none.
+    pub fairness: HashMap<(String, FairnessMetric), Result<f64, String>>,
     /// The load test, if one ran.
     pub load_test: Option<LoadTestResult>,
     /// The size of the model file, in bytes.
@@ -53,9 +54,13 @@ pub fn evaluate_gates(gates: &[Gate], input: &GateInput) -> Vec<GateResult> {
 fn judge(gate: &Gate, input: &GateInput) -> GateResult {
     match gate {
         Gate::Metric { metric, comparison, bound } => judge_metric(gate, metric, *comparison, bound, input),
-        Gate::Fairness { group, metric, max } => {
-            let observed = input.fairness.get(&(group.clone(), metric.clone())).copied();
-            compared(gate, &format!("{metric} over {group}"), observed, Comparison::AtMost, *max)
+        Gate::Fairness { group, metric, comparison, bound } => {
+            let name = format!("{metric} over {group}");
+            match input.fairness.get(&(group.clone(), *metric)) {
+                Some(Ok(value)) => compared(gate, &name, Some(*value), *comparison, *bound),
+                Some(Err(reason)) => missing(gate, &format!("{name} was not measured: {reason}")),
+                None => compared(gate, &name, None, *comparison, *bound),
+            }
         }
         Gate::LoadTest { rps, p99_ms } => judge_load_test(gate, *rps, *p99_ms, input.load_test),
         Gate::Size { max_bytes } => GateResult {

@@ -9,6 +9,7 @@ mod parse;
 pub use judge::{GateInput, GateResult, LoadTestResult, evaluate_gates};
 pub use parse::GateSyntax;
 
+use crate::evaluate::FairnessMetric;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -80,14 +81,17 @@ pub enum Gate {
         /// To what.
         bound: Bound,
     },
-    /// A fairness metric over a group is at most `max`: `{fairness: {group, metric, max}}`.
+    /// A fairness metric between the values of a column is at most `max`, or, for a ratio, at least `min`:
+    /// `{fairness: {group, metric, max}}`.
     Fairness {
         /// The column whose values are the groups.
         group: String,
         /// The fairness metric.
-        metric: String,
-        /// Greatest allowed value.
-        max: f64,
+        metric: FairnessMetric,
+        /// At most or at least.
+        comparison: Comparison,
+        /// The greatest or least allowed value.
+        bound: f64,
     },
     /// The served model keeps a rate within a time: `{load_test: {rps, p99_ms}}`.
     LoadTest {
@@ -119,7 +123,9 @@ impl fmt::Display for Gate {
                     _ => Ok(()),
                 }
             }
-            Self::Fairness { group, metric, max } => write!(f, "{metric} over {group} <= {max}"),
+            Self::Fairness { group, metric, comparison, bound } => {
+                write!(f, "{metric} over {group} {comparison} {bound}")
+            }
             Self::LoadTest { rps, p99_ms } => write!(f, "{rps} requests/s with p99 <= {p99_ms} ms"),
             Self::Size { max_bytes } => write!(f, "size <= {}", bytes_text(*max_bytes)),
             Self::NoOpenIncidents => f.write_str("no_open_incidents"),

@@ -1,8 +1,10 @@
 //! Gates as written in a project: comparisons as text, the others as mappings.
 //!
-//! Knows syntax only; whether a metric exists is judged when it was measured.
+//! Metrics are known by their names here, so that a slip is told before anything is trained.
 
 use super::{Bound, Comparison, Gate};
+use crate::evaluate::{CALIBRATION_ERROR, Metric};
+use baton_stats::StatsError;
 use serde_json::{Map, Value};
 
 /// The forms a gate may have, for messages.
@@ -43,15 +45,17 @@ impl Gate {
     /// [`GateSyntax`] with the place and the valid forms.
     pub fn parse_text(text: &str) -> Result<Self, GateSyntax> {
         let mut reader = Reader { text, at: 0 };
-        let metric = reader.name("a metric")?;
-        if metric == "no_open_incidents" && reader.is_done() {
-            return Ok(Self::NoOpenIncidents);
-        }
-        let comparison = reader.comparison()?;
-        let gate = if metric == "size" {
-            reader.size(comparison)?
-        } else {
-            Self::Metric { metric, comparison, bound: reader.bound()? }
+        let subject = reader.name("a metric")?;
+        let gate = match subject.as_str() {
+            "no_open_incidents" => Self::NoOpenIncidents,
+            "size" => {
+                let comparison = reader.comparison()?;
+                reader.size(comparison)?
+            }
+            _ => {
+                let metric = reader.known_metric(subject)?;
+                Self::Metric { metric, comparison: reader.comparison()?, bound: reader.bound()? }
+            }
         };
         if reader.is_done() { Ok(gate) } else { Err(reader.refuse("nothing more is expected here")) }
     }
@@ -60,6 +64,15 @@ impl Gate {
 fn refuse(text: &str, at: usize, reason: &str) -> GateSyntax {
     let column = text.get(..at).map_or(0, |before| before.chars().count()) + 1;
     GateSyntax { text: text.to_owned(), column, reason: reason.to_owned() }
+}
+
+/// Why no metric has this name, or `None` when one has.
+fn unknown_metric(name: &str) -> Option<String> {
+    if name == CALIBRATION_ERROR {
+        return None;
+    }
+    let error = name.parse::<Metric>().err()?;
+    Some(format!("{error}, {CALIBRATION_ERROR}"))
 }
 
 /// Reads words from the left.
@@ -95,11 +108,19 @@ impl<'a> Reader<'a> {
     fn name(&mut self, what: &str) -> Result<String, GateSyntax> {
         self.skip_spaces();
         let start = self.at;
-        let name = self.take(|character| character.is_ascii_alphanumeric() || "_@".contains(character));
-        if name.starts_with(|character: char| character.is_ascii_alphabetic()) {
+        let name = self.take(|character| character.is_alphanumeric() || "_@".contains(character));
+        if name.starts_with(|character: char| character.is_alphabetic()) {
             return Ok(name.to_owned());
         }
         Err(refuse(self.text, start, &format!("{what} is expected here")))
+    }
+
+    /// The name that was just read, if a metric has it.
+    fn known_metric(&self, name: String) -> Result<String, GateSyntax> {
+        match unknown_metric(&name) {
+            None => Ok(name),
+            Some(reason) => Err(refuse(self.text, self.at - name.len(), &reason)),
+        }
     }
 
     fn comparison(&mut self) -> Result<Comparison, GateSyntax> {
@@ -131,7 +152,8 @@ impl<'a> Reader<'a> {
             });
         };
         self.at = self.text.len() - rest.len();
-        let metric = self.name("a metric of the champion")?;
+        let name = self.name("a metric of the champion")?;
+        let metric = self.known_metric(name)?;
         Ok(Bound::Champion { metric, offset: self.offset()? })
     }
 
@@ -172,12 +194,11 @@ fn parse_mapping(value: &Value, mapping: &Map<String, Value>) -> Result<Gate, Ga
     };
     match fields.kind {
         "fairness" => {
-            fields.only(&["group", "metric", "max"])?;
-            Ok(Gate::Fairness {
-                group: fields.text("group")?,
-                metric: fields.text("metric")?,
-                max: fields.number("max")?,
-            })
+            fields.only(&["group", "metric", "max", "min"])?;
+            let metric = fields.text("metric")?.parse();
+            let metric = metric.map_err(|error: StatsError| fields.refuse("metric", &error.to_string()))?;
+            let (comparison, bound) = fields.limit()?;
+            Ok(Gate::Fairness { group: fields.text("group")?, metric, comparison, bound })
         }
         "load_test" => {
             fields.only(&["rps", "p99_ms"])?;
@@ -214,6 +235,15 @@ impl Fields<'_> {
             Some(Value::String(text)) => Ok(text.clone()),
             Some(_) => Err(self.refuse(key, &format!("`{key}` is text"))),
             None => Err(self.refuse(self.kind, &format!("`{}` needs `{key}`", self.kind))),
+        }
+    }
+
+    /// The bound of a fairness gate: exactly one of `max` and `min`.
+    fn limit(&self) -> Result<(Comparison, f64), GateSyntax> {
+        match (self.fields.contains_key("max"), self.fields.contains_key("min")) {
+            (true, false) => Ok((Comparison::AtMost, self.number("max")?)),
+            (false, true) => Ok((Comparison::AtLeast, self.number("min")?)),
+            _ => Err(self.refuse(self.kind, "`fairness` needs either `max` or, for a ratio, `min`")),
         }
     }
 
