@@ -1,1 +1,33 @@
-//! Sessions over a commit, types, lineage and fingerprints from logical plans, point-in-time join
+//! Sessions over a commit, types, lineage and fingerprints from logical plans, point-in-time join.
+//!
+//! Start at [`Engine`] (runs SQL over table versions), then [`analysis`] (what a table's SQL reads and yields,
+//! without running it), [`fingerprint`] (what its content depends on) and [`pit`] (features as of a label's time).
+//! The only crate that names `datafusion`: nothing of it shows in the public API.
+
+pub mod analysis;
+mod availability;
+mod determinism;
+mod engine;
+mod error;
+pub mod fingerprint;
+mod session;
+pub mod sql;
+mod stream;
+pub mod table;
+
+pub use analysis::{Analysis, analyze};
+pub use engine::{Engine, EngineOptions};
+pub use error::{EngineError, SqlProblem};
+pub use fingerprint::{TableFingerprints, fingerprints};
+pub use session::{BuildOptions, Session, SessionInput};
+pub use sql::table_references;
+pub use stream::BatchStream;
+pub use table::{DataFile, TableFiles, TableInput};
+
+/// The system column that says when a row became known (timestamp, microseconds, UTC); null means always known.
+pub const AVAILABLE_AT: &str = "_available_at";
+
+/// Whether `column` is a system column: hidden from `select *` and from the schema that users see.
+pub fn is_system_column(column: &str) -> bool {
+    column.starts_with('_')
+}

@@ -1,0 +1,66 @@
+//! Which plans give the same rows each time: functions that change from run to run, and plans whose values depend
+//! on the order in which rows arrive (these run in one thread, where the order is fixed).
+
+use std::collections::BTreeSet;
+
+use arrow::datatypes::DataType;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::logical_expr::expr::AggregateFunction;
+use datafusion::logical_expr::{Distinct, Expr, ExprSchemable, LogicalPlan, Volatility};
+
+/// Names of functions in `plan` whose value changes from call to call (`random`, `uuid`).
+pub(crate) fn volatile_functions(plan: &LogicalPlan) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    visit_expressions(plan, &mut |_, expression| {
+        if let Expr::ScalarFunction(call) = expression
+            && call.func.signature().volatility == Volatility::Volatile
+        {
+            names.insert(call.name().to_owned());
+        }
+    });
+    names
+}
+
+/// Whether values or rows depend on the order of arrival: sums of floating-point numbers, `array_agg` and its like,
+/// window functions and limits (ties).
+pub(crate) fn depends_on_order(plan: &LogicalPlan) -> bool {
+    let mut depends = false;
+    let _ = plan.apply_with_subqueries(|node| {
+        depends |=
+            matches!(node, LogicalPlan::Limit(_) | LogicalPlan::Window(_) | LogicalPlan::Distinct(Distinct::On(_)));
+        Ok(TreeNodeRecursion::Continue)
+    });
+    visit_expressions(plan, &mut |node, expression| {
+        depends |= matches!(expression, Expr::AggregateFunction(call) if !is_order_free(call, node));
+    });
+    depends
+}
+
+/// Aggregates that give the same bits in any order of their input.
+fn is_order_free(call: &AggregateFunction, node: &LogicalPlan) -> bool {
+    match call.func.name() {
+        "count" | "min" | "max" | "bool_and" | "bool_or" | "bit_and" | "bit_or" | "bit_xor" | "approx_distinct"
+        | "grouping" | "median" => true,
+        "sum" => call.params.args.iter().all(|argument| is_exact(argument, node)),
+        _ => false,
+    }
+}
+
+fn is_exact(argument: &Expr, node: &LogicalPlan) -> bool {
+    node.inputs().iter().all(|input| {
+        argument
+            .get_type(input.schema())
+            .is_ok_and(|data_type: DataType| data_type.is_integer() || data_type.is_decimal())
+    })
+}
+
+fn visit_expressions(plan: &LogicalPlan, visit: &mut impl FnMut(&LogicalPlan, &Expr)) {
+    let _ = plan.apply_with_subqueries(|node| {
+        node.apply_expressions(|expression| {
+            expression.apply(|part| {
+                visit(node, part);
+                Ok(TreeNodeRecursion::Continue)
+            })
+        })
+    });
+}

@@ -1,0 +1,83 @@
+//! The engine: memory, spilling and threads shared by all sessions.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use baton_core::Timestamp;
+use datafusion::execution::SessionState;
+use datafusion::execution::memory_pool::FairSpillPool;
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::execution::session_state::SessionStateBuilder;
+use datafusion::logical_expr::execution_props::ExecutionProps;
+use datafusion::prelude::SessionConfig;
+
+use crate::error::{EngineError, plain_message};
+use crate::session::{Session, SessionInput};
+
+/// How much of the machine the engine may use.
+#[derive(Debug, Clone)]
+pub struct EngineOptions {
+    /// Memory for all running queries together, in bytes; what needs more spills.
+    pub memory_limit_bytes: usize,
+    /// Where to spill; created when missing.
+    pub spill_dir: PathBuf,
+    /// Threads for one query; at least 1.
+    pub threads: usize,
+}
+
+/// Runs queries over table versions.
+#[derive(Debug, Clone)]
+pub struct Engine {
+    options: EngineOptions,
+    runtime: Arc<RuntimeEnv>,
+}
+
+impl Engine {
+    /// An engine with these limits.
+    ///
+    /// # Errors
+    /// [`EngineError::Spill`] when the spill folder cannot be created, [`EngineError::Setup`] otherwise.
+    pub fn new(options: EngineOptions) -> Result<Self, EngineError> {
+        std::fs::create_dir_all(&options.spill_dir).map_err(|error| EngineError::Spill {
+            folder: options.spill_dir.display().to_string(),
+            reason: error.to_string(),
+        })?;
+        let runtime = RuntimeEnvBuilder::new()
+            .with_memory_pool(Arc::new(FairSpillPool::new(options.memory_limit_bytes)))
+            .with_temp_file_path(&options.spill_dir)
+            .build_arc()
+            .map_err(|error| EngineError::Setup(plain_message(&error)))?;
+        Ok(Self { options, runtime })
+    }
+
+    /// The limits.
+    pub fn options(&self) -> &EngineOptions {
+        &self.options
+    }
+
+    /// A session over `input`'s tables.
+    ///
+    /// # Errors
+    /// [`EngineError::Sql`] when a view's SQL is wrong, [`EngineError::ViewCycle`].
+    pub fn session(&self, input: SessionInput) -> Result<Session, EngineError> {
+        let state = new_state(self.options.threads, input.as_of, Some(Arc::clone(&self.runtime)));
+        Session::new(state, input, &self.options)
+    }
+}
+
+/// A state without tables. Under a logical clock, `now()` and its relatives are the clock.
+pub(crate) fn new_state(threads: usize, now: Option<Timestamp>, runtime: Option<Arc<RuntimeEnv>>) -> SessionState {
+    let mut config = SessionConfig::new().with_target_partitions(threads.max(1)).with_information_schema(true);
+    let options = config.options_mut();
+    options.sql_parser.collect_spans = true;
+    options.sql_parser.map_string_types_to_utf8view = false;
+    options.execution.parquet.schema_force_view_types = false;
+    let mut builder = SessionStateBuilder::new_with_default_features().with_config(config);
+    if let Some(now) = now {
+        builder = builder.with_execution_props(ExecutionProps::new().with_query_execution_start_time(now));
+    }
+    if let Some(runtime) = runtime {
+        builder = builder.with_runtime_env(runtime);
+    }
+    builder.build()
+}

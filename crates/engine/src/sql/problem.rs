@@ -1,0 +1,143 @@
+//! Planner errors in words for people, each at its place.
+
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
+use datafusion::common::{Column, DataFusionError, SchemaError};
+use regex::Regex;
+
+use super::place::Place;
+use crate::error::{SqlProblem, plain_message};
+use crate::is_system_column;
+
+/// All problems that `error` holds, in the order of the text, each once.
+pub(crate) fn problems_of(sql: &str, error: &DataFusionError) -> Vec<SqlProblem> {
+    let mut problems: Vec<SqlProblem> = Vec::new();
+    for part in parts(error) {
+        let problem = problem_of(sql, part);
+        if !problems.contains(&problem) {
+            problems.push(problem);
+        }
+    }
+    problems.sort_by_key(|problem| (problem.line, problem.column));
+    problems
+}
+
+pub(crate) fn first_problem(sql: &str, error: &DataFusionError) -> SqlProblem {
+    let found = problems_of(sql, error).into_iter().next();
+    found.unwrap_or_else(|| SqlProblem::somewhere(plain_message(error)))
+}
+
+fn parts(error: &DataFusionError) -> Vec<&DataFusionError> {
+    match error {
+        DataFusionError::Collection(errors) => errors.iter().flat_map(parts).collect(),
+        DataFusionError::Context(_, inner) if matches!(**inner, DataFusionError::Collection(_)) => parts(inner),
+        other => vec![other],
+    }
+}
+
+fn problem_of(sql: &str, error: &DataFusionError) -> SqlProblem {
+    let span = error.diagnostic().and_then(|diagnostic| diagnostic.span);
+    let place = span.map(|span| Place::of_span(sql, &span));
+    match error.find_root() {
+        DataFusionError::SchemaError(schema, _) => schema_problem(sql, schema, place),
+        DataFusionError::SQL(..) => syntax_problem(sql, &plain_message(error)),
+        root => other_problem(sql, &plain_message(root), place),
+    }
+}
+
+fn at(place: Option<Place>, message: String) -> SqlProblem {
+    match place {
+        Some(place) => place.problem(message),
+        None => SqlProblem::somewhere(message),
+    }
+}
+
+fn schema_problem(sql: &str, error: &SchemaError, place: Option<Place>) -> SqlProblem {
+    match error {
+        SchemaError::FieldNotFound { field, valid_fields } => unknown_column(sql, field, valid_fields, place),
+        SchemaError::AmbiguousReference { field } => {
+            let name = &field.name;
+            at(
+                place.or_else(|| Place::of_word(sql, name)),
+                format!("`{name}` could be a column of more than one table: write `table.{name}`"),
+            )
+        }
+        SchemaError::DuplicateQualifiedField { name, .. } | SchemaError::DuplicateUnqualifiedField { name } => at(
+            place.or_else(|| Place::of_word(sql, name)),
+            format!("two columns are called `{name}`: rename one with `as`"),
+        ),
+    }
+}
+
+fn unknown_column(sql: &str, field: &Column, valid: &[Column], place: Option<Place>) -> SqlProblem {
+    let name = field.name.clone();
+    let same_table = |column: &&Column| field.relation.is_none() || column.relation == field.relation;
+    let names: BTreeSet<String> = valid
+        .iter()
+        .filter(same_table)
+        .map(|column| column.name.clone())
+        .filter(|column| !is_system_column(column))
+        .collect();
+    let message = match &field.relation {
+        Some(table) if names.is_empty() => format!("there is no table or alias `{table}` here (in `{table}.{name}`)"),
+        Some(table) => format!("`{table}` has no column `{name}`"),
+        None => format!("there is no column `{name}`"),
+    };
+    let place = place.or_else(|| Place::of_word(sql, &name));
+    SqlProblem { unknown_name: Some(name), candidates: names.into_iter().collect(), ..at(place, message) }
+}
+
+/// The parser writes its place into the message: `Expected: …, found: … at Line: 1, Column: 8`.
+static PLACE: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"^(?:sql parser error: )?(?s:(.*?))(?: at Line: (\d+), Column: (\d+))?$").ok());
+
+fn syntax_problem(sql: &str, message: &str) -> SqlProblem {
+    let message = message.trim_start_matches("ParserError(\"").trim_end_matches("\")");
+    let found = PLACE.as_ref().and_then(|pattern| pattern.captures(message));
+    let Some(found) = found else { return SqlProblem::somewhere(message) };
+    let text = found
+        .get(1)
+        .map_or(message, |text| text.as_str())
+        .replacen("Expected: ", "expected ", 1)
+        .replacen("found: ", "found ", 1);
+    let number = |index: usize| found.get(index).and_then(|digits| digits.as_str().parse::<u64>().ok());
+    match (number(2), number(3)) {
+        (Some(line), Some(column)) => {
+            let word = sql.lines().nth(line as usize - 1).map_or(1, |text| word_length(text, column as usize));
+            Place::between(sql, line, column, line, column + word as u64).problem(text)
+        }
+        _ => SqlProblem::somewhere(text),
+    }
+}
+
+fn word_length(line: &str, column: usize) -> usize {
+    let is_part = |character: &char| character.is_alphanumeric() || *character == '_';
+    line.chars().skip(column - 1).take_while(is_part).count().max(1)
+}
+
+fn other_problem(sql: &str, message: &str, place: Option<Place>) -> SqlProblem {
+    let first = message.lines().next().unwrap_or(message).to_owned();
+    if let Some(name) = quoted_after(message, "Invalid function '") {
+        let candidates = quoted_after(message, "Did you mean '").into_iter().collect();
+        let place = Place::of_word(sql, &name).or(place);
+        let problem = at(place, format!("there is no function `{name}`"));
+        return SqlProblem { unknown_name: Some(name), candidates, ..problem };
+    }
+    at(place, lower_first(first.trim_end_matches('.')))
+}
+
+fn quoted_after(message: &str, start: &str) -> Option<String> {
+    let rest = &message[message.find(start)? + start.len()..];
+    rest.find('\'').map(|end| rest[..end].to_owned())
+}
+
+fn lower_first(text: &str) -> String {
+    let mut characters = text.chars();
+    match (characters.next(), characters.clone().next()) {
+        (Some(first), Some(second)) if first.is_uppercase() && !second.is_uppercase() => {
+            first.to_lowercase().chain(characters).collect()
+        }
+        _ => text.to_owned(),
+    }
+}

@@ -1,0 +1,153 @@
+//! Reads a table version: a plain Parquet scan over the snapshot's file list, in the list's order, with the
+//! statistics of the log. Files whose statistics rule out the filters are not opened.
+
+use std::sync::Arc;
+
+use arrow::array::ArrayRef;
+use arrow::datatypes::SchemaRef;
+use async_trait::async_trait;
+use datafusion::catalog::Session;
+use datafusion::common::pruning::PrunableStatistics;
+use datafusion::common::stats::Precision;
+use datafusion::common::{ColumnStatistics, DFSchema, Result, ScalarValue, Statistics};
+use datafusion::config::TableParquetOptions;
+use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
+use datafusion::datasource::source::DataSourceExec;
+use datafusion::datasource::{TableProvider, TableType};
+use datafusion::execution::object_store::ObjectStoreUrl;
+use datafusion::logical_expr::utils::conjunction;
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
+use datafusion::physical_plan::ExecutionPlan;
+
+use super::{ColumnRange, DataFile, TableFiles, scalar};
+
+/// The files of a table version as a table.
+#[derive(Debug)]
+pub(crate) struct FilesTable {
+    schema: SchemaRef,
+    files: Vec<KnownFile>,
+}
+
+/// A file and what its statistics say.
+#[derive(Debug)]
+struct KnownFile {
+    file: DataFile,
+    /// Ranges that hold every value: for ruling files out.
+    bounds: Arc<Statistics>,
+    /// The same with ranges marked as rough: the log may round the ends outward, so `min` and `max` are not answered by it.
+    estimates: Arc<Statistics>,
+}
+
+impl FilesTable {
+    pub(crate) fn new(table: TableFiles) -> Self {
+        let schema = table.schema;
+        let files = table.files.into_iter().map(|file| {
+            let bounds = statistics_of(&file, &schema, Precision::Exact);
+            let estimates = statistics_of(&file, &schema, Precision::Inexact);
+            KnownFile { file, bounds: Arc::new(bounds), estimates: Arc::new(estimates) }
+        });
+        Self { files: files.collect(), schema }
+    }
+
+    /// The files that may hold rows for which `predicate` is true.
+    fn matching_files(&self, predicate: Option<&Arc<dyn PhysicalExpr>>) -> Vec<&KnownFile> {
+        let keep = predicate.and_then(|predicate| {
+            let builder = PruningPredicateBuilder::new().with_file_schema(SchemaRef::clone(&self.schema));
+            let pruning = builder.try_build(Arc::clone(predicate)).ok()?;
+            let statistics = self.files.iter().map(|known| Arc::clone(&known.bounds)).collect();
+            pruning.prune(&PrunableStatistics::new(statistics, SchemaRef::clone(&self.schema))).ok()
+        });
+        match keep {
+            Some(keep) => self.files.iter().zip(keep).filter_map(|(file, keep)| keep.then_some(file)).collect(),
+            None => self.files.iter().collect(),
+        }
+    }
+
+    fn parquet_source(&self, state: &dyn Session, predicate: Option<Arc<dyn PhysicalExpr>>) -> ParquetSource {
+        let mut options = TableParquetOptions::new();
+        options.global = state.config_options().execution.parquet.clone();
+        let source = ParquetSource::new(SchemaRef::clone(&self.schema)).with_table_parquet_options(options);
+        match predicate {
+            Some(predicate) => source.with_predicate(predicate),
+            None => source,
+        }
+    }
+}
+
+#[async_trait]
+impl TableProvider for FilesTable {
+    fn schema(&self) -> SchemaRef {
+        SchemaRef::clone(&self.schema)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
+        Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let table_schema = DFSchema::try_from(SchemaRef::clone(&self.schema))?;
+        let predicate = conjunction(filters.to_vec())
+            .map(|filter| state.create_physical_expr(filter, &table_schema))
+            .transpose()?;
+        let matching = self.matching_files(predicate.as_ref());
+        let statistics = total(&matching, &self.schema);
+        let files = matching.into_iter().map(partitioned_file).collect();
+        let groups = FileGroup::new(files).split_files(state.config().target_partitions());
+        let source = Arc::new(self.parquet_source(state, predicate));
+        let config = FileScanConfigBuilder::new(ObjectStoreUrl::local_filesystem(), source)
+            .with_file_groups(groups)
+            .with_statistics(statistics)
+            .with_projection_indices(projection.cloned())?
+            .with_limit(limit)
+            .build();
+        Ok(DataSourceExec::from_data_source(config))
+    }
+}
+
+fn partitioned_file(known: &KnownFile) -> PartitionedFile {
+    let path = known.file.path.to_string_lossy().into_owned();
+    PartitionedFile::new(path, known.file.size).with_statistics(Arc::clone(&known.estimates))
+}
+
+/// Rows and bytes of all `files`: enough for choosing the side of a join.
+fn total(files: &[&KnownFile], schema: &SchemaRef) -> Statistics {
+    let mut statistics = Statistics::new_unknown(schema);
+    let rows: Option<u64> = files.iter().map(|known| known.file.rows).sum();
+    statistics.num_rows = rows.map_or(Precision::Absent, |rows| Precision::Exact(rows as usize));
+    let bytes: u64 = files.iter().map(|known| known.file.size).sum();
+    statistics.total_byte_size = Precision::Inexact(bytes as usize);
+    statistics
+}
+
+fn statistics_of(file: &DataFile, schema: &SchemaRef, end: fn(ScalarValue) -> Precision<ScalarValue>) -> Statistics {
+    let mut statistics = Statistics::new_unknown(schema);
+    statistics.num_rows = file.rows.map_or(Precision::Absent, |rows| Precision::Exact(rows as usize));
+    for range in &file.columns {
+        if let Ok(index) = schema.index_of(&range.column)
+            && let Some(column) = statistics.column_statistics.get_mut(index)
+        {
+            fill(column, range, end);
+        }
+    }
+    statistics
+}
+
+fn fill(column: &mut ColumnStatistics, range: &ColumnRange, end: fn(ScalarValue) -> Precision<ScalarValue>) {
+    let ending = |value: &Option<ArrayRef>| value.as_ref().and_then(scalar).map_or(Precision::Absent, end);
+    column.min_value = ending(&range.min);
+    column.max_value = ending(&range.max);
+    column.null_count = range.nulls.map_or(Precision::Absent, |nulls| Precision::Exact(nulls as usize));
+}
