@@ -6,8 +6,10 @@ use baton_core::asset::{Assets, ModelReference};
 use baton_core::{Asset, AssetName, Definition, Graph, Kind};
 use baton_diagnostics::{Diagnostic, Label, codes, nearest};
 
+use crate::resolve::with_article;
 use crate::search::find_table;
 use crate::spec::READABLE;
+use crate::unread::Unread;
 
 type Edges = BTreeMap<AssetName, BTreeSet<AssetName>>;
 
@@ -17,14 +19,24 @@ type Edges = BTreeMap<AssetName, BTreeSet<AssetName>>;
 /// does not exist was reported by loading and is passed over. Where there was a circle it is cut at one place, so
 /// that the graph always has an order.
 pub fn graph(assets: &Assets, sql_reads: &BTreeMap<AssetName, BTreeSet<String>>) -> (Graph, Vec<Diagnostic>) {
-    graph_with_texts(assets, sql_reads, &BTreeMap::new())
+    let context = Context { texts: &BTreeMap::new(), unread: &Unread::default() };
+    graph_with_context(assets, sql_reads, context)
 }
 
-/// The same with the texts of the files, in which places are found exactly.
-pub(crate) fn graph_with_texts(
+/// What loading knows beside the assets.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Context<'a> {
+    /// The files, in which places are found exactly.
+    pub(crate) texts: &'a BTreeMap<String, String>,
+    /// What could not be read, which is not to be called unknown.
+    pub(crate) unread: &'a Unread,
+}
+
+/// The same with what loading knows.
+pub(crate) fn graph_with_context(
     assets: &Assets,
     sql_reads: &BTreeMap<AssetName, BTreeSet<String>>,
-    texts: &BTreeMap<String, String>,
+    context: Context<'_>,
 ) -> (Graph, Vec<Diagnostic>) {
     let mut diagnostics = Vec::new();
     let mut edges = Edges::new();
@@ -35,13 +47,14 @@ pub(crate) fn graph_with_texts(
                 Some(read) if READABLE.contains(&read.kind()) => {
                     reads.insert(read.name.clone());
                 }
-                other => diagnostics.push(not_readable(assets, asset, table, other, texts)),
+                None if context.unread.excuses(table) => {}
+                other => diagnostics.push(not_readable(assets, asset, table, other, context.texts)),
             }
         }
         reads.retain(|read| assets.contains_key(read));
         edges.insert(name.clone(), reads);
     }
-    let graph = cut_circles(assets, edges, texts, &mut diagnostics);
+    let graph = cut_circles(assets, edges, context.texts, &mut diagnostics);
     (graph, diagnostics)
 }
 
@@ -84,9 +97,10 @@ fn not_readable(
 ) -> Diagnostic {
     let label = |text: String| read_label(asset, table, texts, text);
     if let Some(other) = other {
-        let message = format!("table `{}` reads `{table}`, which is a {}", asset.name, other.kind());
+        let is = with_article(other.kind().word());
+        let message = format!("table `{}` reads `{table}`, which is {is}", asset.name);
         return Diagnostic::error(codes::WRONG_KIND, message)
-            .with_label(label(format!("a {}, declared in {}", other.kind(), other.origin.file)))
+            .with_label(label(format!("{is}, declared in {}", other.origin.file)))
             .with_help("SQL reads sources and tables");
     }
     let readable = assets.values().filter(|known| READABLE.contains(&known.kind()));

@@ -20,6 +20,7 @@ mod shape;
 mod spec;
 mod sql_file;
 mod template;
+mod unread;
 mod yaml;
 
 pub use files::load;

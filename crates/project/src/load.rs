@@ -14,6 +14,7 @@ use crate::report::{Findings, Place, Report};
 use crate::resolve::{Known, resolve};
 use crate::spec::{Declared, Head, Sections, TableNote, read_head, read_sections};
 use crate::sql_file;
+use crate::unread::Unread;
 use crate::yaml::{self, Span};
 
 const HEAD_FILE: &str = "baton.yml";
@@ -35,9 +36,12 @@ fn is_sql(file: &str) -> bool {
 pub fn load_texts(files: BTreeMap<String, String>) -> (Project, Vec<Diagnostic>) {
     let mut findings = Findings::default();
     let mut head = None;
-    let (mut declared, mut notes) = (Vec::new(), Vec::new());
+    let (mut declared, mut notes, mut unread) = (Vec::new(), Vec::new(), Unread::default());
     for (file, text) in files.iter().filter(|(file, _)| is_yaml(file)) {
-        let (file_head, sections) = read_yaml(file, text, &mut findings);
+        let Some((file_head, sections)) = read_yaml(file, text, &mut findings) else {
+            unread.texts.push(text.clone());
+            continue;
+        };
         head = head.or(file_head);
         declared.extend(sections.declared);
         notes.extend(sections.notes);
@@ -49,10 +53,11 @@ pub fn load_texts(files: BTreeMap<String, String>) -> (Project, Vec<Diagnostic>)
     add_notes(&mut declared, notes, &mut findings.diagnostics);
     let (assets, known) = collect(declared, &mut findings.diagnostics);
     let assets = complete_freshness(assets, &mut findings.diagnostics);
-    resolve(&assets, &known, &mut findings);
+    unread.names = known.keys().filter(|name| !assets.contains_key(*name)).cloned().collect();
+    resolve(&assets, &known, &unread, &mut findings);
     report_what_is_missing(&files, known.is_empty(), &mut findings.diagnostics);
     sort(&mut findings.diagnostics);
-    (project(head, assets, files), findings.diagnostics)
+    (project(head, assets, files, unread), findings.diagnostics)
 }
 
 /// Orders diagnostics by file and place; those without a place come first.
@@ -62,19 +67,20 @@ pub(crate) fn sort(diagnostics: &mut [Diagnostic]) {
     });
 }
 
-fn project(head: Head, assets: Assets, texts: BTreeMap<String, String>) -> Project {
-    let name = head.name.unwrap_or_default();
-    Project { name, environments: head.environments, settings: head.settings, assets, vars: head.vars, texts }
+fn project(head: Head, assets: Assets, texts: BTreeMap<String, String>, unread: Unread) -> Project {
+    let (name, environments) = (head.name.unwrap_or_default(), head.environments);
+    Project { name, environments, settings: head.settings, assets, vars: head.vars, texts, unread }
 }
 
-fn read_yaml(file: &str, text: &str, findings: &mut Findings) -> (Option<Head>, Sections) {
+/// What a file says; `None` when it is not YAML.
+fn read_yaml(file: &str, text: &str, findings: &mut Findings) -> Option<(Option<Head>, Sections)> {
     let report = Report::new(file);
     let read = read_tree(file, text, &report);
     report.add_to(findings);
     read
 }
 
-fn read_tree(file: &str, text: &str, report: &Report) -> (Option<Head>, Sections) {
+fn read_tree(file: &str, text: &str, report: &Report) -> Option<(Option<Head>, Sections)> {
     let is_head = file == HEAD_FILE;
     let tree = match yaml::parse(text) {
         Ok(tree) => tree,
@@ -82,15 +88,13 @@ fn read_tree(file: &str, text: &str, report: &Report) -> (Option<Head>, Sections
             let span = invalid.span.unwrap_or(Span { line: 1, column: 1, length: 0 });
             let message = format!("file `{file}` is not valid YAML");
             report.error(codes::INVALID_YAML, message, span, invalid.message);
-            return (is_head.then(Head::default), Sections::default());
+            return None;
         }
     };
     let shape = if is_head { keys::ROOT } else { &keys::ROOT[keys::PROJECT_KEYS..] };
     let start = Span { line: 1, column: 1, length: 0 };
-    match Reader::open(report, &format!("file `{file}`"), start, &tree, shape) {
-        Some(root) => (is_head.then(|| read_head(&root)), read_sections(&root)),
-        None => (is_head.then(Head::default), Sections::default()),
-    }
+    let root = Reader::open(report, &format!("file `{file}`"), start, &tree, shape)?;
+    Some((is_head.then(|| read_head(&root)), read_sections(&root)))
 }
 
 /// Gives the tables of SQL files what YAML says about them.

@@ -6,8 +6,9 @@ use baton_core::asset::Assets;
 use baton_core::{AssetName, Graph};
 use baton_diagnostics::{Diagnostic, render_terminal};
 
-use crate::graph::graph_with_texts;
+use crate::graph::{Context, graph_with_context};
 use crate::spec::{EnvironmentSpec, Settings};
+use crate::unread::Unread;
 
 /// A project and what is wrong with it.
 #[derive(Debug)]
@@ -33,6 +34,7 @@ pub struct Project {
     pub vars: BTreeMap<String, serde_json::Value>,
     /// Texts of the project files by path relative to the folder, for showing diagnostics.
     pub texts: BTreeMap<String, String>,
+    pub(crate) unread: Unread,
 }
 
 impl Project {
@@ -41,8 +43,9 @@ impl Project {
         render_terminal(diagnostics, &|file| self.texts.get(file).cloned(), color)
     }
 
-    /// Like [`crate::graph`], with places as they are in the files before templates were rendered.
+    /// Like [`crate::graph`], with places as they are in the files before templates were rendered, and in silence
+    /// about what loading could not read.
     pub fn graph(&self, sql_reads: &BTreeMap<AssetName, BTreeSet<String>>) -> (Graph, Vec<Diagnostic>) {
-        graph_with_texts(&self.assets, sql_reads, &self.texts)
+        graph_with_context(&self.assets, sql_reads, Context { texts: &self.texts, unread: &self.unread })
     }
 }

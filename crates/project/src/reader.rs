@@ -226,7 +226,7 @@ impl<'a> Reader<'a> {
         let problem = match Cron::from_str(&text) {
             _ if text.split_whitespace().count() != 5 => "expected five fields".to_owned(),
             Ok(_) => return Some(text),
-            Err(error) => error.to_string(),
+            Err(error) => error.to_string().to_lowercase().trim_end_matches('.').replace("component error: ", ""),
         };
         let diagnostic = Diagnostic::error(codes::INVALID_CRON, format!("{} is not a cron line", self.of(key)))
             .with_label(self.report.place(node.span).label(problem))
@@ -321,7 +321,8 @@ impl<'a> Reader<'a> {
 pub(crate) fn parse_name(report: &Report, text: &str, span: Span) -> Option<AssetName> {
     let name = AssetName::parse(text);
     if name.is_err() {
-        let diagnostic = Diagnostic::error(codes::INVALID_NAME, format!("`{text}` is not a name"))
+        let message = if text.is_empty() { "a name is empty".to_owned() } else { format!("`{text}` is not a name") };
+        let diagnostic = Diagnostic::error(codes::INVALID_NAME, message)
             .with_label(report.place(span).label(""))
             .with_help("use letters, digits and underscores, and start with a letter or underscore");
         report.push(diagnostic);

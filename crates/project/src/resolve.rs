@@ -8,13 +8,15 @@ use baton_diagnostics::{Diagnostic, codes, nearest};
 
 use crate::reader::join_words;
 use crate::report::{Findings, LabelClaim, Mention, Place};
+use crate::unread::Unread;
 
 /// Every declared name with its kind and place, whether or not the asset could be built.
 pub(crate) type Known = BTreeMap<AssetName, (Kind, Place)>;
 
 /// Adds a diagnostic for each mention that does not resolve.
-pub(crate) fn resolve(assets: &Assets, known: &Known, findings: &mut Findings) {
-    let mentions = findings.mentions.iter().filter_map(|mention| resolve_one(assets, known, mention));
+pub(crate) fn resolve(assets: &Assets, known: &Known, unread: &Unread, findings: &mut Findings) {
+    let doubtless = findings.mentions.iter().filter(|mention| !unread.may_declare(&mention.target));
+    let mentions = doubtless.filter_map(|mention| resolve_one(assets, known, mention));
     let claims = findings.claims.iter().filter_map(|claim| resolve_claim(assets, claim));
     findings.diagnostics.extend(mentions.chain(claims).collect::<Vec<_>>());
 }
@@ -42,14 +44,20 @@ fn unknown(known: &Known, mention: &Mention) -> Diagnostic {
 }
 
 fn wrong_kind(mention: &Mention, kind: Kind) -> Diagnostic {
-    let article = if kind == Kind::Endpoint || kind == Kind::Exposure { "an" } else { "a" };
-    let message = format!("{} {} `{}`, which is {article} {kind}", mention.by, mention.verb, mention.target);
+    let is = with_article(kind.word());
+    let message = format!("{} {} `{}`, which is {is}", mention.by, mention.verb, mention.target);
     let diagnostic = Diagnostic::error(codes::WRONG_KIND, message)
-        .with_label(mention.place.label(format!("expected a {}", kind_words(mention.kinds))));
+        .with_label(mention.place.label(format!("expected {}", with_article(&kind_words(mention.kinds)))));
     if mention.kinds == [Kind::FeatureView] {
         return diagnostic.with_help("declare a feature view over it under `features:`");
     }
     diagnostic
+}
+
+/// "a table", "an endpoint".
+pub(crate) fn with_article(words: &str) -> String {
+    let article = if words.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
+    format!("{article} {words}")
 }
 
 fn kind_words(kinds: &[Kind]) -> String {

@@ -16,6 +16,12 @@ pub(crate) fn find_table(sql: &str, name: &str) -> Option<Span> {
     Some(span_at(sql, found.start(), found.end()))
 }
 
+/// Whether `text` has `name` as a word.
+pub(crate) fn mentions(text: &str, name: &str) -> bool {
+    let is_word = |letter: char| letter.is_alphanumeric() || letter == '_';
+    text.split(|letter| !is_word(letter)).any(|word| word == name)
+}
+
 /// The place of a byte range.
 pub(crate) fn span_at(text: &str, start: usize, end: usize) -> Span {
     let before = text.get(..start).unwrap_or(text);

@@ -57,7 +57,7 @@ pub(crate) fn parse(text: &str) -> Result<Node, InvalidYaml> {
     }
     let options = serde_saphyr::options! { strict_booleans: true, with_snippet: false };
     serde_saphyr::from_str_with_options(text, options).map_err(|error| InvalidYaml {
-        message: first_line(&error.without_snippet().to_string()),
+        message: without_place(&error.without_snippet().to_string()),
         span: error.location().map(|location| span(&location)),
     })
 }
@@ -106,14 +106,11 @@ fn span(location: &Location) -> Span {
     Span { line: small(location.line()), column: small(location.column()), length: small(location.span().len()) }
 }
 
-/// The parser's messages carry their place and context, which a label says better.
-fn first_line(message: &str) -> String {
+/// The message alone: the parser adds the place, which a label says better, and advice to programmers.
+fn without_place(message: &str) -> String {
     let line = message.lines().next().unwrap_or(message);
-    let line = line.strip_prefix("error: ").unwrap_or(line);
-    match line.split_once(": ") {
-        Some((place, rest)) if place.starts_with("line ") => rest.to_owned(),
-        _ => line.to_owned(),
-    }
+    let line = line.split(" at line ").next().unwrap_or(line);
+    line.split(", set DuplicateKeyPolicy").next().unwrap_or(line).to_owned()
 }
 
 impl<'de> Deserialize<'de> for Node {

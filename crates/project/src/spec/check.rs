@@ -133,26 +133,25 @@ fn read_between(reader: &Reader<'_>, span: Span) -> Option<Rule> {
     let node = reader.need("between")?;
     let (min, max) = match &node.value {
         Value::List(ends) => match ends.as_slice() {
-            [min, max] => (read_end(reader, Some(min)), read_end(reader, Some(max))),
+            [min, max] => (Some(min), Some(max)),
             _ => return invalid(reader, node.span, "has not two ends", "expected `[min, max]`"),
         },
         Value::Map(_) => {
             let range = reader.object("between", keys::RANGE)?;
-            (read_end(reader, range.get("min")), read_end(reader, range.get("max")))
+            (range.get("min"), range.get("max"))
         }
         _ => {
             wrong_type(reader.report, &reader.of("between"), node, "`[min, max]`");
             return None;
         }
     };
+    let is_end = |node: &&Node| node.value != Value::Null;
+    let (min, max) = (min.filter(is_end), max.filter(is_end));
     if min.is_none() && max.is_none() {
         return invalid(reader, span, "is open at both ends", "expected `[min, max]`");
     }
-    Some(Rule::Between { min, max })
-}
-
-fn read_end(reader: &Reader<'_>, node: Option<&Node>) -> Option<Literal> {
-    node.filter(|node| node.value != Value::Null).and_then(|node| read_literal(reader, node))
+    let end = |node: Option<&Node>| node.and_then(|node| read_literal(reader, node));
+    Some(Rule::Between { min: end(min), max: end(max) })
 }
 
 fn read_literal(reader: &Reader<'_>, node: &Node) -> Option<Literal> {
@@ -190,12 +189,11 @@ fn read_relationships(reader: &Reader<'_>) -> Option<Rule> {
 
 fn read_row_count(reader: &Reader<'_>, span: Span) -> Option<Rule> {
     let range = reader.object("row_count", keys::ROW_COUNT);
-    let end = |key| range.as_ref()?.whole(key, 0, i64::MAX).and_then(|count| u64::try_from(count).ok());
-    let (min, max) = (end("min"), end("max"));
-    if min.is_none() && max.is_none() {
+    if range.as_ref().is_none_or(|range| range.get("min").or(range.get("max")).is_none()) {
         return invalid(reader, span, "is open at both ends", "expected `{min: .., max: ..}`");
     }
-    Some(Rule::RowCount { min, max })
+    let end = |key| range.as_ref()?.whole(key, 0, i64::MAX).and_then(|count| u64::try_from(count).ok());
+    Some(Rule::RowCount { min: end("min"), max: end("max") })
 }
 
 fn read_freshness(reader: &Reader<'_>) -> Option<Rule> {

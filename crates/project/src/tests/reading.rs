@@ -42,3 +42,12 @@ fn a_folder_that_is_not_there_is_said() {
     let codes: Vec<&str> = loaded.diagnostics.iter().map(|diagnostic| diagnostic.code.as_str()).collect();
     assert_eq!(codes, ["P0001", "P0003"]);
 }
+
+#[test]
+fn the_flights_example_has_no_mistakes() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/flights");
+    let loaded = load(&folder);
+    assert_eq!(loaded.project.render(&loaded.diagnostics, false), "");
+    assert_eq!(loaded.project.name, "flights");
+    assert!(loaded.project.assets.contains_key("arrival_delay") || loaded.project.assets.len() > 10);
+}

@@ -164,7 +164,7 @@ monitors:
              8 │ monitors:
              9 │   - {name: watch, endpoint: late, drift: {method: psi}}
                ·                             ──┬─
-               ·                               ╰── expected a endpoint
+               ·                               ╰── expected an endpoint
                ╰────
 
             3 errors, 0 warnings
@@ -253,6 +253,26 @@ fn what_is_broken_still_counts_as_declared() {
 
             2 errors, 0 warnings
         "#]],
+    );
+}
+
+#[test]
+fn what_a_broken_file_may_declare_is_not_called_unknown() {
+    let fixture = with_head(
+        "-- /a.yml\nsources: [{name: flights, path: x\n-- /b.yml\nsources: [{name: weather}]\nfeatures:\n  - {name: f, entity: a, from: flights, time: t}\n  - {name: g, entity: a, from: airports, time: t}\n-- /tables/daily.sql\nselect * from flights, weather, airport\n",
+    );
+    let (project, mut diagnostics) = load_texts(files(&fixture));
+    let reads = sql_reads(&[("daily", &["flights", "weather", "airport"])]);
+    diagnostics.extend(project.graph(&reads).1);
+    let messages: Vec<&str> = diagnostics.iter().map(|diagnostic| diagnostic.message.as_str()).collect();
+    assert_eq!(
+        messages,
+        [
+            "file `a.yml` is not valid YAML",
+            "source `weather` has no `path`",
+            "feature view `g` reads `airports`, which does not exist",
+            "table `daily` reads unknown table `airport`",
+        ]
     );
 }
 

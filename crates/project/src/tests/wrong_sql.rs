@@ -103,7 +103,9 @@ fn wrong_config_is_reported_at_its_argument() {
 
 #[test]
 fn incremental_tables_need_a_time() {
-    check(&with_head("-- /tables/a.sql\n{{ config(materialized='incremental') }}\nselect 1 as one\n"), expect![[r#"
+    check(
+        &with_head("-- /tables/a.sql\n{{ config(materialized='incremental') }}\nselect 1 as one\n"),
+        expect![[r#"
         error[P0206]: incremental table `a` has no time column
            ╭─[tables/a.sql:1:11]
          1 │ {{ config(materialized='incremental') }}
@@ -113,7 +115,8 @@ fn incremental_tables_need_a_time() {
           help: add the column that says when a row happened: time='scheduled_at'
 
         1 error, 0 warnings
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
