@@ -4,9 +4,13 @@ use std::fmt;
 
 use arrow::datatypes::SchemaRef;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// How many rejected rows a report keeps; all are counted.
 pub const MAX_KEPT_REJECTED_ROWS: usize = 1000;
+
+/// How long a raw row may be, as JSON text.
+const MAX_RAW_BYTES: usize = 16 << 10;
 
 /// The outcome of reading one unit to its end.
 #[derive(Debug, Clone)]
@@ -32,7 +36,8 @@ impl ReadReport {
     pub(crate) fn reject(&mut self, row: impl FnOnce() -> RejectedRow) {
         self.rejected_total += 1;
         if self.rejected.len() < MAX_KEPT_REJECTED_ROWS {
-            self.rejected.push(row());
+            let row = row();
+            self.rejected.push(RejectedRow { raw: bounded(row.raw), ..row });
         }
     }
 }
@@ -48,8 +53,9 @@ pub struct RejectedRow {
     pub value: String,
     /// Why it cannot land, as a phrase that follows the value.
     pub reason: String,
-    /// The row as it was found: an object by column; fields in a list or the text if it has no columns.
-    pub raw: serde_json::Value,
+    /// The row as it was found: an object by column; its fields in a list or its text if it is malformed; the first
+    /// 16 KiB as text if it is longer.
+    pub raw: Value,
 }
 
 impl fmt::Display for RejectedRow {
@@ -101,6 +107,17 @@ impl fmt::Display for SchemaChange {
             }
         }
     }
+}
+
+/// Keeps a raw row of ordinary size as it is and the beginning of a longer one as text, so that a thousand rows of many
+/// megabytes do not fill the memory.
+fn bounded(raw: Value) -> Value {
+    let text = raw.to_string();
+    if text.len() <= MAX_RAW_BYTES {
+        return raw;
+    }
+    let end = text.floor_char_boundary(MAX_RAW_BYTES);
+    Value::from(format!("{}…", &text[..end]))
 }
 
 /// Shortens `text` to at most 80 characters, the last one `…` if something was cut.

@@ -1,9 +1,10 @@
 //! Conversion of columns: what may be read as what, the kernels that do it, and words for what could not be read.
 
-use arrow::array::{Array, ArrayRef, AsArray as _, BooleanArray};
-use arrow::compute::kernels::cmp::not_distinct;
-use arrow::compute::{CastOptions, can_cast_types, cast_with_options, not, nullif};
-use arrow::datatypes::DataType;
+use arrow::array::{Array as _, ArrayRef, AsArray as _, Int8Array, Scalar};
+use arrow::compute::kernels::cmp::{distinct, neq};
+use arrow::compute::kernels::numeric::add;
+use arrow::compute::{CastOptions, can_cast_types, cast, cast_with_options, nullif};
+use arrow::datatypes::{DataType, TimeUnit};
 use arrow::error::ArrowError;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
@@ -39,16 +40,30 @@ pub(super) fn can_convert(stored: &DataType, promised: &DataType) -> bool {
 pub(super) fn convert(stored: &ArrayRef, promised: &DataType) -> Result<ArrayRef, ArrowError> {
     let options = CastOptions { safe: true, ..Default::default() };
     let landed = cast_with_options(stored, promised, &options)?;
-    if !may_lose(stored.data_type(), promised) {
-        return Ok(landed);
-    }
+    let is_other = match (kind(stored.data_type()), kind(promised)) {
+        (Kind::Text, Kind::Date) => {
+            let instant = DataType::Timestamp(TimeUnit::Microsecond, None);
+            let written = cast_with_options(stored, &instant, &options)?;
+            neq(&written, &cast_with_options(&landed, &instant, &options)?)?
+        }
+        (from, to) if may_lose(from, to) => {
+            let back = cast_with_options(&landed, stored.data_type(), &options)?;
+            if from == Kind::Float {
+                distinct(&without_negative_zero(stored)?, &back)?
+            } else {
+                distinct(stored, &back)?
+            }
+        }
+        _ => return Ok(landed),
+    };
     // Casts cut fractions and times of day off without a word, so what does not come back the same is not taken.
-    let back = cast_with_options(&landed, stored.data_type(), &options)?;
-    let is_same: BooleanArray = not_distinct(stored, &back)?;
-    if is_same.false_count() == 0 {
-        return Ok(landed);
-    }
-    nullif(&landed, &not(&is_same)?)
+    if is_other.true_count() == 0 { Ok(landed) } else { nullif(&landed, &is_other) }
+}
+
+/// Comparison tells -0.0 from 0.0, but as whole numbers the two are the same.
+fn without_negative_zero(floats: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+    let zero = cast(&Int8Array::from(vec![0]), floats.data_type())?;
+    add(floats, &Scalar::new(zero))
 }
 
 /// Returns one value as text.
@@ -62,7 +77,7 @@ pub(super) fn text(column: &ArrayRef, row: usize) -> String {
 }
 
 /// Says why `value` could not be read as `promised`.
-pub(super) fn reason(value: &str, stored: Option<&DataType>, promised: &DataType) -> String {
+pub(super) fn reason(value: &str, promised: &DataType) -> String {
     let shown = crate::report::shorten(value);
     let name = type_name(promised);
     let is_number = value.trim().parse::<f64>().is_ok_and(f64::is_finite);
@@ -70,9 +85,10 @@ pub(super) fn reason(value: &str, stored: Option<&DataType>, promised: &DataType
     match kind(promised) {
         Kind::Integer if is_whole => format!("`{shown}` does not fit {name}"),
         Kind::Integer => format!("`{shown}` is not a whole number ({name})"),
+        Kind::Float if is_number => format!("`{shown}` has more digits than {name} holds"),
         Kind::Float => format!("`{shown}` is not a number ({name})"),
         Kind::Decimal if is_number => format!("`{shown}` does not fit {name}"),
-        Kind::Date if stored.is_some_and(|stored| kind(stored) == Kind::Timestamp) => {
+        Kind::Date if value.contains(':') => {
             format!("`{shown}` has a time of day, which {name} would lose")
         }
         Kind::Date => format!("`{shown}` is not a {name} (YYYY-MM-DD)"),
@@ -110,9 +126,12 @@ fn kind(data_type: &DataType) -> Kind {
     }
 }
 
-fn may_lose(stored: &DataType, promised: &DataType) -> bool {
+fn may_lose(stored: Kind, promised: Kind) -> bool {
     matches!(
-        (kind(stored), kind(promised)),
-        (Kind::Float | Kind::Decimal, Kind::Integer) | (Kind::Timestamp, Kind::Date) | (Kind::Decimal, Kind::Decimal)
+        (stored, promised),
+        (Kind::Float | Kind::Decimal, Kind::Integer)
+            | (Kind::Integer, Kind::Float)
+            | (Kind::Timestamp, Kind::Date)
+            | (Kind::Decimal, Kind::Decimal)
     )
 }

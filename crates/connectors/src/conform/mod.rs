@@ -172,7 +172,7 @@ fn rejected_row(target: &Target, stored: &RecordBatch, row: usize, number: u64) 
     let reason = if is_null {
         "null where the contract allows none".to_owned()
     } else {
-        convert::reason(&value, column.map(|column| column.data_type()), &target.data_type)
+        convert::reason(&value, &target.data_type)
     };
     RejectedRow {
         row: number,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Float64Array, Int64Array};
+use arrow::array::{Array as _, ArrayRef, Float64Array, Int64Array, StringArray};
 use arrow::datatypes::{DataType, TimeUnit};
 
 use super::convert::{can_convert, convert, reads_as};
@@ -48,8 +48,16 @@ fn widths_are_no_change_but_kinds_are() {
 #[test]
 fn nothing_is_cut_off_in_silence() {
     let fractions: ArrayRef =
-        Arc::new(Float64Array::from(vec![Some(1.0), Some(1.5), None, Some(f64::NAN), Some(1e300)]));
+        Arc::new(Float64Array::from(vec![Some(1.0), Some(1.5), None, Some(f64::NAN), Some(1e300), Some(-0.0)]));
     let whole = convert(&fractions, &DataType::Int64).unwrap();
-    let expected: ArrayRef = Arc::new(Int64Array::from(vec![Some(1), None, None, None, None]));
+    let expected: ArrayRef = Arc::new(Int64Array::from(vec![Some(1), None, None, None, None, Some(0)]));
     assert_eq!(&whole, &expected);
+
+    let large: ArrayRef = Arc::new(Int64Array::from(vec![1 << 53, (1 << 53) + 1, i64::MAX]));
+    let float = convert(&large, &DataType::Float64).unwrap();
+    assert_eq!((float.null_count(), float.is_null(0)), (2, false));
+
+    let days: ArrayRef = Arc::new(StringArray::from(vec!["2013-01-01", "2013-01-01T05:00:00Z", "2013-13-01"]));
+    let days = convert(&days, &DataType::Date32).unwrap();
+    assert_eq!((days.null_count(), days.is_null(0)), (2, false));
 }

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use arrow::array::Array as _;
+use arrow::array::{Array as _, AsArray as _};
+use arrow::datatypes::Int64Type;
 use expect_test::expect;
 
 use super::*;
@@ -44,6 +45,24 @@ fn the_csv_files_land_with_their_types_and_nulls() {
     let (n_rows, planes) = read_landing("planes.csv", &Contract::default());
     expect!["3322 rows: tailnum string, year int64, type string, manufacturer string, model string, engines int64, seats int64, speed int64, engine string"].assert_eq(&format!("{n_rows} rows: {}", types(&planes)));
     expect!["70 3299"].assert_eq(&format!("{} {}", n_nulls(&planes, "year"), n_nulls(&planes, "speed")));
+}
+
+#[test]
+fn the_parquet_files_land_with_their_values() {
+    let request = DiscoverRequest {
+        root: Path::new(LANDING).to_owned(),
+        location: "flights/*.parquet".to_owned(),
+        options: Default::default(),
+    };
+    let (mut delay, mut n_tailnums) = (0, 0);
+    for unit in FileConnector.discover(&request).unwrap() {
+        for batch in read_unit(&unit, &Contract::default()).unwrap().batches {
+            delay += arrow::compute::sum(batch["dep_delay"].as_primitive::<Int64Type>()).unwrap_or(0);
+            n_tailnums += batch.num_rows() - batch["tailnum"].null_count();
+        }
+    }
+    // From DuckDB: select sum(dep_delay), count(tailnum) from 'flights/*.parquet'.
+    assert_eq!((delay, n_tailnums), (4_152_200, 334_264));
 }
 
 #[test]

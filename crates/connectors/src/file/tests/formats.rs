@@ -175,3 +175,12 @@ fn rejected_rows_are_all_counted_but_not_all_kept() {
     assert_eq!(outcome.report.rejected.len(), crate::MAX_KEPT_REJECTED_ROWS);
     assert_eq!((outcome.report.rows, outcome.report.rejected_total), (0, 1500));
 }
+
+#[test]
+fn a_long_rejected_row_is_kept_in_part() {
+    let text = format!("{{\"a\":1}}\n{}\n", "x".repeat(1 << 20));
+    let outcome = read("a.jsonl", text, &Contract::default()).unwrap();
+    let row = &outcome.report.rejected[0];
+    assert_eq!(row.value.chars().count(), 80);
+    assert!(row.raw.to_string().len() < 20_000);
+}
