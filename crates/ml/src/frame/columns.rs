@@ -2,13 +2,72 @@
 //!
 //! Knows nothing of matrices; [`super::FeatureEncoder`] lays the values out.
 
-use super::{FeatureColumn, FeatureKind};
+use super::{FeatureColumn, FeatureKind, finite};
 use crate::error::{MlError, Result};
 use arrow::array::{Array, ArrayRef, AsArray, StringArray};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Float64Type};
+use arrow::datatypes::{DataType, Float64Type, TimeUnit, TimestampMicrosecondType};
 use arrow::record_batch::RecordBatch;
 use std::collections::{BTreeMap, HashMap};
+
+/// A column of numbers or booleans as `f32`, for labels; missing and infinite values are NaN.
+///
+/// # Errors
+///
+/// [`MlError::FeatureMissing`] for an unknown column, [`MlError::FeatureType`] for text and instants.
+pub fn numbers_of(batches: &[RecordBatch], column: &str) -> Result<Vec<f32>> {
+    let mut numbers = Vec::new();
+    for batch in batches {
+        let found = find(batch, column)?;
+        if is_text(column, found.data_type())? {
+            return Err(wrong_type(column, found.data_type(), "derive a number in SQL, for example 0 and 1"));
+        }
+        let cast = as_number(column, found)?;
+        let read = |value: Option<f64>| value.map_or(f32::NAN, |value| finite(value as f32));
+        numbers.extend(cast.as_primitive::<Float64Type>().iter().map(read));
+    }
+    Ok(numbers)
+}
+
+/// A column of any plain type as text, for slices and groups; missing values are empty text.
+///
+/// # Errors
+///
+/// [`MlError::FeatureMissing`] for an unknown column, [`MlError::FeatureType`] for one without a text form.
+pub fn texts_of(batches: &[RecordBatch], column: &str) -> Result<Vec<String>> {
+    let mut texts = Vec::new();
+    for batch in batches {
+        let cast = as_text(column, find(batch, column)?)?;
+        texts.extend(cast.as_string::<i32>().iter().map(|text| text.unwrap_or_default().to_owned()));
+    }
+    Ok(texts)
+}
+
+/// A column of instants or dates as microseconds since the epoch.
+///
+/// # Errors
+///
+/// [`MlError::FeatureMissing`] for an unknown column, [`MlError::FeatureType`] for one that holds no instants,
+/// [`MlError::NotEnoughData`] for a missing instant.
+pub fn instants_of(batches: &[RecordBatch], column: &str) -> Result<Vec<i64>> {
+    let mut instants = Vec::new();
+    for batch in batches {
+        let found = find(batch, column)?;
+        if !matches!(found.data_type(), DataType::Timestamp(..) | DataType::Date32 | DataType::Date64) {
+            return Err(wrong_type(column, found.data_type(), "name a column of instants or dates"));
+        }
+        if found.null_count() > 0 {
+            return Err(MlError::NotEnoughData {
+                purpose: format!("order rows by `{column}`"),
+                reason: format!("{} rows have no instant; drop them first", found.null_count()),
+            });
+        }
+        let cast = cast(found, &DataType::Timestamp(TimeUnit::Microsecond, None))
+            .map_err(|error| wrong_type(column, found.data_type(), &error.to_string()))?;
+        instants.extend_from_slice(cast.as_primitive::<TimestampMicrosecondType>().values());
+    }
+    Ok(instants)
+}
 
 /// Learns one feature from all batches.
 pub(super) fn learn(batches: &[RecordBatch], feature: &str) -> Result<FeatureColumn> {

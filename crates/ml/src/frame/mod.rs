@@ -11,6 +11,8 @@
 
 mod columns;
 
+pub use columns::{instants_of, numbers_of, texts_of};
+
 use crate::error::{MlError, Result};
 use arrow::record_batch::RecordBatch;
 use baton_core::scalar::Scalar;

@@ -1,7 +1,9 @@
 //! Encoding tests: what each Arrow type becomes, and that one request encodes as the same row of a batch does.
 
 use super::*;
-use arrow::array::{ArrayRef, BooleanArray, Float64Array, Int64Array, StringArray, TimestampMicrosecondArray};
+use arrow::array::{
+    ArrayRef, BooleanArray, Date32Array, Float64Array, Int64Array, StringArray, TimestampMicrosecondArray,
+};
 use expect_test::expect;
 use proptest::prelude::*;
 use std::sync::Arc;
@@ -76,6 +78,29 @@ fn the_encoding_survives_json() {
     let read: FeatureEncoder = serde_json::from_str(&json).unwrap();
     assert_eq!(read, encoder);
     assert_eq!(read.encode_row(&[Scalar::Text("B6".to_owned()), Scalar::Int(7)]).unwrap(), [2.0, 7.0]);
+}
+
+#[test]
+fn labels_groups_and_times_are_read() {
+    let rows = batch(vec![
+        ("late", Arc::new(BooleanArray::from(vec![Some(true), Some(false), None]))),
+        ("carrier", Arc::new(StringArray::from(vec![Some("UA"), None, Some("AA")]))),
+        ("at", Arc::new(TimestampMicrosecondArray::from(vec![5, 6, 7]).with_timezone("UTC"))),
+        ("day", Arc::new(Date32Array::from(vec![Some(0), Some(2), None]))),
+    ]);
+    let rows = [rows];
+    let labels = numbers_of(&rows, "late").unwrap();
+    assert_eq!(labels[..2], [1.0, 0.0]);
+    assert!(labels[2].is_nan());
+    assert_eq!(texts_of(&rows, "carrier").unwrap(), ["UA", "", "AA"]);
+    assert_eq!(texts_of(&rows, "late").unwrap(), ["true", "false", ""]);
+    assert_eq!(instants_of(&rows, "at").unwrap(), [5, 6, 7]);
+    assert!(matches!(instants_of(&rows, "day"), Err(MlError::NotEnoughData { .. })));
+    let first = [rows[0].slice(0, 2)];
+    assert_eq!(instants_of(&first, "day").unwrap(), [0, 2 * 86_400_000_000]);
+    assert!(matches!(instants_of(&rows, "late"), Err(MlError::FeatureType { .. })));
+    assert!(matches!(numbers_of(&rows, "carrier"), Err(MlError::FeatureType { .. })));
+    assert!(matches!(numbers_of(&rows, "lat"), Err(MlError::FeatureMissing { .. })));
 }
 
 proptest! {

@@ -169,8 +169,7 @@ pub fn verify(model: &dyn Predictor, rows: &[f32], expected: &[f64], tolerance: 
     let mut largest = 0.0f64;
     for (row, (now, then)) in predicted.iter().zip(expected).enumerate() {
         let difference = (now - then).abs() / then.abs().max(1.0);
-        // Written so that NaN fails.
-        if !(difference <= tolerance) {
+        if difference.is_nan() || difference > tolerance {
             return Err(MlError::prediction(format!(
                 "row {row} gives {now} now but gave {then} at training (allowed difference {tolerance})"
             )));

@@ -57,7 +57,7 @@ impl Trainer for Logistic {
     fn train(&self, data: &TrainingData<'_>, params: &Params, _seed: u64) -> Result<TrainedModel> {
         let params = params.resolved(self.name(), LOGISTIC)?;
         data.train.check_task(data.task)?;
-        let mut model = unfitted(data, Link::Sigmoid);
+        let mut model = unfitted(self.name(), data, Link::Sigmoid)?;
         let classes = data.train.labels().iter().map(|label| *label == 1.0);
         let scaled = DatasetBase::new(scaled_matrix(&model, data.train), Array1::from_iter(classes));
         let tolerance = GRADIENT_TOLERANCE * data.train.n_rows() as f64;
@@ -100,7 +100,7 @@ impl Trainer for Linear {
     /// label.
     fn train(&self, data: &TrainingData<'_>, params: &Params, _seed: u64) -> Result<TrainedModel> {
         let params = params.resolved(self.name(), LINEAR)?;
-        let mut model = unfitted(data, Link::Identity);
+        let mut model = unfitted(self.name(), data, Link::Identity)?;
         let labels = data.train.labels();
         let mean = labels.iter().map(|label| f64::from(*label)).sum::<f64>() / labels.len() as f64;
         let (mut products, targets) = normal_equations(&model, data.train, mean);
@@ -117,10 +117,13 @@ impl Trainer for Linear {
 }
 
 /// A model with the columns' means and deviations, and no weights yet.
-fn unfitted(data: &TrainingData<'_>, link: Link) -> LinearModel {
+fn unfitted(algorithm: &str, data: &TrainingData<'_>, link: Link) -> Result<LinearModel> {
     let design = Design::new(data.n_categories);
+    if design.width() == 0 {
+        return Err(MlError::training(algorithm, "no feature has a value in the training rows"));
+    }
     let (means, deviations) = moments(&design, data.train);
-    LinearModel {
+    Ok(LinearModel {
         n_features: data.train.n_features(),
         weights: vec![0.0; design.width()],
         design,
@@ -128,7 +131,7 @@ fn unfitted(data: &TrainingData<'_>, link: Link) -> LinearModel {
         deviations,
         intercept: 0.0,
         link,
-    }
+    })
 }
 
 /// Means of all design columns, and population deviations of the numeric ones, over the values that are there.

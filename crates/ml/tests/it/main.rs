@@ -1,9 +1,10 @@
 //! Stored models against the libraries that other people read them with: the `xgboost` package and ONNX Runtime.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on should stop")]
 
 #[path = "../../src/testdata.rs"]
 mod testdata;
 
+mod lightgbm;
 mod onnx_runtime;
 mod python;
 mod xgboost_package;
