@@ -46,9 +46,14 @@ pub fn load_texts(files: BTreeMap<String, String>) -> (Project, Vec<Diagnostic>)
         declared.extend(sections.declared);
         notes.extend(sections.notes);
     }
+    let is_head_read = head.is_some();
     let head = head.unwrap_or_default();
     for (file, text) in files.iter().filter(|(file, _)| is_sql(file)) {
         declared.extend(sql_file::read(file, text, &head.vars, &mut findings));
+    }
+    if !is_head_read {
+        // Without `vars` nothing can be said about them; what is wrong with the head is said.
+        findings.diagnostics.retain(|diagnostic| diagnostic.code != codes::UNKNOWN_VARIABLE);
     }
     add_notes(&mut declared, notes, &mut findings.diagnostics);
     let (assets, known) = collect(declared, &mut findings.diagnostics);

@@ -43,7 +43,7 @@ fn read_table(
     name: &str,
     vars: &BTreeMap<String, serde_json::Value>,
 ) -> Option<Table> {
-    let Rendered { sql, config } = match render(name, text, vars) {
+    let Rendered { sql, line_offset, config } = match render(name, text, vars) {
         Ok(rendered) => rendered,
         Err(invalid) => {
             report.push(template_diagnostic(report, name, &invalid));
@@ -61,7 +61,7 @@ fn read_table(
     Some(Table {
         sql,
         file: file.to_owned(),
-        line_offset: 0,
+        line_offset,
         materialize: config.materialize,
         time: config.time,
         grain: config.grain,

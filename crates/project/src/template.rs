@@ -1,7 +1,7 @@
 //! Renders the templates in a SQL file: dbt's `ref`, `source`, `var`, `config`, `this`, `is_incremental`.
 //!
-//! Invariant: a line of the rendered text is the same line of the file (loops aside), so that places in the query
-//! are places in the file.
+//! Invariant: a line of the rendered text, plus the offset, is the same line of the file (loops aside), so that
+//! places in the query are places in the file.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,6 +18,8 @@ use crate::yaml::Span;
 #[derive(Debug, PartialEq)]
 pub(crate) struct Rendered {
     pub(crate) sql: String,
+    /// Lines that `-}}` took away before the query.
+    pub(crate) line_offset: u32,
     /// Arguments of `config()` by name.
     pub(crate) config: serde_json::Map<String, serde_json::Value>,
 }
@@ -38,7 +40,7 @@ pub(crate) fn render(
     vars: &BTreeMap<String, serde_json::Value>,
 ) -> Result<Rendered, InvalidTemplate> {
     if !["{{", "{%", "{#"].iter().any(|open| text.contains(open)) {
-        return Ok(Rendered { sql: text.to_owned(), config: serde_json::Map::new() });
+        return Ok(Rendered { sql: text.to_owned(), line_offset: 0, config: serde_json::Map::new() });
     }
     let asked = Asked::default();
     let environment = environment(vars, &asked);
@@ -47,7 +49,15 @@ pub(crate) fn render(
     render(text).map_err(|error| explain(&error, text, &asked, vars))?;
     let sql = render(&keep_lines(text)).map_err(|error| explain(&error, text, &asked, vars))?;
     let config = asked.config.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    Ok(Rendered { sql, config })
+    Ok(Rendered { line_offset: line_offset(text, &sql), sql, config })
+}
+
+/// How much lower the first line of the query stands in the file, as far as that line is found there.
+fn line_offset(text: &str, sql: &str) -> u32 {
+    let rendered = sql.lines().map(str::trim).enumerate().find(|(_, line)| !line.is_empty());
+    let Some((position, first)) = rendered else { return 0 };
+    let in_file = text.lines().position(|line| line.trim() == first).unwrap_or(position);
+    in_file.saturating_sub(position) as u32
 }
 
 /// What a template asked for while it was rendered.
@@ -153,9 +163,15 @@ mod tests {
         let text =
             "{{ config(\n  materialize='incremental',\n  grain=['id']\n) }}\n{# a\n note #}select {{ this }}\nfrom t\n";
         let rendered = render("daily", text, &vars()).unwrap();
-        assert_eq!(rendered.sql, "\n\n\n\n\nselect daily\nfrom t\n".replacen("\nselect", "\nselect", 1));
+        assert_eq!((rendered.sql.as_str(), rendered.line_offset), ("\n\n\n\n\nselect daily\nfrom t\n", 0));
         assert_eq!(rendered.config["grain"], json!(["id"]));
         assert_eq!(rendered.sql.lines().position(|line| line == "from t"), Some(6));
+    }
+
+    #[test]
+    fn lines_that_a_tag_swallows_are_counted() {
+        let rendered = render("x", "{{- config(time='t') -}}\n\nselect 1\nfrom t\n", &vars()).unwrap();
+        assert_eq!((rendered.sql.as_str(), rendered.line_offset), ("select 1\nfrom t\n", 2));
     }
 
     #[test]

@@ -2,9 +2,13 @@
 
 mod good;
 mod reading;
+mod wrong_checks;
+mod wrong_files;
 mod wrong_graph;
+mod wrong_missing;
+mod wrong_models;
 mod wrong_sql;
-mod wrong_yaml;
+mod wrong_values;
 
 use std::collections::{BTreeMap, BTreeSet};
 
