@@ -105,6 +105,10 @@ fn read_tree(file: &str, text: &str, report: &Report) -> Option<(Option<Head>, S
 /// Gives the tables of SQL files what YAML says about them.
 fn add_notes(declared: &mut [Declared], notes: Vec<TableNote>, diagnostics: &mut Vec<Diagnostic>) {
     let mut noted: BTreeMap<AssetName, Place> = BTreeMap::new();
+    let mut tables: BTreeMap<AssetName, usize> = BTreeMap::new();
+    for (position, found) in declared.iter().enumerate().filter(|(_, found)| found.kind == Kind::Table) {
+        tables.entry(found.name.clone()).or_insert(position);
+    }
     for note in notes {
         let name = note.name.clone();
         if let Some(first) = noted.get(&name) {
@@ -112,9 +116,8 @@ fn add_notes(declared: &mut [Declared], notes: Vec<TableNote>, diagnostics: &mut
             continue;
         }
         noted.insert(name.clone(), note.place.clone());
-        let table = declared.iter_mut().find(|found| found.kind == Kind::Table && found.name == name);
-        match table {
-            Some(table) => table.asset.iter_mut().for_each(|asset| add_note(asset, &note)),
+        match tables.get(&name) {
+            Some(position) => declared[*position].asset.iter_mut().for_each(|asset| add_note(asset, &note)),
             None => diagnostics.push(table_without_sql(declared, &note)),
         }
     }

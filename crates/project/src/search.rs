@@ -1,5 +1,7 @@
 //! Finds where a query names a table. By words, because the parsed query is not known here.
 
+use std::sync::LazyLock;
+
 use regex::Regex;
 
 use crate::yaml::Span;
@@ -34,9 +36,11 @@ pub(crate) fn span_at(text: &str, start: usize, end: usize) -> Span {
     }
 }
 
+static COMMENT: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"--[^\n]*|(?s:/\*.*?\*/)|(?s:\{#.*?#\})").ok());
+
 /// The text with comments blanked out byte by byte, so that places stay.
 pub(crate) fn without_comments(sql: &str) -> String {
-    let Ok(comment) = Regex::new(r"--[^\n]*|(?s:/\*.*?\*/)|(?s:\{#.*?#\})") else { return sql.to_owned() };
+    let Some(comment) = COMMENT.as_ref() else { return sql.to_owned() };
     comment
         .replace_all(sql, |found: &regex::Captures<'_>| {
             found[0].bytes().map(|byte| if byte == b'\n' { '\n' } else { ' ' }).collect::<String>()

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use baton_core::asset::{Materialize, Table};
 use baton_core::{Definition, Kind};
 use baton_diagnostics::{Diagnostic, codes};
-use regex::Regex;
 
 use crate::reader::parse_name;
 use crate::report::{Findings, Report};
@@ -50,7 +49,7 @@ fn read_table(
             return None;
         }
     };
-    let at = find(text, r"\bconfig\s*\(").map_or(START, |(start, _)| span_at(text, start, start + "config".len()));
+    let at = find_word(text, "config", '(').map_or(START, |start| span_at(text, start, start + "config".len()));
     let arguments = arguments(text, config);
     let config = read_sql_config(report, name, at, &arguments);
     report_incomplete(report, name, &config, text, at);
@@ -91,7 +90,7 @@ fn template_diagnostic(report: &Report, name: &str, invalid: &InvalidTemplate) -
 
 fn report_incomplete(report: &Report, name: &str, config: &SqlConfig, text: &str, at: Span) {
     if config.materialize == Materialize::Incremental && config.time.is_none() {
-        let span = key_span(text, "materialize(?:d)?").unwrap_or(at);
+        let span = key_span(text, "materialize").or(key_span(text, "materialized")).unwrap_or(at);
         let diagnostic =
             Diagnostic::error(codes::INCOMPLETE_INCREMENTAL, format!("incremental table `{name}` has no time column"));
         let help = "add the column that says when a row happened: time='scheduled_at'";
@@ -102,21 +101,25 @@ fn report_incomplete(report: &Report, name: &str, config: &SqlConfig, text: &str
 /// The arguments of `config()` as a tree, each at the place of its name in the file.
 fn arguments(text: &str, config: serde_json::Map<String, serde_json::Value>) -> Node {
     let entries = config.into_iter().map(|(key, value)| {
-        let key_span = key_span(text, &regex::escape(&key)).unwrap_or(START);
+        let key_span = key_span(text, &key).unwrap_or(START);
         Entry { node: node_from_json(value, key_span), key, key_span }
     });
     Node { value: Value::Map(entries.collect()), span: START }
 }
 
-fn key_span(text: &str, pattern: &str) -> Option<Span> {
-    let (config, _) = find(text, r"\bconfig\s*\(")?;
-    let key = Regex::new(&format!(r"\b({pattern})\s*=")).ok()?.captures(&text[config..])?.get(1)?;
-    Some(span_at(text, config + key.start(), config + key.end()))
+fn key_span(text: &str, key: &str) -> Option<Span> {
+    let config = find_word(text, "config", '(')?;
+    let start = config + find_word(&text[config..], key, '=')?;
+    Some(span_at(text, start, start + key.len()))
 }
 
-fn find(text: &str, pattern: &str) -> Option<(usize, usize)> {
-    let found = Regex::new(pattern).ok()?.find(text)?;
-    Some((found.start(), found.end()))
+/// Where `word` stands as a whole word with `next` behind it.
+fn find_word(text: &str, word: &str, next: char) -> Option<usize> {
+    let is_word = |letter: char| letter.is_alphanumeric() || letter == '_';
+    text.match_indices(word).map(|(start, _)| start).find(|start| {
+        let (before, after) = (&text[..*start], &text[start + word.len()..]);
+        !before.ends_with(is_word) && after.trim_start().starts_with(next)
+    })
 }
 
 fn node_from_json(value: serde_json::Value, span: Span) -> Node {

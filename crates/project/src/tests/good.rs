@@ -133,3 +133,12 @@ fn the_schema_names_every_key_with_its_meaning() {
     let source = &tree["properties"]["sources"]["anyOf"][1];
     assert!(described(source) && source["required"] == serde_json::json!(["name", "path"]));
 }
+
+#[test]
+fn a_project_cut_off_anywhere_is_read_without_failing() {
+    for end in 0..FLIGHTS.len() {
+        let (project, diagnostics) = load_texts(files(&format!("{}\n", &FLIGHTS[..end])));
+        project.render(&diagnostics, false);
+        assert!(end > 0 || !diagnostics.is_empty());
+    }
+}

@@ -20,7 +20,7 @@ use crate::{Project, load_texts};
 /// The files of a fixture.
 fn files(fixture: &str) -> BTreeMap<String, String> {
     let parts = fixture.split("-- /").skip(1);
-    parts.map(|part| part.split_once('\n').unwrap()).map(|(file, text)| (file.to_owned(), text.to_owned())).collect()
+    parts.filter_map(|part| part.split_once('\n')).map(|(file, text)| (file.to_owned(), text.to_owned())).collect()
 }
 
 /// The files of a fixture and a `baton.yml`.

@@ -224,7 +224,9 @@ fn broken_yaml_hides_no_other_file() {
 
 #[test]
 fn without_the_head_variables_are_not_called_unknown() {
-    check("-- /baton.yml\nproject: [p\nvars: {x: 1}\n-- /tables/a.sql\nselect {{ var('x') }} as x\n", expect![[r#"
+    check(
+        "-- /baton.yml\nproject: [p\nvars: {x: 1}\n-- /tables/a.sql\nselect {{ var('x') }} as x\n",
+        expect![[r#"
         error[P0101]: file `baton.yml` is not valid YAML
            ╭─[baton.yml:2:5]
          1 │ project: [p
@@ -234,5 +236,6 @@ fn without_the_head_variables_are_not_called_unknown() {
            ╰────
 
         1 error, 0 warnings
-    "#]]);
+    "#]],
+    );
 }
