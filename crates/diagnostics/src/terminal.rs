@@ -4,7 +4,10 @@
 
 use std::fmt;
 
-use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
+use miette::{
+    GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError, MietteSpanContents, SourceCode, SourceSpan,
+    SpanContents,
+};
 
 use crate::diagnostic::{Diagnostic, Label, Severity, count};
 
@@ -103,13 +106,13 @@ fn files(labels: &[Label]) -> Vec<&str> {
 struct Excerpt<'a> {
     diagnostic: &'a Diagnostic,
     labels: Vec<&'a Label>,
-    source: Option<(String, NamedSource<String>)>,
+    source: Option<File>,
 }
 
 impl<'a> Excerpt<'a> {
     fn new(diagnostic: &'a Diagnostic, file: &str, source: Option<String>) -> Self {
         let labels = diagnostic.labels.iter().filter(|label| label.file == file).collect();
-        let source = source.map(|text| (text.clone(), NamedSource::new(file, text)));
+        let source = source.map(|text| File { name: file.to_owned(), text });
         Self { diagnostic, labels, source }
     }
 
@@ -146,12 +149,35 @@ impl miette::Diagnostic for Excerpt<'_> {
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {
-        self.source.as_ref().map(|(_, source)| source as &dyn SourceCode)
+        self.source.as_ref().map(|source| source as &dyn SourceCode)
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        let (text, _) = self.source.as_ref()?;
-        Some(Box::new(self.labels.iter().map(|label| labeled_span(label, text))))
+        let source = self.source.as_ref()?;
+        Some(Box::new(self.labels.iter().map(|label| labeled_span(label, &source.text))))
+    }
+}
+
+/// A named text. Like miette's own, except that columns count characters and not bytes.
+#[derive(Debug)]
+struct File {
+    name: String,
+    text: String,
+}
+
+impl SourceCode for File {
+    fn read_span<'a>(
+        &'a self,
+        span: &SourceSpan,
+        lines_before: usize,
+        lines_after: usize,
+    ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
+        let inner = self.text.read_span(span, lines_before, lines_after)?;
+        let before = self.text.get(..inner.span().offset()).unwrap_or("");
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let column = before[line_start..].chars().count();
+        let (name, line, count) = (self.name.clone(), inner.line(), inner.line_count());
+        Ok(Box::new(MietteSpanContents::new_named(name, inner.data(), *inner.span(), line, column, count)))
     }
 }
 

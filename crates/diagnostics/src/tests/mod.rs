@@ -72,7 +72,7 @@ fn labels_in_two_files_and_letters_of_two_bytes() {
     let shown = render(&[two_files()], "a.yml", "ä: städ", false);
     expect![[r#"
         warning[P0201]: table `städ` is declared twice
-           ╭─[a.yml:1:5]
+           ╭─[a.yml:1:4]
          1 │ ä: städ
            ·    ──┬─
            ·      ╰── here
