@@ -1,0 +1,87 @@
+//! Plan, apply, run: the three commands that compare and move an environment.
+
+use baton_core::{AssetName, EventKind, Kind, Timestamp};
+use baton_plan::{Plan, PlanInput, build_plan, run_stages, stages};
+use serde_json::json;
+
+use crate::error::RunError;
+use crate::execution::Execution;
+use crate::prepare::Prepared;
+use crate::report::RunReport;
+use crate::services::Services;
+use crate::steps::waiting_deliveries;
+
+/// Compares the project with an environment. Reads, never writes.
+pub async fn plan(
+    services: &Services,
+    prepared: &Prepared,
+    environment: &str,
+    as_of: Timestamp,
+) -> Result<Plan, RunError> {
+    let mut recorded = services.ledger.head(environment).await?;
+    if let Some(commit) = &mut recorded {
+        // Predictions are made by runs; the project does not declare them.
+        commit.assets.retain(|name, _| !is_predictions(prepared, name));
+    }
+    let pins = recorded.as_ref().map(|commit| commit.assets.clone()).unwrap_or_default();
+    let deliveries = waiting_deliveries(services, prepared, &pins, as_of).await?;
+    Ok(build_plan(PlanInput {
+        environment,
+        as_of,
+        desired: &prepared.desired,
+        recorded: recorded.as_ref(),
+        deliveries: &deliveries,
+    }))
+}
+
+fn is_predictions(prepared: &Prepared, name: &AssetName) -> bool {
+    let endpoints = prepared.desired.assets.iter().filter(|(_, desired)| desired.kind == Kind::Endpoint);
+    endpoints.into_iter().any(|(endpoint, _)| crate::watch::predictions_of(endpoint) == *name)
+}
+
+/// Executes a plan; refused when the environment has moved since it was made.
+pub async fn apply(services: &Services, prepared: &Prepared, plan: &Plan) -> Result<RunReport, RunError> {
+    let execution = Execution::begin(services, prepared, &plan.environment, plan.as_of, "apply").await?;
+    let found = execution.base.as_ref().map(|commit| commit.id.clone());
+    if found != plan.base {
+        let show = |id: Option<&baton_core::CommitId>| id.map_or("no commit".to_owned(), |id| id.short().to_owned());
+        return Err(RunError::Ledger(baton_core::ports::LedgerError::Moved {
+            environment: plan.environment.clone(),
+            expected: show(plan.base.as_ref()),
+            found: show(found.as_ref()),
+        }));
+    }
+    let mut execution = execution;
+    if !plan.is_empty() {
+        let event = baton_core::NewEvent {
+            at: services.clock.now(),
+            as_of: plan.as_of,
+            environment: plan.environment.clone(),
+            run: Some(execution.run.clone()),
+            asset: None,
+            kind: EventKind::ProjectApplied,
+            key: plan.environment.clone(),
+            body: json!({"plan": plan, "author": services.author}),
+        };
+        execution.pending.push(event);
+    }
+    execution.execute(&stages(plan)).await
+}
+
+/// One tick of the schedule: data forward, rows scored, endpoints watched, policies followed.
+pub async fn run(
+    services: &Services,
+    prepared: &Prepared,
+    environment: &str,
+    as_of: Timestamp,
+) -> Result<RunReport, RunError> {
+    super::head(services, environment).await?;
+    let assets: Vec<(AssetName, Kind)> = prepared
+        .desired
+        .order
+        .iter()
+        .filter_map(|name| Some((name.clone(), prepared.desired.assets.get(name)?.kind)))
+        .collect();
+    let execution = Execution::begin(services, prepared, environment, as_of, "run").await?;
+    execution.execute(&run_stages(&assets)).await
+}

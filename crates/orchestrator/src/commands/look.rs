@@ -1,0 +1,258 @@
+//! Looking: lists, one asset in full, queries, the state of an environment.
+
+use std::collections::BTreeMap;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use baton_core::asset::Column;
+use baton_core::check::CheckResult;
+use baton_core::event::EventFilter;
+use baton_core::incident::{Incident, IncidentState};
+use baton_core::{Asset, AssetName, Commit, Definition, EventKind, Kind, Timestamp};
+use baton_stats::profile::{TableSummary, render_text};
+use serde::{Deserialize, Serialize};
+
+use super::head;
+use crate::error::RunError;
+use crate::prepare::Prepared;
+use crate::profiles::profile;
+use crate::registry::{ModelVersion, model_versions};
+use crate::report::AssetLine;
+use crate::services::Services;
+use crate::sessions::session_of;
+
+/// A column of an asset.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ColumnReport {
+    /// Its name.
+    pub name: String,
+    /// Its type.
+    pub data_type: String,
+    /// What it means.
+    pub description: Option<String>,
+    /// Its labels.
+    pub tags: Vec<String>,
+}
+
+/// A version of an asset in an environment's history.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VersionLine {
+    /// The first commit that had it.
+    pub commit: String,
+    /// The logical clock of that commit.
+    pub as_of: Timestamp,
+    /// The version.
+    pub version: String,
+    /// Rows, for tables.
+    pub rows: Option<u64>,
+}
+
+/// One asset in full.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AssetReport {
+    /// Name, kind, version, owner.
+    pub line: AssetLine,
+    /// Its columns.
+    pub columns: Vec<ColumnReport>,
+    /// Statistics of its current version.
+    pub profile: Option<TableSummary>,
+    /// The same as text with bars.
+    pub profile_text: Option<String>,
+    /// How its checks came out last.
+    pub checks: Vec<CheckResult>,
+    /// Its versions, newest first.
+    pub versions: Vec<VersionLine>,
+    /// What it reads.
+    pub upstream: Vec<AssetName>,
+    /// What reads it.
+    pub downstream: Vec<AssetName>,
+    /// Trained versions, for models.
+    pub models: Vec<ModelVersion>,
+    /// Its definition.
+    pub definition: serde_json::Value,
+}
+
+/// An environment at a glance.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StatusReport {
+    /// Its name.
+    pub environment: String,
+    /// The commit it points at.
+    pub commit: String,
+    /// The logical clock of that commit.
+    pub as_of: Timestamp,
+    /// Assets by kind.
+    pub assets: BTreeMap<String, usize>,
+    /// Rows over all tables and sources.
+    pub rows: u64,
+    /// Model aliases: `arrival_delay@champion` to version number.
+    pub aliases: BTreeMap<String, u32>,
+    /// Incidents, newest first.
+    pub incidents: Vec<Incident>,
+    /// Events in the ledger.
+    pub events: u64,
+    /// The ledger's Merkle root.
+    pub log_root: String,
+}
+
+/// All assets of a project with their versions in an environment.
+pub async fn list(
+    services: &Services,
+    prepared: &Prepared,
+    environment: &str,
+    kind: Option<Kind>,
+) -> Result<Vec<AssetLine>, RunError> {
+    let commit = services.ledger.head(environment).await?;
+    let wanted = |asset: &&Asset| kind.is_none_or(|kind| asset.kind() == kind);
+    let mut lines: Vec<AssetLine> =
+        prepared.project.assets.values().filter(wanted).map(|asset| line(asset, commit.as_ref())).collect();
+    lines.sort_by(|a, b| a.kind.cmp(&b.kind).then(a.name.cmp(&b.name)));
+    Ok(lines)
+}
+
+fn line(asset: &Asset, commit: Option<&Commit>) -> AssetLine {
+    let pin = commit.and_then(|commit| commit.assets.get(&asset.name));
+    AssetLine {
+        name: asset.name.clone(),
+        kind: asset.kind(),
+        version: pin.map(|pin| pin.version.to_string()),
+        rows: pin.and_then(|pin| pin.rows),
+        owner: asset.owner.clone(),
+        description: asset.description.clone(),
+    }
+}
+
+/// Runs a read-only query over the assets of an environment, under its clock or `as_of`.
+pub async fn query(
+    services: &Services,
+    environment: &str,
+    as_of: Option<Timestamp>,
+    sql: &str,
+) -> Result<(SchemaRef, Vec<RecordBatch>), RunError> {
+    let commit = head(services, environment).await?;
+    let names: Vec<AssetName> = commit.assets.keys().cloned().collect();
+    let clock = as_of.unwrap_or(commit.as_of);
+    let session = session_of(services, &commit.assets, &names, Some(clock)).await?;
+    Ok(session.query(sql).await?)
+}
+
+/// Everything about one asset.
+pub async fn show(
+    services: &Services,
+    prepared: &Prepared,
+    environment: &str,
+    name: &str,
+) -> Result<AssetReport, RunError> {
+    let asset = known_asset(prepared, environment, name)?;
+    let commit = services.ledger.head(environment).await?;
+    let table = commit.as_ref().and_then(|commit| commit.assets.get(name)).and_then(|pin| pin.version.table());
+    let profile = match table {
+        Some(table) if matches!(asset.kind(), Kind::Source | Kind::Table) => profile(services, table).await?,
+        _ => None,
+    };
+    Ok(AssetReport {
+        line: line(asset, commit.as_ref()),
+        columns: columns(prepared, asset),
+        profile_text: profile.as_ref().map(render_text),
+        profile: profile.map(|found| found.summary()),
+        checks: last_checks(services, environment, &asset.name).await?,
+        versions: versions(services, environment, &asset.name).await?,
+        upstream: prepared.graph.inputs(name).cloned().collect(),
+        downstream: prepared.graph.outputs(name).cloned().collect(),
+        models: if asset.kind() == Kind::Model { model_versions(services, name).await? } else { Vec::new() },
+        definition: serde_json::to_value(&asset.definition).unwrap_or_default(),
+    })
+}
+
+/// The declared asset of this name, or an error with the nearest names.
+pub(crate) fn known_asset<'a>(prepared: &'a Prepared, environment: &str, name: &str) -> Result<&'a Asset, RunError> {
+    prepared.project.assets.get(name).ok_or_else(|| {
+        let names = prepared.project.assets.keys().map(AssetName::as_str);
+        let hint = match baton_diagnostics::nearest(name, names) {
+            Some(nearest) => format!("did you mean `{nearest}`?"),
+            None => "see `baton ls` for the assets there are".to_owned(),
+        };
+        RunError::Missing { what: "asset", name: name.to_owned(), environment: environment.to_owned(), hint }
+    })
+}
+
+fn columns(prepared: &Prepared, asset: &Asset) -> Vec<ColumnReport> {
+    let declared: &[Column] = match &asset.definition {
+        Definition::Source(source) => &source.columns,
+        Definition::Table(table) => &table.columns,
+        _ => &[],
+    };
+    let Some(schema) = prepared.schemas.get(&asset.name) else { return Vec::new() };
+    let report = |field: &arrow::datatypes::FieldRef| {
+        let about = declared.iter().find(|column| column.name == *field.name());
+        ColumnReport {
+            name: field.name().clone(),
+            data_type: field.data_type().to_string(),
+            description: about.and_then(|column| column.description.clone()),
+            tags: about.map(|column| column.tags.clone()).unwrap_or_default(),
+        }
+    };
+    schema.fields().iter().map(report).collect()
+}
+
+async fn last_checks(services: &Services, environment: &str, asset: &AssetName) -> Result<Vec<CheckResult>, RunError> {
+    let filter = EventFilter {
+        environment: Some(environment.to_owned()),
+        kinds: vec![EventKind::ChecksEvaluated],
+        asset: Some(asset.clone()),
+        last: Some(1),
+        ..EventFilter::default()
+    };
+    let found = services.ledger.events(&filter).await?.pop();
+    let results = found.and_then(|found| found.event.body.get("results").cloned());
+    Ok(results.and_then(|results| serde_json::from_value(results).ok()).unwrap_or_default())
+}
+
+async fn versions(services: &Services, environment: &str, asset: &AssetName) -> Result<Vec<VersionLine>, RunError> {
+    let mut lines: Vec<VersionLine> = Vec::new();
+    for commit in services.ledger.history(environment, u32::MAX).await? {
+        let Some(pin) = commit.assets.get(asset) else { continue };
+        let version = pin.version.to_string();
+        match lines.last_mut() {
+            // Walking back: the same version again means that it is older than it seemed.
+            Some(last) if last.version == version => {
+                last.commit = commit.id.short().to_owned();
+                last.as_of = commit.as_of;
+            }
+            _ => lines.push(VersionLine {
+                commit: commit.id.short().to_owned(),
+                as_of: commit.as_of,
+                version,
+                rows: pin.rows,
+            }),
+        }
+    }
+    Ok(lines)
+}
+
+/// An environment at a glance.
+pub async fn status(services: &Services, environment: &str) -> Result<StatusReport, RunError> {
+    let commit = head(services, environment).await?;
+    let root = services.ledger.root().await?;
+    let mut assets: BTreeMap<String, usize> = BTreeMap::new();
+    let mut aliases = BTreeMap::new();
+    for (name, pin) in &commit.assets {
+        *assets.entry(pin.kind.to_string()).or_default() += 1;
+        for (alias, number) in crate::training::aliases_of(Some(pin)) {
+            aliases.insert(format!("{name}@{alias}"), number);
+        }
+    }
+    let mut incidents = crate::watch::incidents(services, environment).await?;
+    incidents.sort_by_key(|found| (found.state == IncidentState::Resolved, std::cmp::Reverse(found.opened_at)));
+    Ok(StatusReport {
+        environment: environment.to_owned(),
+        commit: commit.id.short().to_owned(),
+        as_of: commit.as_of,
+        assets,
+        rows: commit.assets.values().filter_map(|pin| pin.rows).sum(),
+        aliases,
+        incidents,
+        events: root.size,
+        log_root: root.hash,
+    })
+}

@@ -1,0 +1,156 @@
+//! What an endpoint needs to answer: models in stored form, and where each feature comes from.
+
+use baton_core::asset::Model;
+use baton_core::{AssetName, Commit, Definition, Version};
+use baton_ml::StoredModel;
+
+use super::head;
+use super::look::known_asset;
+use crate::error::RunError;
+use crate::features::{feature_columns, full_name};
+use crate::prepare::Prepared;
+use crate::registry::{model_version, stored_model};
+use crate::services::Services;
+use crate::watch::served_of;
+
+/// A model version that an endpoint serves.
+#[derive(Debug, Clone)]
+pub struct ServedModel {
+    /// The model.
+    pub model: String,
+    /// Its version number.
+    pub version: u32,
+    /// The stored form.
+    pub stored: StoredModel,
+}
+
+/// Where one feature of the model comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FeaturePart {
+    /// Its name in the model: `view__column`.
+    pub name: String,
+    /// The feature view.
+    pub view: String,
+    /// The view's column.
+    pub column: String,
+    /// Where its latest values are online; `None` when it must come with the request.
+    pub namespace: Option<String>,
+    /// The entity columns that find them.
+    pub entity: Vec<String>,
+    /// The feature's position among the view's online values.
+    pub index: usize,
+    /// Seconds for which a value holds; 0 is for ever.
+    pub ttl: i64,
+}
+
+/// An endpoint as it is to be served.
+#[derive(Debug, Clone)]
+pub struct EndpointParts {
+    /// The endpoint.
+    pub endpoint: String,
+    /// Its revision.
+    pub revision: u64,
+    /// The version that answers.
+    pub main: ServedModel,
+    /// A version on trial, with its share of traffic.
+    pub canary: Option<(f64, ServedModel)>,
+    /// Versions that see requests and never answer.
+    pub shadow: Vec<ServedModel>,
+    /// The features, in model order.
+    pub features: Vec<FeaturePart>,
+    /// The entity keys that a request by key must give.
+    pub keys: Vec<String>,
+}
+
+/// Gathers what an endpoint of an environment serves now.
+pub async fn endpoint_parts(
+    services: &Services,
+    prepared: &Prepared,
+    environment: &str,
+    name: &str,
+) -> Result<EndpointParts, RunError> {
+    let asset = known_asset(prepared, environment, name)?;
+    let Definition::Endpoint(endpoint) = &asset.definition else {
+        return Err(RunError::Project(format!("`{name}` is a {}, not an endpoint", asset.kind())));
+    };
+    let commit = head(services, environment).await?;
+    let pin = commit.assets.get(name).ok_or_else(|| RunError::Missing {
+        what: "deployed endpoint",
+        name: name.to_owned(),
+        environment: environment.to_owned(),
+        hint: format!("deploy it with `baton apply -e {environment}`"),
+    })?;
+    let (revision, serves) = served_of(pin);
+    let mut main = None;
+    let mut canary = None;
+    let mut shadow = Vec::new();
+    for (role, reference) in &serves {
+        let served = served_model(services, environment, reference).await?;
+        match (role.as_str(), &endpoint.canary) {
+            ("main", _) => main = Some(served),
+            ("canary", Some(declared)) => canary = Some((declared.traffic, served)),
+            _ => shadow.push(served),
+        }
+    }
+    let main = main.ok_or_else(|| RunError::Project(format!("endpoint `{name}` serves no model")))?;
+    let Some(Definition::Model(model)) =
+        prepared.project.assets.get(&endpoint.model.model).map(|found| &found.definition)
+    else {
+        return Err(RunError::Project(format!("endpoint `{name}` names no model")));
+    };
+    let features = feature_parts(prepared, &commit, model, &main.stored);
+    Ok(EndpointParts {
+        endpoint: name.to_owned(),
+        revision,
+        main,
+        canary,
+        shadow,
+        features,
+        keys: model.labels.keys.clone(),
+    })
+}
+
+async fn served_model(services: &Services, environment: &str, reference: &str) -> Result<ServedModel, RunError> {
+    let missing = || RunError::Missing {
+        what: "model version",
+        name: reference.to_owned(),
+        environment: environment.to_owned(),
+        hint: "it is not in the ledger; roll back to a commit that serves another".to_owned(),
+    };
+    let (model, number) = reference.split_once('@').ok_or_else(missing)?;
+    let name = AssetName::parse(model).map_err(|_| missing())?;
+    let number: u32 = number.parse().map_err(|_| missing())?;
+    let version = model_version(services, &name, number).await?.ok_or_else(missing)?;
+    let stored = stored_model(services, &version).await?;
+    Ok(ServedModel { model: model.to_owned(), version: number, stored })
+}
+
+/// One part a feature of the stored model, in its order.
+fn feature_parts(prepared: &Prepared, commit: &Commit, model: &Model, stored: &StoredModel) -> Vec<FeaturePart> {
+    let mut known = Vec::new();
+    for reference in &model.features {
+        let Some(Definition::FeatureView(view)) =
+            prepared.project.assets.get(&reference.view).map(|asset| &asset.definition)
+        else {
+            continue;
+        };
+        let Some(schema) = prepared.schemas.get(&view.from) else { continue };
+        let namespace = match commit.assets.get(&reference.view).map(|pin| &pin.version) {
+            Some(Version::FeatureView { online, .. }) => online.clone(),
+            _ => None,
+        };
+        for (index, column) in feature_columns(view, schema).into_iter().enumerate() {
+            known.push(FeaturePart {
+                name: full_name(&reference.view, &column),
+                view: reference.view.to_string(),
+                column,
+                namespace: namespace.clone(),
+                entity: view.entity.clone(),
+                index,
+                ttl: view.ttl,
+            });
+        }
+    }
+    let of_model = stored.encoder.features().iter();
+    of_model.filter_map(|feature| known.iter().find(|part| part.name == feature.name).cloned()).collect()
+}

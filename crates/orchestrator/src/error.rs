@@ -1,0 +1,87 @@
+//! What can stop a run, in the words of the part that failed.
+
+use baton_connectors::ConnectorError;
+use baton_core::AssetName;
+use baton_core::ports::{LedgerError, OnlineError};
+use baton_engine::EngineError;
+use baton_lake::LakeError;
+use baton_ml::MlError;
+use baton_stats::StatsError;
+
+/// A failure of a command or of one step.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// A source could not be read.
+    #[error(transparent)]
+    Connector(#[from] ConnectorError),
+    /// A query failed.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// A table or artifact could not be written or read.
+    #[error(transparent)]
+    Lake(#[from] LakeError),
+    /// The ledger failed.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// Training, a gate or a model failed.
+    #[error(transparent)]
+    Model(#[from] MlError),
+    /// The online store failed.
+    #[error(transparent)]
+    Online(#[from] OnlineError),
+    /// A profile, check or drift could not be computed.
+    #[error(transparent)]
+    Statistics(#[from] StatsError),
+    /// Rows could not be taken apart or put together.
+    #[error("rows of `{asset}` cannot be handled: {source}")]
+    Rows {
+        /// Whose rows.
+        asset: String,
+        /// Why.
+        source: arrow::error::ArrowError,
+    },
+    /// Checks with severity error did not hold: the version is not published.
+    #[error("{failed} of `{asset}` did not hold: {summary}")]
+    Checks {
+        /// Whose checks.
+        asset: AssetName,
+        /// `1 check` or `3 checks`.
+        failed: String,
+        /// The first messages.
+        summary: String,
+    },
+    /// Something that is asked for is not there.
+    #[error("there is no {what} `{name}` in environment `{environment}`; {hint}")]
+    Missing {
+        /// What kind of thing.
+        what: &'static str,
+        /// Its name.
+        name: String,
+        /// Where it was looked for.
+        environment: String,
+        /// What to do.
+        hint: String,
+    },
+    /// The project cannot be run as it is.
+    #[error("{0}")]
+    Project(String),
+    /// A file beside the lake could not be written.
+    #[error("cannot write {path}: {reason}")]
+    File {
+        /// The path.
+        path: String,
+        /// Why.
+        reason: String,
+    },
+    /// A background task ended early.
+    #[error("a worker thread ended before its work was done: {0}")]
+    Worker(String),
+}
+
+impl RunError {
+    /// Wraps an Arrow error with the asset whose rows were handled.
+    pub(crate) fn rows(asset: &str) -> impl FnOnce(arrow::error::ArrowError) -> Self {
+        let asset = asset.to_owned();
+        move |source| Self::Rows { asset, source }
+    }
+}

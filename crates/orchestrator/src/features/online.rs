@@ -1,0 +1,156 @@
+//! Bringing a feature view's latest values to the online store: what became known since the last time, in one write.
+
+use arrow::array::{ArrayRef, RecordBatch};
+use baton_core::asset::FeatureView;
+use baton_core::ports::OnlineRow;
+use baton_core::scalar::{Scalar, entity_key};
+use baton_core::{AssetName, Fingerprint, Kind, Pin, TableVersion, Timestamp, Version, failpoint};
+use baton_engine::AVAILABLE_AT;
+use futures::TryStreamExt as _;
+use serde_json::json;
+
+use super::feature_columns;
+use crate::checks::quoted;
+use crate::error::RunError;
+use crate::execution::{Execution, StepOutcome};
+use crate::services::Services;
+use crate::sessions::session;
+use crate::values::{micros_at, scalar_at};
+
+impl Execution<'_> {
+    /// Pins the view to its table's version and, for an online view, brings what became known since to the store.
+    pub(crate) async fn materialize(&mut self, asset: &AssetName, view: &FeatureView) -> Result<StepOutcome, RunError> {
+        let Some(table) = self.working.get(&view.from).and_then(|pin| pin.version.table()).cloned() else {
+            return Err(RunError::Missing {
+                what: "version of",
+                name: view.from.to_string(),
+                environment: self.environment.clone(),
+                hint: "build it first with `baton apply`".to_owned(),
+            });
+        };
+        let Some(desired) = self.prepared.desired.assets.get(asset) else { return Ok(StepOutcome::up_to_date()) };
+        let content = desired.content();
+        let inputs = self.input_versions(asset);
+        let previous = self.working.get(asset).cloned();
+        let namespace = view.online.then(|| self.namespace(asset, &content, previous.as_ref()));
+        let same_place = previous.as_ref().is_some_and(|pin| online_of(pin) == namespace.as_deref());
+        if same_place && previous.as_ref().is_some_and(|pin| pin.inputs == inputs) {
+            return Ok(StepOutcome::up_to_date());
+        }
+        let since = previous.as_ref().filter(|_| same_place).and_then(|pin| pin.known_through);
+        let mut written = 0;
+        if let Some(namespace) = &namespace {
+            let reading = OnlineRead { view, table: &table, since, as_of: self.as_of };
+            written = bring_online(self.services, asset, &reading, namespace).await?;
+        }
+        failpoint::reach("features.online_written");
+        let mut pin = self.bare_pin(asset, Kind::FeatureView, Version::FeatureView { table, online: namespace });
+        pin.known_through = Some(self.as_of.timestamp_micros());
+        pin.inputs = inputs;
+        let key = Fingerprint::of(["materialize", &self.environment, content.as_str(), &json!(pin.inputs).to_string()]);
+        self.record_output(asset, &key, json!(pin), Vec::new()).await?;
+        self.working.insert(asset.clone(), pin);
+        Ok(StepOutcome::done(format!("{written} rows online")))
+    }
+
+    /// Where the view's online values are: one place as long as its content stays, another after a rollback.
+    fn namespace(&self, asset: &AssetName, content: &Fingerprint, previous: Option<&Pin>) -> String {
+        let prefix = format!("{}/{asset}/{}", self.environment, content.short());
+        match previous.and_then(online_of) {
+            Some(there) if there.starts_with(&prefix) => there.to_owned(),
+            _ => prefix,
+        }
+    }
+}
+
+fn online_of(pin: &Pin) -> Option<&str> {
+    match &pin.version {
+        Version::FeatureView { online, .. } => online.as_deref(),
+        _ => None,
+    }
+}
+
+/// What is read to bring a view online.
+struct OnlineRead<'a> {
+    view: &'a FeatureView,
+    table: &'a TableVersion,
+    /// The clock of the last time, in microseconds; rows that were known by then are there already.
+    since: Option<i64>,
+    as_of: Timestamp,
+}
+
+/// Fills `namespace` with the latest values as of `as_of`, from nothing.
+pub(crate) async fn rebuild_online(
+    services: &Services,
+    asset: &AssetName,
+    view: &FeatureView,
+    table: &TableVersion,
+    namespace: &str,
+    as_of: Timestamp,
+) -> Result<u64, RunError> {
+    services.online.drop_namespace(namespace)?;
+    bring_online(services, asset, &OnlineRead { view, table, since: None, as_of }, namespace).await
+}
+
+async fn bring_online(
+    services: &Services,
+    asset: &AssetName,
+    reading: &OnlineRead<'_>,
+    namespace: &str,
+) -> Result<u64, RunError> {
+    let view = reading.view;
+    let tables = [(view.from.to_string(), reading.table.clone())];
+    let session = session(services, tables, Some(reading.as_of)).await?;
+    let schema = services.lake.snapshot(reading.table).await?.schema().clone();
+    let features = feature_columns(view, &schema);
+    let mut stream = session.query_stream(&latest_query(reading, &features)).await?;
+    let mut written = 0;
+    while let Some(batch) = stream.try_next().await? {
+        let rows = online_rows(&batch, view.entity.len(), features.len());
+        written += services.online.upsert(namespace, &rows)?.written;
+        services.progress.advanced(asset, written, written);
+    }
+    Ok(written)
+}
+
+/// The rows that became known or due since the last time: keys, event time, known time, features.
+fn latest_query(reading: &OnlineRead<'_>, features: &[String]) -> String {
+    let view = reading.view;
+    let time = quoted(&view.time);
+    let columns: Vec<String> = view
+        .entity
+        .iter()
+        .chain([&view.time])
+        .map(|name| quoted(name))
+        .chain([AVAILABLE_AT.to_owned()])
+        .chain(features.iter().map(|name| quoted(name)))
+        .collect();
+    let clock = format!("to_timestamp_micros({})", reading.as_of.timestamp_micros());
+    let newer = match reading.since {
+        Some(since) => {
+            format!(" and ({AVAILABLE_AT} > to_timestamp_micros({since}) or {time} > to_timestamp_micros({since}))")
+        }
+        None => String::new(),
+    };
+    format!(
+        "select {} from system.{} where {time} <= {clock} and ({AVAILABLE_AT} is null or {AVAILABLE_AT} <= {clock}){newer}",
+        columns.join(", "),
+        quoted(&view.from)
+    )
+}
+
+fn online_rows(batch: &RecordBatch, entities: usize, features: usize) -> Vec<OnlineRow> {
+    let columns: &[ArrayRef] = batch.columns();
+    let row = |index: usize| -> Option<OnlineRow> {
+        let keys: Vec<Scalar> = columns[..entities].iter().map(|column| scalar_at(column, index)).collect();
+        let event_at = micros_at(&columns[entities], index)?;
+        let values = &columns[entities + 2..entities + 2 + features];
+        Some(OnlineRow {
+            key: entity_key(&keys),
+            event_at,
+            created_at: micros_at(&columns[entities + 1], index).unwrap_or(event_at),
+            values: values.iter().map(|column| scalar_at(column, index)).collect(),
+        })
+    };
+    (0..batch.num_rows()).filter_map(row).collect()
+}

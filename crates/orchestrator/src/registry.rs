@@ -1,0 +1,93 @@
+//! Model versions as the ledger records them: registered once, never changed.
+
+use std::collections::BTreeMap;
+
+use baton_core::event::EventFilter;
+use baton_core::{AssetName, EventKind, TableVersion, Timestamp};
+use baton_ml::StoredModel;
+use baton_ml::evaluate::Evaluation;
+use baton_ml::explain::FeatureImportance;
+use baton_ml::gate::GateResult;
+use serde::{Deserialize, Serialize};
+
+use crate::error::RunError;
+use crate::services::Services;
+
+/// A trained version of a model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ModelVersion {
+    /// The model.
+    pub model: AssetName,
+    /// Counts from 1.
+    pub number: u32,
+    /// Digest of the stored model.
+    pub digest: String,
+    /// Where the stored model is among the artifacts.
+    pub artifact: String,
+    /// The algorithm that the search chose.
+    pub algorithm: String,
+    /// The logical clock at training.
+    pub as_of: Timestamp,
+    /// Why it was trained.
+    pub reason: String,
+    /// The rows it was trained, stopped and judged on.
+    pub training_set: TableVersion,
+    /// Rows of the training set.
+    pub rows: u64,
+    /// Instants, in microseconds, at which the validation and the test part begin.
+    pub parts: (i64, i64),
+    /// How it did on the test part.
+    pub evaluation: Evaluation,
+    /// How the champion of the time did on the same rows.
+    pub champion: Option<(u32, BTreeMap<String, f64>)>,
+    /// Features by how much predictions depend on them.
+    pub importance: Vec<FeatureImportance>,
+    /// Largest difference between predictions at training and of the stored form.
+    pub stored_difference: f64,
+    /// How its gates came out.
+    pub gates: Vec<GateResult>,
+    /// The model card, as Markdown.
+    pub card: String,
+}
+
+impl ModelVersion {
+    /// Whether all gates let it pass.
+    pub fn passed(&self) -> bool {
+        self.gates.iter().all(|gate| gate.passed)
+    }
+
+    /// `model@number`.
+    pub fn reference(&self) -> String {
+        format!("{}@{}", self.model, self.number)
+    }
+}
+
+/// All versions of a model, oldest first.
+pub async fn model_versions(services: &Services, model: &str) -> Result<Vec<ModelVersion>, RunError> {
+    let Ok(name) = AssetName::parse(model) else { return Ok(Vec::new()) };
+    let filter = EventFilter { kinds: vec![EventKind::ModelRegistered], asset: Some(name), ..EventFilter::default() };
+    let events = services.ledger.events(&filter).await?;
+    Ok(events.into_iter().filter_map(|found| serde_json::from_value(found.event.body).ok()).collect())
+}
+
+/// One version of a model.
+pub(crate) async fn model_version(
+    services: &Services,
+    model: &AssetName,
+    number: u32,
+) -> Result<Option<ModelVersion>, RunError> {
+    let filter = EventFilter {
+        kinds: vec![EventKind::ModelRegistered],
+        key: Some(format!("{model}@{number}")),
+        last: Some(1),
+        ..EventFilter::default()
+    };
+    let found = services.ledger.events(&filter).await?.pop();
+    Ok(found.and_then(|found| serde_json::from_value(found.event.body).ok()))
+}
+
+/// The stored form of a version.
+pub(crate) async fn stored_model(services: &Services, version: &ModelVersion) -> Result<StoredModel, RunError> {
+    let files = services.lake.artifacts().get(&version.artifact).await?;
+    Ok(StoredModel::from_files(&files)?)
+}

@@ -1,0 +1,110 @@
+//! What commands answer: plain data that `cli` renders as text or JSON.
+
+use std::collections::BTreeMap;
+
+use baton_core::check::CheckResult;
+use baton_core::incident::Incident;
+use baton_core::{AssetName, CommitId, Kind, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// How a step came out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepState {
+    /// Work was done.
+    Done,
+    /// The same work had been done before; its output was taken.
+    Reused,
+    /// Nothing was to do.
+    UpToDate,
+    /// It failed; the last good version stays.
+    Failed,
+    /// Something upstream failed.
+    Skipped,
+}
+
+/// One step of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StepReport {
+    /// `build`, `train`, …
+    pub verb: String,
+    /// The asset.
+    pub asset: String,
+    /// How it came out.
+    pub state: StepState,
+    /// What came of it, in a line.
+    pub detail: String,
+    /// Seconds it took.
+    pub seconds: f64,
+}
+
+/// What a run did.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct RunReport {
+    /// The run's id.
+    pub run: String,
+    /// The environment.
+    pub environment: String,
+    /// The logical clock.
+    pub as_of: Option<Timestamp>,
+    /// The commit that the environment points at afterwards.
+    pub commit: Option<CommitId>,
+    /// Whether the environment moved.
+    pub moved: bool,
+    /// The steps in order.
+    pub steps: Vec<StepReport>,
+    /// Checks that were evaluated.
+    pub checks: Vec<CheckResult>,
+    /// Incidents that changed.
+    pub incidents: Vec<Incident>,
+}
+
+impl RunReport {
+    /// Steps that failed.
+    pub fn failures(&self) -> impl Iterator<Item = &StepReport> {
+        self.steps.iter().filter(|step| step.state == StepState::Failed)
+    }
+
+    /// Whether no step failed.
+    pub fn succeeded(&self) -> bool {
+        self.failures().next().is_none()
+    }
+}
+
+/// What a replay did, over all ticks.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ReplayReport {
+    /// Ticks of the clock.
+    pub ticks: u64,
+    /// Ticks at which the environment moved.
+    pub commits: u64,
+    /// Rows scored.
+    pub predictions: u64,
+    /// Checks evaluated, and those that did not hold.
+    pub checks: u64,
+    /// Checks that did not hold.
+    pub failed_checks: u64,
+    /// Steps that failed, newest last.
+    pub failures: Vec<StepReport>,
+    /// Model versions trained, as `model@number`, with how their gates came out.
+    pub trained: Vec<String>,
+    /// Incidents by id, in their newest state.
+    pub incidents: BTreeMap<String, Incident>,
+}
+
+/// An asset in an environment, in a line.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AssetLine {
+    /// Its name.
+    pub name: AssetName,
+    /// Its kind.
+    pub kind: Kind,
+    /// Its version in the environment, if it has one there.
+    pub version: Option<String>,
+    /// Its rows.
+    pub rows: Option<u64>,
+    /// Who answers for it.
+    pub owner: Option<String>,
+    /// What it is.
+    pub description: Option<String>,
+}

@@ -1,0 +1,71 @@
+//! The parts a run works with, chosen by the composition root.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use baton_core::Clock;
+use baton_core::ports::{Ledger, OnlineStore};
+use baton_engine::Engine;
+use baton_lake::Lake;
+use baton_ml::StoredModel;
+use baton_ml::gate::LoadTestResult;
+use baton_ml::runtime::RuntimeOptions;
+
+use crate::error::RunError;
+
+/// Everything outside of the run itself.
+pub struct Services {
+    /// The project folder; relative locations of sources start here.
+    pub folder: PathBuf,
+    /// Tables and artifacts.
+    pub lake: Lake,
+    /// Events, commits, environments.
+    pub ledger: Arc<dyn Ledger>,
+    /// Latest feature values.
+    pub online: Arc<dyn OnlineStore>,
+    /// Queries.
+    pub engine: Engine,
+    /// The machine's clock, for what really happened when.
+    pub clock: Arc<dyn Clock>,
+    /// Where progress is shown.
+    pub progress: Arc<dyn Progress>,
+    /// How models are run.
+    pub models: RuntimeOptions,
+    /// Puts load on a model for the load-test gate.
+    pub load_tester: Arc<dyn LoadTester>,
+    /// Who runs this.
+    pub author: String,
+    /// The project's git revision, if it is in git.
+    pub git_revision: Option<String>,
+}
+
+/// Hears how work goes on; draws nothing itself.
+pub trait Progress: Send + Sync {
+    /// Work on an asset begins.
+    fn started(&self, verb: &str, subject: &str);
+    /// Work on an asset ended; `detail` says what came of it.
+    fn finished(&self, verb: &str, subject: &str, detail: &str, took: Duration);
+    /// Work on an asset failed.
+    fn failed(&self, verb: &str, subject: &str, reason: &str);
+    /// How far a long piece of work is.
+    fn advanced(&self, subject: &str, done: u64, of: u64);
+}
+
+/// Progress that nobody watches.
+pub struct Silent;
+
+impl Progress for Silent {
+    fn started(&self, _verb: &str, _subject: &str) {}
+    fn finished(&self, _verb: &str, _subject: &str, _detail: &str, _took: Duration) {}
+    fn failed(&self, _verb: &str, _subject: &str, _reason: &str) {}
+    fn advanced(&self, _subject: &str, _done: u64, _of: u64) {}
+}
+
+/// Serves a model on loopback and puts load on it.
+#[async_trait]
+pub trait LoadTester: Send + Sync {
+    /// Sends encoded `rows` (row-major) at a constant rate for a few seconds and answers with what was measured.
+    async fn load_test(&self, model: &StoredModel, rows: &[f32], rps: u32) -> Result<LoadTestResult, RunError>;
+}

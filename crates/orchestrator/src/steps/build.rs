@@ -1,0 +1,193 @@
+//! Building a table: find what is missing, compute it aside, check it, record it.
+
+use std::collections::BTreeMap;
+
+use baton_core::asset::{Materialize, Table};
+use baton_core::interval::MICROS_PER_SECOND;
+use baton_core::{AssetName, Fingerprint, Interval, IntervalSet, Kind, Pin, TableVersion, Version, failpoint};
+use baton_engine::{AVAILABLE_AT, BuildOptions};
+use baton_lake::{Change, CommitInfo, TableLocation};
+use futures::TryStreamExt as _;
+use serde_json::json;
+
+use crate::checks::NewRows;
+use crate::error::RunError;
+use crate::execution::{Execution, StepOutcome};
+use crate::sessions::{newest_in, oldest_in, session_of};
+use crate::write::{Pass, Written};
+
+/// The beginning of time for a first build: 0001-01-01.
+const BEGINNING: i64 = -62_135_596_800 * MICROS_PER_SECOND;
+
+/// What is to be computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Work {
+    Nothing,
+    Whole,
+    Range(Interval),
+}
+
+impl Execution<'_> {
+    /// Brings a table up to the clock.
+    pub(crate) async fn build(&mut self, asset: &AssetName, table: &Table) -> Result<StepOutcome, RunError> {
+        let Some(desired) = self.prepared.desired.assets.get(asset) else { return Ok(StepOutcome::up_to_date()) };
+        let content = desired.content();
+        let location = TableLocation::new(asset.as_str(), content.as_str())?;
+        let inputs = self.input_versions(asset);
+        let previous = self.working.get(asset).filter(|pin| is_at(pin, &location)).cloned();
+        let work = self.work(table, previous.as_ref(), &inputs);
+        if work == Work::Nothing {
+            return Ok(StepOutcome::up_to_date());
+        }
+        let key = step_key(&content, &inputs, work, previous.as_ref());
+        if let Some(output) = self.recorded_output(&key).await?
+            && let Ok(pin) = serde_json::from_value::<Pin>(output)
+        {
+            let detail = format!("{} rows", pin.rows.unwrap_or_default());
+            self.working.insert(asset.clone(), pin);
+            return Ok(StepOutcome::reused(detail));
+        }
+        self.compute(asset, table, &location, previous, inputs, work, &key).await
+    }
+
+    fn work(&self, table: &Table, previous: Option<&Pin>, inputs: &BTreeMap<AssetName, String>) -> Work {
+        let same_inputs = previous.is_some_and(|pin| pin.inputs == *inputs);
+        if table.materialize != Materialize::Incremental {
+            return if same_inputs { Work::Nothing } else { Work::Whole };
+        }
+        let batch = table.batch.max(1) * MICROS_PER_SECOND;
+        let end = self.as_of.timestamp_micros().div_euclid(batch) * batch;
+        let done = previous.and_then(|pin| pin.intervals.end());
+        match done {
+            None => Work::Range(Interval { start: BEGINNING, end }),
+            Some(done) if done >= end && same_inputs => Work::Nothing,
+            Some(done) => {
+                let start = (done.min(end) - table.lookback * MICROS_PER_SECOND).div_euclid(batch) * batch;
+                Work::Range(Interval { start, end: end.max(done) })
+            }
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one call site; the arguments are the step's whole state")]
+    async fn compute(
+        &mut self,
+        asset: &AssetName,
+        table: &Table,
+        location: &TableLocation,
+        previous: Option<Pin>,
+        inputs: BTreeMap<AssetName, String>,
+        work: Work,
+        key: &Fingerprint,
+    ) -> Result<StepOutcome, RunError> {
+        let checks = self.prepared.project.assets.get(asset).map(|found| found.checks.clone()).unwrap_or_default();
+        let base = previous.as_ref().and_then(|pin| pin.version.table()).map(|table| table.version);
+        let (written, schema) = self.write_rows(asset, table, location, base, work, &checks).await?;
+        let rows = written.rows;
+        let change = match (work, &table.time) {
+            (Work::Range(interval), Some(time)) if base.is_some() => Change::ReplaceRange {
+                column: time.clone(),
+                start_micros: interval.start,
+                end_micros: interval.end,
+                files: written.files,
+            },
+            _ => Change::Replace(written.files),
+        };
+        failpoint::reach("build.before_commit");
+        let info = self.commit_info(key);
+        let version = self.services.lake.commit(location, &schema, base, change, &info).await?;
+        failpoint::reach("build.after_commit");
+        let pin = self.table_pin(asset, version, inputs, table, work, previous.as_ref()).await?;
+        let new_rows = match (work, &table.time, base) {
+            (Work::Range(interval), Some(time), Some(_)) => Some(NewRows { time, interval }),
+            _ => None,
+        };
+        self.audit(asset, &pin, &checks, written.checks, new_rows).await?;
+        let detail = describe(work, rows, pin.rows.unwrap_or_default(), base.is_some());
+        self.record_output(asset, key, json!(pin), Vec::new()).await?;
+        self.working.insert(asset.clone(), pin);
+        Ok(StepOutcome::done(detail))
+    }
+
+    async fn write_rows(
+        &self,
+        asset: &AssetName,
+        table: &Table,
+        location: &TableLocation,
+        base: Option<u64>,
+        work: Work,
+        checks: &[baton_core::check::Check],
+    ) -> Result<(Written, arrow::datatypes::SchemaRef), RunError> {
+        let inputs: Vec<AssetName> = self.prepared.graph.inputs(asset).cloned().collect();
+        let session = session_of(self.services, &self.working, &inputs, Some(self.as_of)).await?;
+        let options = BuildOptions {
+            time_column: table.time.clone(),
+            interval: match work {
+                Work::Range(interval) => Some(interval),
+                _ => None,
+            },
+            track_availability: true,
+        };
+        let mut stream = session.execute(&table.sql, &options).await?;
+        let schema = stream.schema();
+        let mut pass = Pass::new(self.services, location, base, &schema, checks)?;
+        while let Some(batch) = stream.try_next().await? {
+            pass.write(&batch).await?;
+        }
+        Ok((pass.finish(self.as_of).await?, schema))
+    }
+
+    pub(crate) fn commit_info(&self, key: &Fingerprint) -> CommitInfo {
+        CommitInfo { operation: "WRITE".to_owned(), at: self.as_of, metadata: json!({"step": key.as_str()}) }
+    }
+
+    async fn table_pin(
+        &self,
+        asset: &AssetName,
+        version: TableVersion,
+        inputs: BTreeMap<AssetName, String>,
+        table: &Table,
+        work: Work,
+        previous: Option<&Pin>,
+    ) -> Result<Pin, RunError> {
+        let snapshot = self.services.lake.snapshot(&version).await?;
+        let mut pin = self.bare_pin(asset, Kind::Table, Version::Table(version));
+        pin.rows = Some(snapshot.rows());
+        pin.digest = Some(snapshot.digest().to_string());
+        pin.known_through = newest_in(&snapshot, AVAILABLE_AT);
+        pin.inputs = inputs;
+        if let (Work::Range(interval), Some(time)) = (work, &table.time) {
+            let batch = table.batch.max(1) * MICROS_PER_SECOND;
+            let first = oldest_in(&snapshot, time).unwrap_or(interval.end - batch).div_euclid(batch) * batch;
+            let filled = IntervalSet::of(Interval { start: interval.start.max(first), end: interval.end });
+            pin.intervals = previous.map(|pin| pin.intervals.clone()).unwrap_or_default().union(&filled);
+        }
+        Ok(pin)
+    }
+}
+
+fn is_at(pin: &Pin, location: &TableLocation) -> bool {
+    pin.version.table().is_some_and(|table| table.location == location.to_string())
+}
+
+fn step_key(
+    content: &Fingerprint,
+    inputs: &BTreeMap<AssetName, String>,
+    work: Work,
+    previous: Option<&Pin>,
+) -> Fingerprint {
+    let mut parts = vec!["build".to_owned(), content.as_str().to_owned()];
+    parts.extend(inputs.iter().flat_map(|(name, version)| [name.to_string(), version.clone()]));
+    if let Work::Range(interval) = work {
+        parts.push(interval.start.to_string());
+        parts.push(interval.end.to_string());
+        parts.extend(previous.and_then(|pin| pin.version.table()).map(ToString::to_string));
+    }
+    Fingerprint::of(parts)
+}
+
+fn describe(work: Work, written: u64, total: u64, had_base: bool) -> String {
+    match work {
+        Work::Range(interval) if had_base => format!("{written} rows for {interval}, {total} in all"),
+        _ => format!("{total} rows"),
+    }
+}

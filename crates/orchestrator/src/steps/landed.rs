@@ -1,0 +1,164 @@
+//! Which deliveries a version of a source holds: by path and content, walked back along the ledger.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use baton_connectors::{Connector, DiscoverRequest, Unit, connector};
+use baton_core::asset::Source;
+use baton_core::event::EventFilter;
+use baton_core::{AssetName, Definition, EventKind, Fingerprint, Pin, TableVersion, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::error::RunError;
+use crate::prepare::Prepared;
+use crate::services::Services;
+
+/// A delivery as the ledger remembers it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct LandedUnit {
+    /// Path relative to the project.
+    pub(crate) path: String,
+    /// Content hash.
+    pub(crate) hash: String,
+    /// Size in bytes.
+    pub(crate) size: u64,
+    /// Arrival in microseconds.
+    pub(crate) arrived_at: i64,
+    /// Rows landed.
+    pub(crate) rows: u64,
+    /// Rows set aside.
+    pub(crate) rejected: u64,
+    /// How its columns differ from those landed before.
+    pub(crate) schema_changes: Vec<String>,
+}
+
+/// The body of a `file.landed` event; its key is the version that the landing made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Landing {
+    /// The version it was added to; `None` when it stands alone.
+    pub(crate) base: Option<TableVersion>,
+    /// What was landed.
+    pub(crate) units: Vec<LandedUnit>,
+}
+
+/// What versions hold, remembered: a version never changes.
+#[derive(Debug, Default)]
+pub(crate) struct LandingCache(Mutex<BTreeMap<TableVersion, Arc<LandedUnits>>>);
+
+/// Deliveries by path.
+pub(crate) type LandedUnits = BTreeMap<String, LandedUnit>;
+
+impl LandingCache {
+    fn get(&self, version: &TableVersion) -> Option<Arc<LandedUnits>> {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).get(version).cloned()
+    }
+
+    fn put(&self, version: &TableVersion, units: Arc<LandedUnits>) {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(version.clone(), units);
+    }
+}
+
+/// All deliveries in a version, by path (the newest of each).
+pub(crate) async fn landed_units(
+    services: &Services,
+    cache: &LandingCache,
+    version: &TableVersion,
+) -> Result<Arc<LandedUnits>, RunError> {
+    if let Some(units) = cache.get(version) {
+        return Ok(units);
+    }
+    let units = Arc::new(walk_back(services, version).await?);
+    cache.put(version, Arc::clone(&units));
+    Ok(units)
+}
+
+async fn walk_back(services: &Services, version: &TableVersion) -> Result<LandedUnits, RunError> {
+    let mut found: BTreeMap<String, LandedUnit> = BTreeMap::new();
+    let mut next = Some(version.clone());
+    while let Some(version) = next {
+        let Some(landing) = landing_of(services, &version).await? else { break };
+        for unit in landing.units {
+            found.entry(unit.path.clone()).or_insert(unit);
+        }
+        next = landing.base;
+    }
+    Ok(found)
+}
+
+async fn landing_of(services: &Services, version: &TableVersion) -> Result<Option<Landing>, RunError> {
+    let filter = EventFilter {
+        kinds: vec![EventKind::FileLanded],
+        key: Some(version.to_string()),
+        last: Some(1),
+        ..EventFilter::default()
+    };
+    let found = services.ledger.events(&filter).await?.pop();
+    Ok(found.and_then(|found| serde_json::from_value(found.event.body).ok()))
+}
+
+/// The connector of a source and the deliveries that had arrived at `as_of`, oldest path first.
+pub(crate) fn arrived_units(
+    services: &Services,
+    source: &Source,
+    as_of: Timestamp,
+) -> Result<(&'static dyn Connector, Vec<Unit>), RunError> {
+    let connector = connector(&source.connector)
+        .ok_or_else(|| RunError::Project(format!("there is no connector `{}`; use `file`", source.connector)))?;
+    let request =
+        DiscoverRequest { root: services.folder.clone(), location: source.path.clone(), options: BTreeMap::new() };
+    let mut units = connector.discover(&request)?;
+    units.retain(|unit| unit.modified_at <= as_of.timestamp_micros());
+    Ok((connector, units))
+}
+
+/// Whether `unit` is one that was landed, judged without reading it.
+pub(crate) fn looks_landed(unit: &Unit, landed: &BTreeMap<String, LandedUnit>) -> bool {
+    landed.get(&unit.path).is_some_and(|known| known.size == unit.size && known.arrived_at == unit.modified_at)
+}
+
+/// How many deliveries each source has that are not landed yet.
+pub(crate) async fn waiting_deliveries(
+    services: &Services,
+    prepared: &Prepared,
+    pins: &BTreeMap<AssetName, Pin>,
+    as_of: Timestamp,
+) -> Result<BTreeMap<AssetName, usize>, RunError> {
+    let mut waiting = BTreeMap::new();
+    for (name, asset) in &prepared.project.assets {
+        let Definition::Source(source) = &asset.definition else { continue };
+        let Some(version) = pins.get(name).and_then(|pin| pin.version.table()) else { continue };
+        let Some(contract) = prepared.desired.assets.get(name).map(|desired| &desired.rows) else { continue };
+        let landed = landed_units(services, &prepared.landings, version).await?;
+        let (connector, units) = arrived_units(services, source, as_of)?;
+        if units.iter().all(|unit| looks_landed(unit, &landed)) {
+            continue;
+        }
+        let refused = refused_hashes(services, name).await?;
+        let mut count = 0;
+        for unit in units.iter().filter(|unit| !looks_landed(unit, &landed)) {
+            let hash = connector.fingerprint(unit)?;
+            let known = landed.get(&unit.path).is_some_and(|known| known.hash == hash);
+            count += usize::from(!known && !refused.contains(&refusal_key(contract, &unit.path, &hash)));
+        }
+        waiting.insert(name.clone(), count);
+    }
+    Ok(waiting)
+}
+
+/// What a refused delivery is known by: under another contract it is tried again.
+pub(crate) fn refusal_key(contract: &Fingerprint, path: &str, hash: &str) -> String {
+    format!("{contract}/{path}/{hash}")
+}
+
+/// Keys of deliveries of `asset` that were refused as a whole: they are not tried again until their content changes.
+pub(crate) async fn refused_hashes(
+    services: &Services,
+    asset: &AssetName,
+) -> Result<std::collections::BTreeSet<String>, RunError> {
+    let filter =
+        EventFilter { kinds: vec![EventKind::FileRejected], asset: Some(asset.clone()), ..EventFilter::default() };
+    let events = services.ledger.events(&filter).await?;
+    let whole =
+        events.into_iter().filter(|found| found.event.body.get("whole") == Some(&serde_json::Value::Bool(true)));
+    Ok(whole.map(|found| found.event.key).collect())
+}

@@ -1,0 +1,173 @@
+//! One delivery: read, conformed, stamped with when its rows became known, written aside.
+
+use std::path::Path;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::{DataType, SchemaRef, TimeUnit};
+use baton_connectors::{Connector, ConnectorError, Contract, ContractColumn, OnSchemaChange, ReadReport, Unit};
+use baton_core::asset::{AvailableAt, ColumnType, OnSchemaChange as Policy, Source};
+use baton_core::check::Check;
+use baton_core::{AssetName, Timestamp};
+use baton_engine::{AVAILABLE_AT, Engine, EngineOptions, SessionInput, TableInput};
+use baton_lake::TableLocation;
+
+use crate::error::RunError;
+use crate::services::Services;
+use crate::write::{Pass, Written};
+
+/// The system column that names the delivery a row came with.
+pub(crate) const FILE: &str = "_file";
+
+/// Batches that are stamped together; bounds memory.
+const CHUNK_BATCHES: usize = 32;
+
+/// Where a delivery goes.
+pub(crate) struct Destination<'a> {
+    pub(crate) asset: &'a AssetName,
+    pub(crate) location: &'a TableLocation,
+    pub(crate) base: Option<u64>,
+    pub(crate) checks: &'a [Check],
+    pub(crate) now: Timestamp,
+}
+
+/// Reads `unit` into staged files. Nothing of it is visible yet; dropped, it leaves no trace that a reader sees.
+pub(crate) async fn stage_unit(
+    services: &Services,
+    connector: &'static dyn Connector,
+    unit: &Unit,
+    source: &Source,
+    destination: &Destination<'_>,
+) -> Result<(Written, SchemaRef, ReadReport), RunError> {
+    let contract = contract_of(source);
+    let (sender, mut receiver) = tokio::sync::mpsc::channel::<RecordBatch>(CHUNK_BATCHES);
+    let reading = unit.clone();
+    let reader = tokio::task::spawn_blocking(move || {
+        connector.read(&reading, &contract, &mut |batch| {
+            sender.blocking_send(batch).map_err(|_| ConnectorError::sink("the writer has stopped".to_owned()))
+        })
+    });
+    let stamp = Stamp::new(services, unit, source)?;
+    let mut pass: Option<(Pass<'_>, SchemaRef)> = None;
+    let mut chunk = Vec::new();
+    let mut failed = None;
+    while let Some(batch) = receiver.recv().await {
+        chunk.push(batch);
+        if chunk.len() >= CHUNK_BATCHES
+            && let Err(error) = write_chunk(services, &stamp, &mut chunk, &mut pass, destination).await
+        {
+            failed = Some(error);
+            break;
+        }
+    }
+    drop(receiver);
+    let report = reader.await.map_err(|error| RunError::Worker(error.to_string()))?;
+    if let Some(error) = failed {
+        return Err(error);
+    }
+    let report = report?;
+    if chunk.is_empty() && pass.is_none() {
+        chunk.push(RecordBatch::new_empty(report.schema.clone()));
+    }
+    write_chunk(services, &stamp, &mut chunk, &mut pass, destination).await?;
+    match pass {
+        Some((pass, schema)) => Ok((pass.finish(destination.now).await?, schema, report)),
+        None => {
+            Err(RunError::Project(format!("`{}` has no columns; declare them, or deliver a header", destination.asset)))
+        }
+    }
+}
+
+async fn write_chunk<'a>(
+    services: &'a Services,
+    stamp: &Stamp,
+    chunk: &mut Vec<RecordBatch>,
+    pass: &mut Option<(Pass<'a>, SchemaRef)>,
+    destination: &Destination<'_>,
+) -> Result<(), RunError> {
+    let Some(first) = chunk.first() else { return Ok(()) };
+    let (schema, stamped) = stamp.apply(first.schema(), std::mem::take(chunk)).await?;
+    if pass.is_none() {
+        let started = Pass::new(services, destination.location, destination.base, &schema, destination.checks)?;
+        *pass = Some((started, schema));
+    }
+    if let Some((pass, _)) = pass {
+        for batch in &stamped {
+            pass.write(batch).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Adds the system columns: when a row became known, and the delivery it came with.
+struct Stamp {
+    /// One thread, so that rows keep their order.
+    engine: Engine,
+    query: String,
+}
+
+impl Stamp {
+    fn new(services: &Services, unit: &Unit, source: &Source) -> Result<Self, RunError> {
+        let engine = Engine::new(EngineOptions { threads: 1, ..services.engine.options().clone() })?;
+        let arrival = format!("to_timestamp_micros({})", unit.modified_at);
+        let known = match &source.available_at {
+            AvailableAt::Arrival => arrival,
+            AvailableAt::Expression(expression) => format!("coalesce({expression}, {arrival})"),
+        };
+        let path = unit.path.replace('\'', "''");
+        let query = format!(
+            "select *, arrow_cast({known}, 'Timestamp(Microsecond, Some(\"UTC\"))') as {AVAILABLE_AT}, '{path}' as {FILE} from delivery"
+        );
+        Ok(Self { engine, query })
+    }
+
+    async fn apply(
+        &self,
+        schema: SchemaRef,
+        batches: Vec<RecordBatch>,
+    ) -> Result<(SchemaRef, Vec<RecordBatch>), RunError> {
+        let tables = [("delivery".to_owned(), TableInput::Batches { schema, batches })].into();
+        let session = self.engine.session(SessionInput { tables, as_of: None })?;
+        Ok(session.query(&self.query).await?)
+    }
+}
+
+/// What the connector holds a delivery to.
+pub(crate) fn contract_of(source: &Source) -> Contract {
+    let declared = source.columns.iter().filter(|column| column.data_type.is_some());
+    Contract {
+        columns: declared
+            .map(|column| ContractColumn {
+                name: column.name.clone(),
+                data_type: column.data_type.map_or(DataType::Utf8, arrow_type),
+                nullable: true,
+            })
+            .collect(),
+        select: (!source.select.is_empty()).then(|| source.select.clone()),
+        on_schema_change: match source.on_schema_change {
+            Policy::Evolve => OnSchemaChange::Evolve,
+            Policy::Freeze => OnSchemaChange::Freeze,
+            Policy::Quarantine => OnSchemaChange::Quarantine,
+        },
+        null_values: source.null_values.clone(),
+        options: std::collections::BTreeMap::new(),
+    }
+}
+
+fn arrow_type(column_type: ColumnType) -> DataType {
+    match column_type {
+        ColumnType::String => DataType::Utf8,
+        ColumnType::Int => DataType::Int64,
+        ColumnType::Float => DataType::Float64,
+        ColumnType::Bool => DataType::Boolean,
+        ColumnType::Date => DataType::Date32,
+        ColumnType::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+    }
+}
+
+/// Keeps rows that were set aside where people can look at them: JSON lines below the warehouse.
+pub(crate) fn keep_rejected(folder: &Path, name: &str, report: &ReadReport) -> Result<(), RunError> {
+    let path = folder.join(format!("{name}.jsonl"));
+    let lines: Vec<String> = report.rejected.iter().filter_map(|row| serde_json::to_string(row).ok()).collect();
+    let written = std::fs::create_dir_all(folder).and_then(|()| std::fs::write(&path, lines.join("\n") + "\n"));
+    written.map_err(|error| RunError::File { path: path.display().to_string(), reason: error.to_string() })
+}

@@ -1,0 +1,128 @@
+//! Search and fit, off the async threads.
+
+use std::ops::Range;
+
+use arrow::array::RecordBatch;
+use baton_core::AssetName;
+use baton_core::asset::{Model, Task};
+use baton_core::interval::MICROS_PER_SECOND;
+use baton_ml::data::LabelledRows;
+use baton_ml::evaluate::Metric;
+use baton_ml::search::{Progress, SearchConfig, SearchData, fit_best, search};
+use baton_ml::trainer::TrainingData;
+use baton_ml::{FeatureEncoder, MlError, StoredModel};
+
+use super::dataset::{TrainingSet, parts};
+use crate::error::RunError;
+use crate::execution::Execution;
+use crate::values::numbers;
+
+/// Rows of the most recent past that the search looks at; the final fit takes all.
+const SEARCH_ROWS: usize = 50_000;
+
+/// A fitted model with the test part it is to be judged on.
+pub(crate) struct Fitted {
+    pub(crate) stored: StoredModel,
+    /// Where the validation and the test part begin, in microseconds.
+    pub(crate) parts: (i64, i64),
+    /// Rows of the test part within the training set.
+    pub(crate) test: Range<usize>,
+    /// Labels of the test part.
+    pub(crate) test_labels: Vec<f64>,
+    /// Its encoded features, row-major.
+    pub(crate) test_values: Vec<f32>,
+    /// Predictions at training time.
+    pub(crate) test_scores: Vec<f64>,
+}
+
+/// What the worker thread needs, owned.
+struct FitInput {
+    task: baton_ml::Task,
+    config: SearchConfig,
+    train: RecordBatch,
+    test: RecordBatch,
+    features: Vec<String>,
+    times: Vec<i64>,
+    labels: Vec<f32>,
+    test_labels: Vec<f64>,
+}
+
+/// The model, the encoded test part, and the predictions on it.
+type FitOutput = (StoredModel, Vec<f32>, Vec<f64>);
+
+impl Execution<'_> {
+    /// Searches on the rows before the test part, fits the best on all of them, predicts the test part.
+    pub(crate) async fn fit(&self, asset: &AssetName, model: &Model, set: &TrainingSet) -> Result<Fitted, RunError> {
+        let (input, parts, test) = self.fit_input(asset, model, set)?;
+        let test_labels = input.test_labels.clone();
+        let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
+        let work = tokio::task::spawn_blocking(move || {
+            fit_blocking(&input, &mut |progress| {
+                // Nobody may be listening any more; progress is only shown.
+                let _not_shown = sender.send(progress);
+            })
+        });
+        while let Some(progress) = receiver.recv().await {
+            self.services.progress.advanced(asset, progress.done as u64, progress.planned as u64);
+        }
+        let (stored, test_values, test_scores) = work.await.map_err(|error| RunError::Worker(error.to_string()))??;
+        Ok(Fitted { stored, parts, test, test_labels, test_values, test_scores })
+    }
+
+    fn fit_input(
+        &self,
+        asset: &AssetName,
+        model: &Model,
+        set: &TrainingSet,
+    ) -> Result<(FitInput, (i64, i64), Range<usize>), RunError> {
+        let task = ml_task(model.task);
+        let end = self.as_of.timestamp_micros();
+        let parts = parts(model, end);
+        let first_test = set.times.partition_point(|time| *time < parts.1);
+        let test = first_test..set.times.len();
+        let target = set.rows.column_by_name(&model.labels.target).ok_or_else(|| {
+            RunError::Project(format!("the labels of model `{asset}` have no column `{}`", model.labels.target))
+        })?;
+        let labels = numbers(target);
+        let mut config = SearchConfig::new(task, model.train.seed);
+        config.algorithm.clone_from(&model.train.algorithm);
+        config.trials = model.train.trials as usize;
+        config.folds = model.train.cross_validate as usize;
+        config.search_rows = SEARCH_ROWS;
+        config.metric = model.train.metric.parse::<Metric>().map_err(RunError::Statistics)?;
+        config.embargo = model.labels.predict_before * MICROS_PER_SECOND;
+        let input = FitInput {
+            task,
+            config,
+            train: set.rows.slice(0, test.start),
+            test: set.rows.slice(test.start, test.len()),
+            features: set.features.clone(),
+            times: set.times[..test.start].to_vec(),
+            labels: labels[..test.start].iter().map(|label| *label as f32).collect(),
+            test_labels: labels[test.clone()].to_vec(),
+        };
+        Ok((input, parts, test))
+    }
+}
+
+fn fit_blocking(input: &FitInput, progress: &mut (dyn FnMut(Progress) + Send)) -> Result<FitOutput, MlError> {
+    let encoder = FeatureEncoder::learn(std::slice::from_ref(&input.train), &input.features)?;
+    let values = encoder.encode(&input.train)?;
+    let rows = LabelledRows::new(&values, &input.labels, encoder.n_features())?;
+    let n_categories = encoder.n_categories();
+    let data = SearchData { task: input.task, n_categories: &n_categories, rows: &rows, times: Some(&input.times) };
+    let report = search(&input.config, &data, progress)?;
+    let training = TrainingData { task: input.task, n_categories: &n_categories, train: &rows, validation: None };
+    let trained = fit_best(&report, &training, input.config.seed)?;
+    let test_values = encoder.encode(&input.test)?;
+    let scores = trained.predict(&test_values)?;
+    Ok((trained.store(&encoder)?, test_values, scores))
+}
+
+/// The task in the words of `baton-ml`.
+pub(crate) fn ml_task(task: Task) -> baton_ml::Task {
+    match task {
+        Task::BinaryClassification => baton_ml::Task::BinaryClassification,
+        Task::Regression => baton_ml::Task::Regression,
+    }
+}

@@ -1,0 +1,240 @@
+//! Judging a fitted model: its stored form, its metrics and slices, the champion on the same rows, the gates, the card.
+
+use std::collections::HashMap;
+
+use arrow::array::RecordBatch;
+use baton_core::AssetName;
+use baton_core::asset::Model;
+use baton_core::incident::IncidentState;
+use baton_core::scalar::Scalar;
+use baton_core::time::timestamp_from_micros;
+use baton_ml::card::{CardData, CardSlice, CardSplit, ModelCard, render_markdown};
+use baton_ml::evaluate::{Evaluation, SliceColumn, evaluate, fairness_figure};
+use baton_ml::explain::shap_importance;
+use baton_ml::gate::{Gate, GateInput, evaluate_gates};
+use baton_ml::model::verify;
+use baton_ml::runtime::load;
+
+use super::dataset::TrainingSet;
+use super::fit::{Fitted, ml_task};
+use crate::error::RunError;
+use crate::execution::Execution;
+use crate::registry::{ModelVersion, stored_model};
+use crate::values::scalar_at;
+
+/// Rows that importance is averaged over.
+const EXPLAINED_ROWS: usize = 2_000;
+/// A stored model may differ so much from its training-time predictions.
+const TOLERANCE: f64 = 1e-6;
+
+impl Execution<'_> {
+    /// Stores, judges and describes a fitted model; it is not registered yet.
+    #[expect(clippy::too_many_arguments, reason = "one call site; the arguments are the step's whole state")]
+    pub(crate) async fn judge(
+        &self,
+        asset: &AssetName,
+        model: &Model,
+        set: TrainingSet,
+        fitted: Fitted,
+        champion: Option<ModelVersion>,
+        number: u32,
+        reason: &str,
+    ) -> Result<ModelVersion, RunError> {
+        let predictor = load(&fitted.stored, &self.services.models)?;
+        let stored_difference = verify(predictor.as_ref(), &fitted.test_values, &fitted.test_scores, TOLERANCE)?;
+        let test_rows = set.rows.slice(fitted.test.start, fitted.test.len());
+        let slices = slice_values(model, &test_rows);
+        let columns: Vec<SliceColumn<'_>> = slices.iter().map(|(name, values)| SliceColumn { name, values }).collect();
+        let evaluation = evaluate(ml_task(model.task), &fitted.test_labels, &fitted.test_scores, &columns)?;
+        let champion = self.champion_on(model, champion, &test_rows, &fitted.test_labels).await?;
+        let gates = self.gates(asset, model)?;
+        let input = self.gate_input(asset, &gates, &fitted, &evaluation, champion.as_ref(), &columns).await?;
+        let results = evaluate_gates(&gates, &input);
+        let sample = &fitted.test_values[..fitted.test_values.len().min(EXPLAINED_ROWS * set.features.len())];
+        let artifact = self.services.lake.artifacts().put(fitted.stored.to_files()?).await?;
+        let mut version = ModelVersion {
+            model: asset.clone(),
+            number,
+            digest: fitted.stored.digest(),
+            artifact,
+            algorithm: fitted.stored.algorithm.clone(),
+            as_of: self.as_of,
+            reason: reason.to_owned(),
+            rows: set.rows.num_rows() as u64,
+            training_set: set.version.clone(),
+            parts: fitted.parts,
+            importance: shap_importance(&fitted.stored, sample)?,
+            evaluation,
+            champion,
+            stored_difference,
+            gates: results,
+            card: String::new(),
+        };
+        version.card = render_markdown(&self.card(asset, model, &set, &fitted, &version));
+        Ok(version)
+    }
+
+    fn gates(&self, asset: &AssetName, model: &Model) -> Result<Vec<Gate>, RunError> {
+        let parsed: Result<Vec<Gate>, _> = model.gates.iter().map(Gate::parse).collect();
+        parsed.map_err(|error| RunError::Project(format!("a gate of model `{asset}` cannot be understood: {error}")))
+    }
+
+    async fn champion_on(
+        &self,
+        model: &Model,
+        champion: Option<ModelVersion>,
+        rows: &RecordBatch,
+        labels: &[f64],
+    ) -> Result<Option<(u32, std::collections::BTreeMap<String, f64>)>, RunError> {
+        let Some(champion) = champion else { return Ok(None) };
+        let stored = stored_model(self.services, &champion).await?;
+        let scores = load(&stored, &self.services.models)?.predict(&stored.encoder.encode(rows)?, rows.num_rows())?;
+        Ok(Some((champion.number, evaluate(ml_task(model.task), labels, &scores, &[])?.metrics)))
+    }
+
+    async fn gate_input(
+        &self,
+        asset: &AssetName,
+        gates: &[Gate],
+        fitted: &Fitted,
+        evaluation: &Evaluation,
+        champion: Option<&(u32, std::collections::BTreeMap<String, f64>)>,
+        slices: &[SliceColumn<'_>],
+    ) -> Result<GateInput, RunError> {
+        let mut input = GateInput {
+            challenger: evaluation.metrics.clone(),
+            champion: champion.map(|(_, metrics)| metrics.clone()),
+            fairness: HashMap::new(),
+            load_test: None,
+            model_bytes: fitted.stored.bytes.len() as u64,
+            open_incidents: self.open_incidents_upstream(asset).await?,
+        };
+        for gate in gates {
+            match gate {
+                Gate::Fairness { group, metric, .. } => {
+                    let column = slices.iter().find(|column| column.name == group);
+                    let figure = match column {
+                        Some(column) => fairness_figure(*metric, column, &fitted.test_labels, &fitted.test_scores)
+                            .map_err(|error| error.to_string()),
+                        None => Err(format!("`{group}` is not among the model's slices; add it there")),
+                    };
+                    input.fairness.insert((group.clone(), *metric), figure);
+                }
+                Gate::LoadTest { rps, .. } if input.load_test.is_none() => {
+                    let width = fitted.stored.encoder.n_features();
+                    let rows = &fitted.test_values[..fitted.test_values.len().min(1_000 * width)];
+                    let tester = &self.services.load_tester;
+                    input.load_test = Some(tester.load_test(&fitted.stored, rows, rps.ceil() as u32).await?);
+                }
+                _ => {}
+            }
+        }
+        Ok(input)
+    }
+
+    async fn open_incidents_upstream(&self, asset: &AssetName) -> Result<Vec<String>, RunError> {
+        let upstream = self.prepared.graph.upstream(asset);
+        let incidents = self.known_incidents().await?;
+        let open = incidents.into_iter().filter(|found| found.state == IncidentState::Open);
+        Ok(open.filter(|found| upstream.contains(&found.asset)).map(|found| found.id).collect())
+    }
+
+    fn card(
+        &self,
+        asset: &AssetName,
+        model: &Model,
+        set: &TrainingSet,
+        fitted: &Fitted,
+        version: &ModelVersion,
+    ) -> ModelCard {
+        let declared = self.prepared.project.assets.get(asset);
+        let data = self.prepared.graph.upstream(asset).into_iter().filter_map(|name| {
+            let pin = self.working.get(&name)?;
+            let table = pin.version.table()?;
+            Some(CardData { asset: name.to_string(), version: table.to_string(), n_rows: pin.rows.unwrap_or_default() })
+        });
+        let features = fitted.stored.encoder.features().iter().map(|feature| {
+            let kind = match &feature.kind {
+                baton_ml::frame::FeatureKind::Numeric => "number".to_owned(),
+                baton_ml::frame::FeatureKind::Categorical { categories } => format!("{} categories", categories.len()),
+            };
+            (feature.name.clone(), kind)
+        });
+        ModelCard {
+            model: asset.to_string(),
+            version: version.number.to_string(),
+            description: declared.and_then(|found| found.description.clone()).unwrap_or_default(),
+            owner: declared.and_then(|found| found.owner.clone()).unwrap_or_default(),
+            task: ml_task(model.task).to_string(),
+            algorithm: version.algorithm.clone(),
+            params: fitted.stored.params.clone(),
+            digest: version.digest.clone(),
+            size_bytes: fitted.stored.bytes.len() as u64,
+            trained_at: self.as_of.to_rfc3339(),
+            data: data.collect(),
+            splits: splits(set, fitted),
+            features: features.collect(),
+            metrics: version.evaluation.metrics.clone(),
+            champion_metrics: version.champion.as_ref().map(|(_, metrics)| metrics.clone()).unwrap_or_default(),
+            slices: version
+                .evaluation
+                .slices
+                .iter()
+                .map(|slice| CardSlice {
+                    column: slice.column.clone(),
+                    value: slice.value.clone(),
+                    n_rows: slice.n_rows,
+                    metrics: slice.metrics.clone(),
+                })
+                .collect(),
+            importance: version.importance.clone(),
+            gates: version.gates.clone(),
+            lineage: self.feature_lineage(model),
+        }
+    }
+
+    /// Where each feature comes from: `view__feature: table.column`.
+    fn feature_lineage(&self, model: &Model) -> Vec<String> {
+        let tables = self.feature_tables(model).unwrap_or_default();
+        tables
+            .iter()
+            .flat_map(|table| {
+                let from = table.from.clone();
+                table
+                    .features
+                    .iter()
+                    .zip(table.feature_names())
+                    .map(move |(column, name)| format!("{name}: {from}.{column}"))
+            })
+            .collect()
+    }
+}
+
+fn splits(set: &TrainingSet, fitted: &Fitted) -> Vec<CardSplit> {
+    let test_from = fitted.test.start;
+    let show = |micros: Option<&i64>| {
+        micros.map(|micros| timestamp_from_micros(*micros).format("%Y-%m-%d").to_string()).unwrap_or_default()
+    };
+    let split = |name: &str, times: &[i64]| CardSplit {
+        name: name.to_owned(),
+        n_rows: times.len() as u64,
+        from: show(times.first()),
+        to: show(times.last()),
+    };
+    vec![split("train", &set.times[..test_from]), split("test", &set.times[test_from..])]
+}
+
+/// The slice columns as text, one value a row.
+fn slice_values(model: &Model, rows: &RecordBatch) -> Vec<(String, Vec<String>)> {
+    let text = |value: Scalar| match value {
+        Scalar::Null => "(none)".to_owned(),
+        Scalar::Bool(value) => value.to_string(),
+        Scalar::Int(value) => value.to_string(),
+        Scalar::Float(value) => value.to_string(),
+        Scalar::Text(value) => value,
+    };
+    let found = model.slices.iter().filter_map(|name| Some((name, rows.column_by_name(name)?)));
+    found
+        .map(|(name, column)| (name.clone(), (0..column.len()).map(|row| text(scalar_at(column, row))).collect()))
+        .collect()
+}

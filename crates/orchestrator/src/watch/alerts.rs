@@ -1,0 +1,146 @@
+//! Alerts of a run, folded into incidents when it publishes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use baton_core::check::{CheckResult, Severity};
+use baton_core::event::EventFilter;
+use baton_core::incident::{Alert, Incident, IncidentState, Signal};
+use baton_core::{AssetName, EventKind};
+use baton_observe::incidents::{Folding, fold};
+use chrono::TimeDelta;
+use serde_json::json;
+
+use crate::error::RunError;
+use crate::execution::Execution;
+
+/// An incident without alerts for so long is over.
+const QUIET: TimeDelta = TimeDelta::days(2);
+
+impl Execution<'_> {
+    /// A step failed.
+    pub(crate) fn raise_failure(&mut self, asset: &AssetName, verb: &str, reason: &str) {
+        self.raise(
+            asset,
+            Signal::Failure,
+            Severity::Error,
+            format!("{verb} {asset} failed: {reason}"),
+            json!({"verb": verb, "reason": reason}),
+        );
+    }
+
+    /// A delivery or some of its rows were set aside.
+    pub(crate) fn raise_rejected(&mut self, asset: &AssetName, reason: &str) {
+        self.raise(
+            asset,
+            Signal::Failure,
+            Severity::Warn,
+            format!("set aside of {asset}: {reason}"),
+            json!({"reason": reason}),
+        );
+    }
+
+    /// Checks that did not hold.
+    pub(crate) fn alert_failed_checks(&mut self, asset: &AssetName, results: &[CheckResult]) {
+        for result in results.iter().filter(|result| !result.passed) {
+            let evidence = json!({"check": result.check, "failed_rows": result.failed_rows, "rows": result.rows});
+            self.raise(asset, Signal::Check, result.severity, result.message.clone(), evidence);
+        }
+    }
+
+    fn raise(
+        &mut self,
+        asset: &AssetName,
+        signal: Signal,
+        severity: Severity,
+        message: String,
+        evidence: serde_json::Value,
+    ) {
+        let id = format!("{asset}-{}-{}", self.as_of.timestamp(), self.alerts.len());
+        self.alerts.push(Alert { id, asset: asset.clone(), signal, severity, at: self.as_of, message, evidence });
+    }
+
+    /// The newest state of every incident of the environment.
+    pub(crate) async fn known_incidents(&self) -> Result<Vec<Incident>, RunError> {
+        incidents(self.services, &self.environment).await
+    }
+
+    /// Adds freshness alerts, folds all alerts into incidents and keeps both for the commit's transaction.
+    pub(crate) async fn fold_alerts(&mut self) -> Result<(), RunError> {
+        self.check_freshness().await?;
+        let known = self.known_incidents().await?;
+        let open: Vec<Incident> = known.iter().filter(|found| found.state == IncidentState::Open).cloned().collect();
+        let alerts = std::mem::take(&mut self.alerts);
+        if alerts.is_empty() && open.is_empty() {
+            return Ok(());
+        }
+        let upstream: BTreeMap<AssetName, BTreeSet<AssetName>> =
+            self.prepared.graph.assets().map(|name| (name.clone(), self.prepared.graph.upstream(name))).collect();
+        let folding =
+            Folding { upstream: &upstream, now: self.as_of, quiet: QUIET, next_number: known.len() as u64 + 1 };
+        let changed = fold(&open, &alerts, &folding);
+        for alert in &alerts {
+            self.pending.push(self.event(EventKind::AlertRaised, &alert.asset, &alert.id, json!(alert)));
+        }
+        for incident in &changed {
+            self.pending.push(self.event(EventKind::IncidentChanged, &incident.asset, &incident.id, json!(incident)));
+        }
+        self.report.incidents = changed;
+        Ok(())
+    }
+
+    /// Sources whose newest row is older than their contract allows.
+    async fn check_freshness(&mut self) -> Result<(), RunError> {
+        let prepared = self.prepared;
+        for (name, asset) in &prepared.project.assets {
+            let baton_core::Definition::Source(source) = &asset.definition else { continue };
+            let (Some(freshness), Some(time)) = (source.freshness, &source.time) else { continue };
+            let Some(newest) = self.newest_known(name, time).await? else { continue };
+            let age = self.as_of.timestamp() - newest.div_euclid(1_000_000);
+            let severity = match (freshness.error_after, freshness.warn_after) {
+                (Some(limit), _) if age > limit => Severity::Error,
+                (_, Some(limit)) if age > limit => Severity::Warn,
+                _ => continue,
+            };
+            let message = format!(
+                "{name} is late: its newest row is {} old",
+                baton_core::duration::format_seconds(age / 60 * 60)
+            );
+            self.raise(name, Signal::Freshness, severity, message, json!({"age_seconds": age}));
+        }
+        Ok(())
+    }
+
+    /// The newest value, in microseconds, of a source's time column among rows known at the clock.
+    async fn newest_known(&self, name: &AssetName, time: &str) -> Result<Option<i64>, RunError> {
+        let session = crate::sessions::session_of(self.services, &self.working, [name], Some(self.as_of)).await?;
+        if !self.working.contains_key(name) {
+            return Ok(None);
+        }
+        let query = format!("select max({}) from {}", crate::checks::quoted(time), crate::checks::quoted(name));
+        let (_, batches) = session.query(&query).await?;
+        Ok(batches
+            .first()
+            .filter(|batch| batch.num_rows() > 0)
+            .and_then(|batch| crate::values::micros_at(batch.column(0), 0)))
+    }
+}
+
+/// The newest state of every incident of an environment, oldest first.
+pub(crate) async fn incidents(
+    services: &crate::services::Services,
+    environment: &str,
+) -> Result<Vec<Incident>, RunError> {
+    let filter = EventFilter {
+        environment: Some(environment.to_owned()),
+        kinds: vec![EventKind::IncidentChanged],
+        ..EventFilter::default()
+    };
+    let mut newest: BTreeMap<u64, Incident> = BTreeMap::new();
+    for found in services.ledger.events(&filter).await? {
+        if let Ok(incident) = serde_json::from_value::<Incident>(found.event.body) {
+            let number = incident.id.trim_start_matches("inc-").parse().unwrap_or(u64::MAX);
+            newest.insert(number, incident);
+        }
+    }
+    Ok(newest.into_values().collect())
+}

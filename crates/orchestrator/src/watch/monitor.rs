@@ -1,0 +1,235 @@
+//! A monitor's look: predictions of its window against training, and against labels once they are there.
+
+use arrow::array::RecordBatch;
+use arrow::compute::concat_batches;
+use baton_core::asset::{Definition, DriftRule, Model, Monitor, PerformanceRule};
+use baton_core::incident::{Alert, Signal};
+use baton_core::interval::MICROS_PER_SECOND;
+use baton_core::{AssetName, EventKind, Timestamp};
+use baton_ml::evaluate::Metric;
+use baton_stats::drift::Method;
+use baton_stats::metrics::{Direction, evaluate};
+use serde_json::json;
+
+use super::drift::{FeatureDrift, feature_drift};
+use super::score::predictions_of;
+use crate::checks::quoted;
+use crate::error::RunError;
+use crate::execution::{Execution, StepOutcome};
+use crate::sessions::session_of;
+use crate::values::numbers;
+
+/// What a look at performance found.
+struct Performance {
+    metric: String,
+    value: f64,
+    rows: usize,
+    breached: bool,
+}
+
+impl Execution<'_> {
+    /// Judges drift and performance; breaches alert, and train again where the policies say so.
+    pub(crate) async fn watch(&mut self, asset: &AssetName, monitor: &Monitor) -> Result<StepOutcome, RunError> {
+        let Some((model_name, model)) = self.model_behind(monitor) else { return Ok(StepOutcome::up_to_date()) };
+        let Some((version, stored)) = self.champion(&model_name).await? else { return Ok(StepOutcome::up_to_date()) };
+        let predictions = predictions_of(&monitor.endpoint);
+        if !self.working.contains_key(&predictions) {
+            return Ok(StepOutcome::up_to_date());
+        }
+        let names: Vec<AssetName> = vec![predictions.clone(), model.labels.from.clone()];
+        let window = self.window(monitor, &predictions, &names).await?;
+        if (window.num_rows() as u64) < monitor.min_rows {
+            return Ok(StepOutcome::done(format!("{} predictions, too few to judge", window.num_rows())));
+        }
+        let reference = self.reference_rows(&version).await?;
+        let features: Vec<String> = stored.encoder.features().iter().map(|feature| feature.name.clone()).collect();
+        let drifts = match &monitor.drift {
+            Some(rule) => judge_drift(&reference, &window, &features, rule)?,
+            None => Vec::new(),
+        };
+        let performance = match &monitor.performance {
+            Some(rule) => self.judge_performance(monitor, &model, &predictions, &names, rule).await?,
+            None => None,
+        };
+        let breached = self.raise_breaches(asset, monitor, &drifts, performance.as_ref());
+        let found = performance.as_ref().map(|found| json!({"metric": found.metric, "value": found.value, "rows": found.rows, "breached": found.breached}));
+        let body =
+            json!({"model": version.reference(), "rows": window.num_rows(), "drift": drifts, "performance": found});
+        self.pending.push(self.event(EventKind::MonitorEvaluated, asset, asset.as_str(), body));
+        let retrained = self.retrain(&model_name, &model, monitor, &breached, version.as_of).await?;
+        Ok(StepOutcome::done(describe(&drifts, performance.as_ref(), retrained)))
+    }
+
+    fn model_behind(&self, monitor: &Monitor) -> Option<(AssetName, Model)> {
+        let assets = &self.prepared.project.assets;
+        let Definition::Endpoint(endpoint) = &assets.get(&monitor.endpoint)?.definition else { return None };
+        let Definition::Model(model) = &assets.get(&endpoint.model.model)?.definition else { return None };
+        Some((endpoint.model.model.clone(), model.clone()))
+    }
+
+    /// Predictions made in the monitor's window.
+    async fn window(
+        &self,
+        monitor: &Monitor,
+        predictions: &AssetName,
+        names: &[AssetName],
+    ) -> Result<RecordBatch, RunError> {
+        let session = session_of(self.services, &self.working, names, Some(self.as_of)).await?;
+        let (schema, batches) = session
+            .query(&format!("select * from {} where {}", quoted(predictions), self.in_window(monitor, "")))
+            .await?;
+        concat_batches(&schema, &batches).map_err(RunError::rows(predictions))
+    }
+
+    fn in_window(&self, monitor: &Monitor, table: &str) -> String {
+        let end = self.as_of.timestamp_micros();
+        let start = end - monitor.window * MICROS_PER_SECOND;
+        format!(
+            "{table}predicted_at >= to_timestamp_micros({start}) and {table}predicted_at < to_timestamp_micros({end})"
+        )
+    }
+
+    /// The metric over predictions of the window that have a label by now.
+    async fn judge_performance(
+        &self,
+        monitor: &Monitor,
+        model: &Model,
+        predictions: &AssetName,
+        names: &[AssetName],
+        rule: &PerformanceRule,
+    ) -> Result<Option<Performance>, RunError> {
+        let labels = &model.labels;
+        let on: Vec<String> =
+            labels.keys.iter().chain([&labels.time]).map(|key| format!("p.{0} = l.{0}", quoted(key))).collect();
+        let query = format!(
+            "select l.{} as label, p.score from {} p join {} l on {} where {}",
+            quoted(&labels.target),
+            quoted(predictions),
+            quoted(&labels.from),
+            on.join(" and "),
+            self.in_window(monitor, "p.")
+        );
+        let session = session_of(self.services, &self.working, names, Some(self.as_of)).await?;
+        let (schema, batches) = session.query(&query).await?;
+        let rows = concat_batches(&schema, &batches).map_err(RunError::rows(predictions))?;
+        if (rows.num_rows() as u64) < monitor.min_rows {
+            return Ok(None);
+        }
+        let metric: Metric = rule.metric.parse().map_err(RunError::Statistics)?;
+        let Ok(value) = evaluate(metric, &numbers(rows.column(0)), &numbers(rows.column(1))) else { return Ok(None) };
+        let breached = match metric.direction() {
+            Direction::HigherIsBetter => value < rule.threshold,
+            Direction::LowerIsBetter => value > rule.threshold,
+        };
+        Ok(Some(Performance { metric: rule.metric.clone(), value, rows: rows.num_rows(), breached }))
+    }
+
+    /// Alerts for what was breached; answers with the words that retrain policies use.
+    fn raise_breaches(
+        &mut self,
+        asset: &AssetName,
+        monitor: &Monitor,
+        drifts: &[FeatureDrift],
+        performance: Option<&Performance>,
+    ) -> Vec<&'static str> {
+        let mut breached = Vec::new();
+        let drifted: Vec<&FeatureDrift> = drifts.iter().filter(|found| found.drifted).collect();
+        let share = drifted.len() as f64 / drifts.len().max(1) as f64;
+        if let Some(rule) = &monitor.drift
+            && !drifts.is_empty()
+            && share >= rule.share
+        {
+            let message = format!("{} of {} features of {} drifted", drifted.len(), drifts.len(), monitor.endpoint);
+            self.raise_from_monitor(asset, monitor, Signal::Drift, message, json!({"features": drifted}));
+            breached.push("drift");
+        }
+        if let (Some(found), Some(rule)) = (performance, &monitor.performance)
+            && found.breached
+        {
+            let message =
+                format!("{} of {} is {:.3}, beyond {:.3}", found.metric, monitor.endpoint, found.value, rule.threshold);
+            let evidence =
+                json!({"metric": found.metric, "value": found.value, "threshold": rule.threshold, "rows": found.rows});
+            self.raise_from_monitor(asset, monitor, Signal::Performance, message, evidence);
+            breached.push("performance");
+        }
+        breached
+    }
+
+    fn raise_from_monitor(
+        &mut self,
+        asset: &AssetName,
+        monitor: &Monitor,
+        signal: Signal,
+        message: String,
+        evidence: serde_json::Value,
+    ) {
+        if monitor.then.iter().any(|action| action == "alert") {
+            let id = format!("{asset}-{signal:?}-{}", self.as_of.timestamp()).to_lowercase();
+            let alert = Alert {
+                id,
+                asset: asset.clone(),
+                signal,
+                severity: monitor.severity,
+                at: self.as_of,
+                message,
+                evidence,
+            };
+            self.alerts.push(alert);
+        }
+    }
+
+    /// Trains a challenger when monitor and model both say so, and the last training is long enough ago.
+    async fn retrain(
+        &mut self,
+        name: &AssetName,
+        model: &Model,
+        monitor: &Monitor,
+        breached: &[&str],
+        champion_trained: Timestamp,
+    ) -> Result<bool, RunError> {
+        let wanted = breached.iter().any(|signal| model.retrain.on.iter().any(|word| word == signal));
+        if !wanted || !monitor.then.iter().any(|action| action == "retrain") {
+            return Ok(false);
+        }
+        let last = crate::registry::model_versions(self.services, name).await?;
+        let last = last.iter().filter(|version| version.as_of <= self.as_of).map(|version| version.as_of).max();
+        let since = (self.as_of - last.unwrap_or(champion_trained)).num_seconds();
+        if since < model.retrain.cooldown {
+            return Ok(false);
+        }
+        let reason = format!("{} of {}", breached.join(" and "), monitor.endpoint);
+        self.services.progress.started("train", name);
+        let began = std::time::Instant::now();
+        let outcome = self.train(name, model, &reason).await?;
+        self.services.progress.finished("train", name, &outcome.detail, began.elapsed());
+        self.report.steps.push(crate::report::StepReport {
+            verb: "train".to_owned(),
+            asset: name.to_string(),
+            state: outcome.state,
+            detail: outcome.detail,
+            seconds: began.elapsed().as_secs_f64(),
+        });
+        Ok(true)
+    }
+}
+
+fn judge_drift(
+    reference: &RecordBatch,
+    window: &RecordBatch,
+    features: &[String],
+    rule: &DriftRule,
+) -> Result<Vec<FeatureDrift>, RunError> {
+    let method: Method = rule.method.parse().map_err(RunError::Statistics)?;
+    Ok(feature_drift(reference, window, features, method, rule.threshold))
+}
+
+fn describe(drifts: &[FeatureDrift], performance: Option<&Performance>, retrained: bool) -> String {
+    let drifted = drifts.iter().filter(|found| found.drifted).count();
+    let mut parts = vec![format!("{drifted} of {} features drifted", drifts.len())];
+    parts.extend(performance.map(|found| format!("{} {:.3} over {} labels", found.metric, found.value, found.rows)));
+    if retrained {
+        parts.push("trained again".to_owned());
+    }
+    parts.join(", ")
+}

@@ -1,0 +1,190 @@
+//! Scoring an endpoint's rows by schedule: each row at its own prediction time, with what was known then.
+//!
+//! Predictions are a table of the environment, `<endpoint>_predictions`, versioned like any other.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use baton_core::asset::{Endpoint, Model, Scoring};
+use baton_core::event::EventFilter;
+use baton_core::{
+    AssetName, Definition, EventKind, Fingerprint, Interval, IntervalSet, Kind, Pin, TableVersion, Version, failpoint,
+};
+use baton_lake::{Change, TableLocation};
+use baton_ml::runtime::load;
+use serde_json::json;
+
+use crate::checks::quoted;
+use crate::error::RunError;
+use crate::execution::{Execution, StepOutcome};
+use crate::features::{FeatureTable, PREDICTED_AT, join_features};
+use crate::sessions::session_of;
+use crate::training::prediction_instant;
+use crate::values::scalar_at;
+use crate::watch::deploy::served_of;
+use crate::write::Pass;
+
+/// The table of an endpoint's predictions.
+pub(crate) fn predictions_of(endpoint: &AssetName) -> AssetName {
+    AssetName::parse(&format!("{endpoint}_predictions")).unwrap_or_else(|_| endpoint.clone())
+}
+
+impl Execution<'_> {
+    /// Scores rows whose prediction time has come since the last time.
+    pub(crate) async fn score(&mut self, asset: &AssetName, endpoint: &Endpoint) -> Result<StepOutcome, RunError> {
+        let Some(scoring) = &endpoint.score else { return Ok(StepOutcome::up_to_date()) };
+        let Some(Definition::Model(model)) =
+            self.prepared.project.assets.get(&endpoint.model.model).map(|found| &found.definition)
+        else {
+            return Ok(StepOutcome::up_to_date());
+        };
+        let Some((version, stored)) = self.champion(&endpoint.model.model).await? else {
+            return Ok(StepOutcome::up_to_date());
+        };
+        let predictions = predictions_of(asset);
+        let previous = self.working.get(&predictions).cloned();
+        let Some(interval) = self.due(asset, previous.as_ref()).await? else { return Ok(StepOutcome::up_to_date()) };
+        let tables = self.feature_tables(model)?;
+        let rows = self.rows_to_score(model, scoring, interval).await?;
+        let joined = join_features(self.services, rows, &tables, self.as_of).await?;
+        let predictor = load(&stored, &self.services.models)?;
+        let scores = match joined.num_rows() {
+            0 => Vec::new(),
+            count => predictor.predict(&stored.encoder.encode(&joined)?, count)?,
+        };
+        let revision = self.working.get(asset).map_or(0, |pin| served_of(pin).0);
+        let scored = with_predictions(asset, &joined, &scores, version.number, revision, &tables)
+            .map_err(RunError::rows(&predictions))?;
+        let count = scored.num_rows();
+        let pin = self.store_predictions(&predictions, previous.as_ref(), interval, &scored).await?;
+        let body = json!({"rows": count, "model": version.reference(), "revision": revision, "interval": interval});
+        self.pending.push(self.event(EventKind::EndpointScored, asset, asset.as_str(), body));
+        self.working.insert(predictions, pin);
+        Ok(StepOutcome::done(format!("{count} rows by {}", version.reference())))
+    }
+
+    /// From where scoring stopped (or the endpoint was first deployed) to the clock.
+    async fn due(&self, asset: &AssetName, previous: Option<&Pin>) -> Result<Option<Interval>, RunError> {
+        let end = self.as_of.timestamp_micros();
+        let start = match previous.and_then(|pin| pin.intervals.end()) {
+            Some(done) => done,
+            None => self.first_deployed(asset).await?.unwrap_or(end),
+        };
+        let interval = Interval { start, end };
+        Ok((!interval.is_empty()).then_some(interval))
+    }
+
+    async fn first_deployed(&self, asset: &AssetName) -> Result<Option<i64>, RunError> {
+        let filter = EventFilter {
+            environment: Some(self.environment.clone()),
+            kinds: vec![EventKind::EndpointDeployed],
+            asset: Some(asset.clone()),
+            ..EventFilter::default()
+        };
+        let deployed = self.services.ledger.events(&filter).await?;
+        Ok(deployed.first().map(|found| found.event.as_of.timestamp_micros()))
+    }
+
+    async fn rows_to_score(
+        &self,
+        model: &Model,
+        scoring: &Scoring,
+        interval: Interval,
+    ) -> Result<(SchemaRef, Vec<RecordBatch>), RunError> {
+        let labels = &model.labels;
+        let columns: Vec<String> = labels.keys.iter().chain([&labels.time]).map(|name| quoted(name)).collect();
+        let instant = prediction_instant(&labels.time, labels.predict_before);
+        let query = format!(
+            "select * from (select {}, {instant} from {}) where {at} >= to_timestamp_micros({}) and {at} < to_timestamp_micros({}) order by {at}, {}",
+            columns.join(", "),
+            quoted(&scoring.from),
+            interval.start,
+            interval.end,
+            quoted(&labels.keys[0]),
+            at = quoted(PREDICTED_AT),
+        );
+        let session = session_of(self.services, &self.working, [&scoring.from], Some(self.as_of)).await?;
+        Ok(session.query(&query).await?)
+    }
+
+    async fn store_predictions(
+        &mut self,
+        predictions: &AssetName,
+        previous: Option<&Pin>,
+        interval: Interval,
+        rows: &RecordBatch,
+    ) -> Result<Pin, RunError> {
+        // The folder stays over model versions; what a version reads is in its rows.
+        let fingerprint = Fingerprint::of(["predictions", &self.environment, predictions.as_str()]);
+        let location = TableLocation::new(predictions.as_str(), fingerprint.as_str())?;
+        let base = previous.and_then(|pin| pin.version.table()).filter(|table| table.location == location.to_string());
+        let base = base.map(|table: &TableVersion| table.version);
+        let schema = rows.schema();
+        let mut pass = Pass::new(self.services, &location, base, &schema, &[])?;
+        pass.write(rows).await?;
+        let written = pass.finish(self.as_of).await?;
+        let change = match base {
+            Some(_) => Change::ReplaceRange {
+                column: PREDICTED_AT.to_owned(),
+                start_micros: interval.start,
+                end_micros: interval.end,
+                files: written.files,
+            },
+            None => Change::Replace(written.files),
+        };
+        let info = self.commit_info(&fingerprint);
+        let version = self.services.lake.commit(&location, &schema, base, change, &info).await?;
+        failpoint::reach("score.after_commit");
+        let snapshot = self.services.lake.snapshot(&version).await?;
+        let mut pin = self.bare_pin(predictions, Kind::Table, Version::Table(version));
+        pin.rows = Some(snapshot.rows());
+        pin.digest = Some(snapshot.digest().to_string());
+        pin.intervals = previous.map(|pin| pin.intervals.clone()).unwrap_or_default().union(&IntervalSet::of(interval));
+        Ok(pin)
+    }
+}
+
+/// Adds id, score, decision and versions; a prediction's id is the same whenever it is made again.
+fn with_predictions(
+    endpoint: &AssetName,
+    rows: &RecordBatch,
+    scores: &[f64],
+    number: u32,
+    revision: u64,
+    tables: &[FeatureTable],
+) -> Result<RecordBatch, arrow::error::ArrowError> {
+    let count = rows.num_rows();
+    let ids: StringArray = (0..count).map(|row| Some(prediction_id(endpoint, rows, row, tables))).collect();
+    let added: Vec<(&str, ArrayRef)> = vec![
+        ("prediction_id", Arc::new(ids)),
+        ("score", Arc::new(Float64Array::from(scores.to_vec()))),
+        ("predicted", Arc::new(scores.iter().map(|score| Some(*score >= 0.5)).collect::<BooleanArray>())),
+        ("model_version", Arc::new(Int64Array::from(vec![i64::from(number); count]))),
+        ("revision", Arc::new(Int64Array::from(vec![revision.cast_signed(); count]))),
+    ];
+    let mut fields: Vec<Field> = rows.schema().fields().iter().map(|field| field.as_ref().clone()).collect();
+    let mut columns = rows.columns().to_vec();
+    for (name, array) in added {
+        fields.push(Field::new(name, array.data_type().clone(), true));
+        columns.push(array);
+    }
+    let known_at = rows.column_by_name(PREDICTED_AT).cloned();
+    if let Some(known_at) = known_at {
+        let data_type = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
+        columns.push(arrow::compute::cast(&known_at, &data_type)?);
+        fields.push(Field::new(baton_engine::AVAILABLE_AT, data_type, true));
+    }
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
+}
+
+/// Endpoint, entity keys and prediction time decide the id.
+fn prediction_id(endpoint: &AssetName, rows: &RecordBatch, row: usize, tables: &[FeatureTable]) -> String {
+    let is_feature =
+        |name: &str| tables.iter().any(|table| table.feature_names().iter().any(|feature| feature == name));
+    let schema = rows.schema();
+    let keys = schema.fields().iter().zip(rows.columns()).filter(|(field, _)| !is_feature(field.name()));
+    let values: Vec<_> = keys.map(|(_, column)| scalar_at(column, row)).collect();
+    let parts = [endpoint.as_str().as_bytes().to_vec(), baton_core::scalar::entity_key(&values)];
+    Fingerprint::of(parts).as_str().to_owned()
+}

@@ -1,0 +1,107 @@
+//! Rows into staged files in one pass: written, profiled and checked together.
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use baton_core::Timestamp;
+use baton_core::check::{Check, CheckResult};
+use baton_engine::is_system_column;
+use baton_lake::{StagedFile, TableLocation, WriteOptions, Writer};
+use baton_stats::checks::{RowChecker, is_row_rule};
+use baton_stats::profile::Profiler;
+
+use crate::error::RunError;
+use crate::profiles;
+use crate::services::Services;
+
+/// Rows of one data file, so that a profile belongs to exactly one file.
+const FILE_ROWS: u64 = 1 << 20;
+
+/// A pass over rows that writes, profiles and checks.
+pub(crate) struct Pass<'a> {
+    services: &'a Services,
+    location: TableLocation,
+    base: Option<u64>,
+    stored: SchemaRef,
+    visible: SchemaRef,
+    visible_columns: Vec<usize>,
+    checker: RowChecker,
+    writer: Option<(Writer, Profiler, u64)>,
+    files: Vec<StagedFile>,
+    rows: u64,
+}
+
+/// What a pass came to.
+pub(crate) struct Written {
+    pub(crate) files: Vec<StagedFile>,
+    pub(crate) rows: u64,
+    pub(crate) checks: Vec<CheckResult>,
+}
+
+impl<'a> Pass<'a> {
+    /// Starts a pass over rows of `schema` (system columns included) into `location`.
+    pub(crate) fn new(
+        services: &'a Services,
+        location: &TableLocation,
+        base: Option<u64>,
+        schema: &SchemaRef,
+        checks: &[Check],
+    ) -> Result<Self, RunError> {
+        let visible_columns: Vec<usize> =
+            (0..schema.fields().len()).filter(|index| !is_system_column(schema.field(*index).name())).collect();
+        let visible = schema.project(&visible_columns).map_err(RunError::rows(location.name()))?;
+        let row_checks: Vec<Check> = checks.iter().filter(|check| is_row_rule(check)).cloned().collect();
+        Ok(Self {
+            services,
+            location: location.clone(),
+            base,
+            stored: schema.clone(),
+            checker: RowChecker::new(&row_checks, &visible)?,
+            visible: visible.into(),
+            visible_columns,
+            writer: None,
+            files: Vec::new(),
+            rows: 0,
+        })
+    }
+
+    /// Takes in a batch.
+    pub(crate) async fn write(&mut self, batch: &RecordBatch) -> Result<(), RunError> {
+        if batch.num_rows() == 0 {
+            return Ok(());
+        }
+        let seen = batch.project(&self.visible_columns).map_err(RunError::rows(self.location.name()))?;
+        self.checker.update(&seen, None)?;
+        if self.writer.is_none() {
+            let options = WriteOptions { base: self.base, target_file_rows: usize::MAX, ..WriteOptions::default() };
+            let writer = self.services.lake.writer(&self.location, &self.stored, options).await?;
+            self.writer = Some((writer, Profiler::new(&self.visible), 0));
+        }
+        if let Some((writer, profiler, rows)) = &mut self.writer {
+            profiler.update(&seen)?;
+            writer.write(batch).await?;
+            *rows += batch.num_rows() as u64;
+            self.rows += batch.num_rows() as u64;
+            if *rows >= FILE_ROWS {
+                self.close_file().await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn close_file(&mut self) -> Result<(), RunError> {
+        let Some((writer, profiler, _)) = self.writer.take() else { return Ok(()) };
+        let files = writer.finish().await?;
+        let profile = profiler.finish();
+        if let [file] = files.as_slice() {
+            profiles::save(self.services, &self.location.to_string(), &file.name, &profile)?;
+        }
+        self.files.extend(files);
+        Ok(())
+    }
+
+    /// Ends the pass; checks on age look at `now`.
+    pub(crate) async fn finish(mut self, now: Timestamp) -> Result<Written, RunError> {
+        self.close_file().await?;
+        Ok(Written { files: self.files, rows: self.rows, checks: self.checker.finish(now) })
+    }
+}
