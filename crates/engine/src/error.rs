@@ -129,6 +129,7 @@ pub(crate) fn plain_message(error: &DataFusionError) -> String {
         "Optimizer rule 'simplify_expressions' failed caused by ",
         "This feature is not implemented: ",
         "SQL error: ",
+        "Internal error: ",
     ] {
         message = message.strip_prefix(prefix).unwrap_or(message);
     }

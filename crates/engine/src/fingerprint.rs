@@ -7,12 +7,12 @@
 
 use std::collections::BTreeMap;
 
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::datatypes::{FieldRef, SchemaRef};
 use baton_core::Fingerprint;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Column, DFSchema, JoinType};
 use datafusion::logical_expr::utils::split_conjunction;
-use datafusion::logical_expr::{Aggregate, Distinct, Expr, Join, LogicalPlan, TableScan};
+use datafusion::logical_expr::{Aggregate, Expr, Join, LogicalPlan, Sort, SortExpr, TableScan, Union};
 
 use crate::analysis::plan_over;
 use crate::availability::prepare;
@@ -51,15 +51,18 @@ pub fn fingerprints(sql: &str, upstream: &BTreeMap<String, Upstream>) -> Result<
     let types: Vec<String> = plan.schema().fields().iter().map(|field| field.data_type().to_string()).collect();
     let prepared = prepare(plan, &state).map_err(|error| problems_of(sql, &error))?;
     let node = Hashing { upstream }.of(&prepared);
-    let typed = node.columns.iter().zip(types).map(|(column, kind)| hash(["column", column, &kind]));
+    let typed = node.columns.iter().zip(types).map(|(column, kind)| hash(["column", &column.to_string(), &kind]));
     let columns = names.into_iter().zip(typed.map(|text| Fingerprint::of([text]))).collect();
     Ok(TableFingerprints { rows: Fingerprint::of([node.rows]), columns })
 }
 
-/// Hashes of one node, as hex.
+/// What one node stands for.
+#[derive(Default)]
 struct Node {
+    /// Hash of what decides the rows.
     rows: String,
-    columns: Vec<String>,
+    /// Each column as an expression over upstream columns, which are named by their hashes.
+    columns: Vec<Expr>,
     /// Of the order of its rows, which counts only below a limit.
     order: String,
 }
@@ -71,11 +74,10 @@ struct Hashing<'a> {
 impl Hashing<'_> {
     fn of(&self, plan: &LogicalPlan) -> Node {
         match plan {
-            LogicalPlan::TableScan(scan) => self.scan(scan),
+            LogicalPlan::TableScan(node) => self.scan(node),
             LogicalPlan::Projection(node) => {
                 let input = self.of(&node.input);
-                let schema = node.input.schema();
-                let columns = node.expr.iter().map(|value| self.text(value, schema, &input)).collect();
+                let columns = node.expr.iter().map(|value| self.resolved(value, node.input.schema(), &input)).collect();
                 Node { columns, ..input }
             }
             LogicalPlan::Filter(node) => {
@@ -83,19 +85,7 @@ impl Hashing<'_> {
                 let rows = self.filtered(&input, &node.predicate, node.input.schema());
                 Node { rows, ..input }
             }
-            LogicalPlan::Sort(node) => {
-                let input = self.of(&node.input);
-                let key = |key: &datafusion::logical_expr::SortExpr| {
-                    let direction = format!("{} {}", key.asc, key.nulls_first);
-                    hash([self.text(&key.expr, node.input.schema(), &input), direction])
-                };
-                let order = hash(node.expr.iter().map(key));
-                let rows = match node.fetch {
-                    Some(fetch) => hash(["top", &input.rows, &order, &fetch.to_string()]),
-                    None => input.rows.clone(),
-                };
-                Node { rows, order, columns: input.columns }
-            }
+            LogicalPlan::Sort(node) => self.sort(node),
             LogicalPlan::Limit(node) => {
                 let input = self.of(&node.input);
                 let text = |value: &Option<Box<Expr>>| value.as_ref().map_or_else(String::new, ToString::to_string);
@@ -107,19 +97,15 @@ impl Hashing<'_> {
                 let mut input = self.of(&node.input);
                 let schema = node.input.schema();
                 // A window looks at other rows, so what decides them belongs to its value.
-                let value = |call: &Expr| hash(["window", &self.text(call, schema, &input), &input.rows]);
-                let added: Vec<String> = node.window_expr.iter().map(value).collect();
+                let value = |call: &Expr| leaf(["window", &self.text(call, schema, &input), &input.rows]);
+                let added: Vec<Expr> = node.window_expr.iter().map(value).collect();
                 input.columns.extend(added);
                 input
             }
             LogicalPlan::Join(node) => self.join(node),
+            LogicalPlan::Union(node) => self.union(node),
             LogicalPlan::SubqueryAlias(node) => self.of(&node.input),
             LogicalPlan::Subquery(node) => self.of(&node.subquery),
-            LogicalPlan::Distinct(Distinct::All(input)) => {
-                let input = self.of(input);
-                let parts = [vec!["distinct".to_owned(), input.rows], input.columns.clone()].concat();
-                Node { rows: hash(parts), ..input }
-            }
             other => self.other(other),
         }
     }
@@ -127,104 +113,113 @@ impl Hashing<'_> {
     fn scan(&self, scan: &TableScan) -> Node {
         let table = scan.table_name.table();
         let known = self.upstream.get(table);
-        let rows = known.map_or(table, |table| table.fingerprints.rows.as_str());
-        let empty = Schema::empty();
-        let schema = known.map_or(&empty, |table| table.schema.as_ref());
-        let column = |name: &String| match known.and_then(|table| table.fingerprints.columns.get(name)) {
-            Some(fingerprint) => hash(["base", fingerprint.as_str()]),
-            None => {
-                let kind = schema.field_with_name(name).map(|field| field.data_type().to_string());
-                hash(["base", table, name, &kind.unwrap_or_default()])
-            }
+        let column = |field: &FieldRef| match known.and_then(|table| table.fingerprints.columns.get(field.name())) {
+            Some(fingerprint) => leaf(["base", fingerprint.as_str()]),
+            None => leaf(["base", table, field.name(), &field.data_type().to_string()]),
         };
-        Node {
-            rows: hash(["scan", rows]),
-            columns: scan.projected_schema.fields().iter().map(|field| column(field.name())).collect(),
-            order: String::new(),
-        }
+        let rows = hash(["scan", known.map_or(table, |table| table.fingerprints.rows.as_str())]);
+        Node { rows, columns: scan.projected_schema.fields().iter().map(column).collect(), order: String::new() }
+    }
+
+    fn sort(&self, node: &Sort) -> Node {
+        let input = self.of(&node.input);
+        let key = |key: &SortExpr| {
+            let direction = format!("{} {}", key.asc, key.nulls_first);
+            hash([self.text(&key.expr, node.input.schema(), &input), direction])
+        };
+        let order = hash(node.expr.iter().map(key));
+        let rows = match node.fetch {
+            Some(fetch) => hash(["top", &input.rows, &order, &fetch.to_string()]),
+            None => input.rows,
+        };
+        Node { rows, order, columns: input.columns }
     }
 
     /// The parts of a condition count in any order.
     fn filtered(&self, input: &Node, predicate: &Expr, schema: &DFSchema) -> String {
-        let mut parts: Vec<String> =
-            split_conjunction(predicate).into_iter().map(|part| self.text(part, schema, input)).collect();
-        parts.sort_unstable();
-        parts.dedup();
-        hash([vec!["filter".to_owned(), input.rows.clone()], parts].concat())
+        let parts = split_conjunction(predicate).into_iter().map(|part| self.text(part, schema, input)).collect();
+        hash([vec!["filter".to_owned(), input.rows.clone()], sorted(parts)].concat())
     }
 
     fn aggregate(&self, node: &Aggregate) -> Node {
         let input = self.of(&node.input);
         let schema = node.input.schema();
-        let keys: Vec<String> = node.group_expr.iter().map(|key| self.text(key, schema, &input)).collect();
-        let rows = hash([vec!["group".to_owned(), input.rows.clone()], sorted(keys.clone())].concat());
-        let value = |value: &Expr| hash(["aggregate", &self.text(value, schema, &input)]);
-        let mut columns: Vec<String> = keys.into_iter().chain(node.aggr_expr.iter().map(value)).collect();
-        if columns.len() != node.schema.fields().len() {
-            let position = |index: usize| hash(["grouping set", &rows, &index.to_string()]);
-            columns = (0..node.schema.fields().len()).map(position).collect();
-        }
+        let keys: Vec<Expr> = node.group_expr.iter().map(|key| self.resolved(key, schema, &input)).collect();
+        let texts = sorted(keys.iter().map(ToString::to_string).collect());
+        let rows = hash([vec!["group".to_owned(), input.rows.clone()], texts].concat());
+        let value = |value: &Expr| leaf(["aggregate", &self.text(value, schema, &input)]);
+        let values = node.aggr_expr.iter().map(value);
+        let fields = node.schema.fields().len();
+        let columns: Vec<Expr> = match keys.as_slice() {
+            [Expr::GroupingSet(_)] => {
+                let position = |index: usize| leaf(["grouping set", &rows, &index.to_string()]);
+                (0..fields - node.aggr_expr.len()).map(position).chain(values).collect()
+            }
+            _ => keys.into_iter().chain(values).collect(),
+        };
         Node { rows, columns, order: String::new() }
     }
 
     /// Columns of the two sides are kept apart, so that `a.x - b.x` and `b.x - a.x` differ in a join with itself.
     fn join(&self, node: &Join) -> Node {
         let (left, right) = (self.of(&node.left), self.of(&node.right));
-        let mut on: Vec<String> = Vec::new();
-        for (left_key, right_key) in &node.on {
+        let on = node.on.iter().map(|(left_key, right_key)| {
             let left_key = self.text(left_key, node.left.schema(), &left);
-            on.push(hash([left_key, self.text(right_key, node.right.schema(), &right)]));
-        }
-        let side = |columns: &[String], name: &str| -> Vec<String> {
-            columns.iter().map(|column| hash(["side", name, column])).collect()
-        };
-        let (from_left, from_right) = (side(&left.columns, "left"), side(&right.columns, "right"));
-        let both = Node {
-            rows: String::new(),
-            columns: [from_left.clone(), from_right.clone()].concat(),
-            order: String::new(),
-        };
+            hash([left_key, self.text(right_key, node.right.schema(), &right)])
+        });
         let kind = format!("{:?} {:?} {}", node.join_type, node.null_equality, node.null_aware);
-        let mut parts = vec!["join".to_owned(), kind, left.rows, right.rows];
-        parts.extend(sorted(on));
+        let mut parts = vec!["join".to_owned(), kind];
+        parts.extend(sorted(on.collect()));
+        let (from_left, from_right) = (on_side(&left.columns, "left"), on_side(&right.columns, "right"));
+        let both = Node { columns: [from_left.clone(), from_right.clone()].concat(), ..Node::default() };
         if let (Some(filter), Ok(schema)) = (&node.filter, node.left.schema().join(node.right.schema())) {
             parts.push(self.filtered(&both, filter, &schema));
         }
-        let rows = hash(parts);
+        let rows = hash([parts, vec![left.rows, right.rows]].concat());
+        let mark = vec![leaf(["mark", &rows])];
         let columns = match node.join_type {
             JoinType::LeftSemi | JoinType::LeftAnti => from_left,
             JoinType::RightSemi | JoinType::RightAnti => from_right,
-            JoinType::LeftMark => [from_left, vec![hash(["mark", &rows])]].concat(),
-            JoinType::RightMark => [from_right, vec![hash(["mark", &rows])]].concat(),
+            JoinType::LeftMark => [from_left, mark].concat(),
+            JoinType::RightMark => [from_right, mark].concat(),
             _ => both.columns,
         };
         Node { rows, columns, order: String::new() }
     }
 
-    /// Unions, constants and nodes without a rule of their own: every column stands for the whole node and its place.
+    fn union(&self, node: &Union) -> Node {
+        let inputs: Vec<Node> = node.inputs.iter().map(|input| self.of(input)).collect();
+        let text = |input: &Node, index: usize| input.columns.get(index).map_or_else(String::new, ToString::to_string);
+        let column = |index: usize| leaf(inputs.iter().map(|input| text(input, index)));
+        let columns = (0..node.schema.fields().len()).map(column).collect();
+        let rows = inputs.iter().map(|input| input.rows.clone());
+        Node { rows: hash(["union".to_owned()].into_iter().chain(rows)), columns, order: String::new() }
+    }
+
+    /// Constants and nodes without a rule of their own: every column stands for the whole node and its place.
     fn other(&self, plan: &LogicalPlan) -> Node {
-        let inputs: Vec<Node> = plan.inputs().into_iter().map(|input| self.of(input)).collect();
-        let rows_of = |node: &Node| node.rows.clone();
-        if let LogicalPlan::Union(union) = plan {
-            let column = |index: usize| hash(inputs.iter().map(|input| input.columns[index].clone()));
-            let columns = (0..union.schema.fields().len()).map(column).collect();
-            let rows = hash([vec!["union".to_owned()], inputs.iter().map(rows_of).collect()].concat());
-            return Node { rows, columns, order: String::new() };
+        let mut parts = vec![plan.display().to_string()];
+        for input in plan.inputs() {
+            let node = self.of(input);
+            parts.push(node.rows);
+            parts.extend(node.columns.iter().map(ToString::to_string));
         }
-        let whole: Vec<String> =
-            inputs.iter().flat_map(|input| [vec![rows_of(input)], input.columns.clone()].concat()).collect();
-        let rows = hash([vec![plan.display().to_string()], whole].concat());
-        let column = |index: usize| hash([&rows, &index.to_string()]);
+        let rows = hash(parts);
+        let column = |index: usize| leaf([&rows, &index.to_string()]);
         let columns = (0..plan.schema().fields().len()).map(column).collect();
         Node { rows, columns, order: String::new() }
     }
 
-    /// `expression` as text, with columns as the hashes of what they stand for, and without aliases.
     fn text(&self, expression: &Expr, schema: &DFSchema, input: &Node) -> String {
+        self.resolved(expression, schema, input).to_string()
+    }
+
+    /// `expression` over upstream columns, without aliases. What grows too long is replaced by its hash.
+    fn resolved(&self, expression: &Expr, schema: &DFSchema, input: &Node) -> Expr {
         let resolved = expression.clone().transform_up(|part| {
             Ok(match part {
-                Expr::Column(column) => match self.column(&column, schema, input) {
-                    Some(hash) => Transformed::yes(Expr::Column(Column::new_unqualified(hash))),
+                Expr::Column(column) => match Self::column(&column, schema, input) {
+                    Some(stands_for) => Transformed::yes(stands_for),
                     None => Transformed::no(Expr::Column(column)),
                 },
                 Expr::Alias(alias) => Transformed::yes(*alias.expr),
@@ -236,22 +231,42 @@ impl Hashing<'_> {
                 other => Transformed::no(other),
             })
         });
-        match resolved.map(|resolved| resolved.data) {
-            // A bare column keeps its hash, so that renaming and passing through change nothing.
-            Ok(Expr::Column(column)) => column.name,
-            Ok(other) => hash(["expression", &other.to_string()]),
-            Err(_) => hash(["expression", &expression.to_string()]),
-        }
+        let resolved = resolved.map_or_else(|_| expression.clone(), |resolved| resolved.data);
+        let text = resolved.to_string();
+        if text.len() > LONGEST_TEXT { leaf(["long", &text]) } else { resolved }
     }
 
-    fn column(&self, column: &Column, schema: &DFSchema, input: &Node) -> Option<String> {
+    fn column(column: &Column, schema: &DFSchema, input: &Node) -> Option<Expr> {
         input.columns.get(schema.maybe_index_of_column(column)?).cloned()
     }
 
     fn subquery(&self, kind: &str, plan: &LogicalPlan) -> Expr {
         let node = self.of(plan);
-        Expr::Column(Column::new_unqualified(hash([vec![kind.to_owned(), node.rows], node.columns].concat())))
+        let columns = node.columns.iter().map(ToString::to_string).collect();
+        leaf([vec![kind.to_owned(), node.rows], columns].concat())
     }
+}
+
+/// Beyond this, an expression is known by its hash: chains of columns that use each other twice double each time.
+const LONGEST_TEXT: usize = 8192;
+
+/// Something that is not looked into any further, as a column named by a hash.
+fn leaf<T: AsRef<[u8]>>(parts: impl IntoIterator<Item = T>) -> Expr {
+    Expr::Column(Column::new_unqualified(hash(parts)))
+}
+
+/// `columns` with everything in them marked as coming from one side of a join.
+fn on_side(columns: &[Expr], side: &str) -> Vec<Expr> {
+    let marked = |column: &Expr| {
+        let marked = column.clone().transform_up(|part| {
+            Ok(match part {
+                Expr::Column(column) => Transformed::yes(leaf(["side", side, &column.name])),
+                other => Transformed::no(other),
+            })
+        });
+        marked.map_or_else(|_| leaf(["side", side, &column.to_string()]), |marked| marked.data)
+    };
+    columns.iter().map(marked).collect()
 }
 
 fn sorted(mut parts: Vec<String>) -> Vec<String> {

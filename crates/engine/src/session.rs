@@ -188,3 +188,7 @@ fn views_in_order(tables: &BTreeMap<String, TableInput>) -> Result<Vec<(String, 
     }
     Ok(ordered)
 }
+
+#[cfg(test)]
+#[path = "session_tests.rs"]
+mod tests;

@@ -17,7 +17,7 @@ use crate::engine::new_state;
 use crate::error::{EngineError, SqlProblem};
 use crate::session::register;
 use crate::sql::{
-    ensure_table_query, output_problems, parse_statement, plan_statement, problems_of, stored_type, table_references,
+    ensure_table_query, output_problems, parse_statement, plan_statement, problems_of, stored_types, table_references,
 };
 use crate::table::TableInput;
 
@@ -47,11 +47,9 @@ pub fn analyze(tables: &BTreeMap<String, SchemaRef>, name: &str, sql: &str) -> R
         return Err(vec![SqlProblem::somewhere(format!("`{name}` reads itself: a table cannot be its own input"))]);
     }
     let (state, plan) = plan_over(tables, sql)?;
-    let schema = plan
-        .schema()
-        .iter()
-        .map(|(_, field)| (field.name().clone(), stored_type(field.data_type()), field.is_nullable()));
-    let schema: Vec<_> = schema.collect();
+    let types = stored_types(plan.schema())?;
+    let fields = plan.schema().fields().iter().zip(types);
+    let schema: Vec<_> = fields.map(|(field, kind)| (field.name().clone(), kind, field.is_nullable())).collect();
     let prepared = prepare(plan, &state).map_err(|error| problems_of(sql, &error))?;
     let lineage = lineage::of(&prepared);
     let names = schema.iter().map(|(name, _, _)| name.clone());
@@ -72,8 +70,8 @@ pub(crate) fn plan_over(
     })?;
     let statement = parse_statement(&state, sql).map_err(|problem| vec![problem])?;
     let plan = plan_statement(&state, sql, statement)?;
-    ensure_table_query(&plan)?;
-    let problems = output_problems(sql, plan.schema());
+    let mut problems = ensure_table_query(&plan).err().unwrap_or_default();
+    problems.extend(output_problems(sql, plan.schema()));
     if !problems.is_empty() {
         return Err(problems);
     }

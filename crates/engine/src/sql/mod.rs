@@ -3,10 +3,12 @@
 mod output;
 mod place;
 mod problem;
+mod recovery;
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
+use datafusion::common::TableReference;
 use datafusion::execution::SessionState;
 use datafusion::execution::context::SQLOptions;
 use datafusion::logical_expr::LogicalPlan;
@@ -18,7 +20,7 @@ use futures::FutureExt;
 
 use crate::error::{EngineError, SqlProblem};
 
-pub(crate) use output::{ensure_table_query, output_problems, stored_output, stored_type, within};
+pub(crate) use output::{ensure_table_query, output_problems, stored_output, stored_types, within};
 pub(crate) use problem::problems_of;
 
 /// The tables that a SELECT reads, without names of its own CTEs; parses only, so schemas need not be known.
@@ -52,9 +54,14 @@ fn parse(sql: &str, recursion: usize) -> Result<Statement, SqlProblem> {
 }
 
 fn references(sql: &str, statement: &Statement) -> Result<BTreeSet<String>, SqlProblem> {
-    let (tables, _ctes) =
+    Ok(relations(sql, statement)?.iter().map(ToString::to_string).collect())
+}
+
+fn relations(sql: &str, statement: &Statement) -> Result<Vec<TableReference>, SqlProblem> {
+    let (mut tables, _ctes) =
         resolve_table_references(statement, true).map_err(|error| problem::first_problem(sql, &error))?;
-    Ok(tables.iter().filter(|table| table.schema() != Some("information_schema")).map(ToString::to_string).collect())
+    tables.retain(|table| table.schema() != Some("information_schema"));
+    Ok(tables)
 }
 
 /// The plan of `statement`, which was parsed from `sql`, or all that is wrong with it.
@@ -67,7 +74,14 @@ pub(crate) fn plan_statement(
     if !unknown.is_empty() {
         return Err(unknown);
     }
-    // Every provider here is in memory, so the future is ready at once.
+    match planned(state, sql, statement.clone()) {
+        Ok(plan) => Ok(plan),
+        Err(problems) => Err(recovery::further_problems(state, sql, statement, problems)),
+    }
+}
+
+/// One attempt at planning. Every provider here is in memory, so the future is ready at once.
+fn planned(state: &SessionState, sql: &str, statement: Statement) -> Result<LogicalPlan, Vec<SqlProblem>> {
     match state.statement_to_plan(statement).now_or_never() {
         Some(Ok(plan)) => Ok(plan),
         Some(Err(error)) => Err(problems_of(sql, &error)),
@@ -76,18 +90,20 @@ pub(crate) fn plan_statement(
 }
 
 fn unknown_tables(state: &SessionState, sql: &str, statement: &Statement) -> Result<Vec<SqlProblem>, Vec<SqlProblem>> {
-    let known = known_tables(state);
-    let missing: BTreeSet<String> = references(sql, statement)
-        .map_err(|problem| vec![problem])?
-        .into_iter()
-        .filter(|table| !known.contains(table) && !table.contains('.'))
-        .collect();
+    let (public, system) = (tables_of(state, "public"), tables_of(state, "system"));
+    let mut missing = relations(sql, statement).map_err(|problem| vec![problem])?;
+    missing.retain(|table| match table.schema() {
+        None => !public.contains(table.table()),
+        Some("system") => !system.contains(table.table()),
+        Some(_) => true,
+    });
     let mut problems = Vec::new();
     let Statement::Statement(inner) = statement else { return Ok(problems) };
     let _ = visit_relations(inner, |relation: &ObjectName| {
-        let name = relation.to_string();
-        if let Some(table) = missing.iter().find(|table| table.eq_ignore_ascii_case(name.trim_matches('"'))) {
-            problems.push(unknown_table(sql, table, relation, &known));
+        let name = relation.0.last().map(ToString::to_string).unwrap_or_default();
+        let name = name.trim_matches(['"', '\'', '`']);
+        if let Some(table) = missing.iter().find(|table| table.table().eq_ignore_ascii_case(name)) {
+            problems.push(unknown_table(sql, &table.to_string(), relation, &public));
         }
         ControlFlow::<()>::Continue(())
     });
@@ -104,9 +120,9 @@ fn unknown_table(sql: &str, table: &str, relation: &ObjectName, known: &BTreeSet
     }
 }
 
-fn known_tables(state: &SessionState) -> BTreeSet<String> {
+fn tables_of(state: &SessionState, schema: &str) -> BTreeSet<String> {
     let catalog = state.catalog_list().catalog("datafusion");
-    let schema = catalog.and_then(|catalog| catalog.schema("public"));
+    let schema = catalog.and_then(|catalog| catalog.schema(schema));
     schema.map(|schema| schema.table_names().into_iter().collect()).unwrap_or_default()
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, TimeUnit};
+use arrow::datatypes::{DataType, Schema, TimeUnit};
 use baton_core::Interval;
 use datafusion::common::{Column, DFSchema, DataFusionError, ScalarValue};
 use datafusion::logical_expr::{Expr, Filter, LogicalPlan, Projection, cast, col, lit};
@@ -62,21 +62,19 @@ pub(crate) fn output_problems(sql: &str, schema: &DFSchema) -> Vec<SqlProblem> {
     problems
 }
 
-/// The type in which a column of type `data_type` is stored.
-pub(crate) fn stored_type(data_type: &DataType) -> DataType {
-    match data_type {
-        DataType::UInt8 => DataType::Int16,
-        DataType::UInt16 => DataType::Int32,
-        DataType::UInt32 | DataType::UInt64 => DataType::Int64,
-        DataType::Float16 => DataType::Float32,
-        DataType::Null | DataType::Utf8View | DataType::LargeUtf8 => DataType::Utf8,
-        DataType::BinaryView | DataType::LargeBinary => DataType::Binary,
-        DataType::Date64 => DataType::Date32,
-        DataType::Dictionary(_, value) => stored_type(value),
-        DataType::Timestamp(_, Some(_)) => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
-        DataType::Timestamp(_, None) => DataType::Timestamp(TimeUnit::Microsecond, None),
-        other => other.clone(),
+/// The types in which the lake stores the columns of `schema`, in order.
+pub(crate) fn stored_types(schema: &DFSchema) -> Result<Vec<DataType>, Vec<SqlProblem>> {
+    if let Ok(stored) = baton_lake::delta_schema(schema.as_arrow()) {
+        return Ok(stored.fields().iter().map(|field| field.data_type().clone()).collect());
     }
+    let refused = schema.fields().iter().filter_map(|field| {
+        let alone = Schema::new(vec![Arc::clone(field)]);
+        baton_lake::delta_schema(&alone).err().map(|_| {
+            let (name, kind) = (field.name(), field.data_type());
+            SqlProblem::somewhere(format!("the column `{name}` is {kind}, which no table can store: cast it"))
+        })
+    });
+    Err(refused.collect())
 }
 
 /// `plan` with plain output names and stored types.
@@ -85,9 +83,9 @@ pub(crate) fn stored_output(plan: LogicalPlan) -> Result<LogicalPlan, Vec<SqlPro
     if !problems.is_empty() {
         return Err(problems);
     }
-    let expressions = plan.schema().iter().map(|(qualifier, field)| {
+    let types = stored_types(plan.schema())?;
+    let expressions = plan.schema().iter().zip(types).map(|((qualifier, field), stored)| {
         let column = Expr::Column(Column::new(qualifier.cloned(), field.name()));
-        let stored = stored_type(field.data_type());
         let value = if stored == *field.data_type() { column } else { cast(column, stored) };
         value.alias(field.name())
     });

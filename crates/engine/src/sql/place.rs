@@ -39,6 +39,11 @@ impl Place {
         })
     }
 
+    /// Whether `problem` is here.
+    pub(crate) fn is_of(self, problem: &SqlProblem) -> bool {
+        self == Self { line: problem.line, column: problem.column, length: problem.length }
+    }
+
     /// A problem here.
     pub(crate) fn problem(self, message: impl Into<String>) -> SqlProblem {
         let Self { line, column, length } = self;

@@ -60,7 +60,7 @@ fn schema_problem(sql: &str, error: &SchemaError, place: Option<Place>) -> SqlPr
             let name = &field.name;
             at(
                 place.or_else(|| Place::of_word(sql, name)),
-                format!("`{name}` could be a column of more than one table: write `table.{name}`"),
+                format!("more than one column is called `{name}`: write `table.{name}`, or rename one with `as`"),
             )
         }
         SchemaError::DuplicateQualifiedField { name, .. } | SchemaError::DuplicateUnqualifiedField { name } => at(
@@ -117,19 +117,31 @@ fn word_length(line: &str, column: usize) -> usize {
 }
 
 fn other_problem(sql: &str, message: &str, place: Option<Place>) -> SqlProblem {
-    let first = message.lines().next().unwrap_or(message).to_owned();
-    if let Some(name) = quoted_after(message, "Invalid function '") {
-        let candidates = quoted_after(message, "Did you mean '").into_iter().collect();
-        let place = Place::of_word(sql, &name).or(place);
-        let problem = at(place, format!("there is no function `{name}`"));
+    let by_word = |word: &str| Place::of_word(sql, word).or(place);
+    if let Some(name) = between(message, "Invalid function '", "'") {
+        let candidates = between(message, "Did you mean '", "'").into_iter().collect();
+        let problem = at(by_word(&name), format!("there is no function `{name}`"));
         return SqlProblem { unknown_name: Some(name), candidates, ..problem };
     }
+    if message.contains("must appear in the GROUP BY clause")
+        && let Some(column) = between(message, "olumn \"", "\"")
+    {
+        return at(place, format!("`{column}` must be in `group by` or inside an aggregate function"));
+    }
+    if message.contains("failed to match any signature")
+        && let Some(name) = between(message, "Function '", "'")
+    {
+        let kind =
+            between(message, "DataType: ", ")").map_or_else(String::new, |kind| format!(" a value of type {kind}"));
+        return at(by_word(&name), format!("`{name}` cannot take{kind}: cast it"));
+    }
+    let first = message.lines().next().unwrap_or(message);
     at(place, lower_first(first.trim_end_matches('.')))
 }
 
-fn quoted_after(message: &str, start: &str) -> Option<String> {
+fn between(message: &str, start: &str, end: &str) -> Option<String> {
     let rest = &message[message.find(start)? + start.len()..];
-    rest.find('\'').map(|end| rest[..end].to_owned())
+    rest.find(end).map(|length| rest[..length].to_owned())
 }
 
 fn lower_first(text: &str) -> String {

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use datafusion::catalog::Session;
 use datafusion::common::pruning::PrunableStatistics;
 use datafusion::common::stats::Precision;
-use datafusion::common::{ColumnStatistics, DFSchema, Result, ScalarValue, Statistics};
+use datafusion::common::{ColumnStatistics, DFSchema, DataFusionError, Result, ScalarValue, Statistics};
 use datafusion::config::TableParquetOptions;
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
@@ -18,6 +18,7 @@ use datafusion::datasource::{TableProvider, TableType};
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
+use datafusion::object_store::path::Path;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
 use datafusion::physical_plan::ExecutionPlan;
@@ -104,7 +105,7 @@ impl TableProvider for FilesTable {
             .transpose()?;
         let matching = self.matching_files(predicate.as_ref());
         let statistics = total(&matching, &self.schema);
-        let files = matching.into_iter().map(partitioned_file).collect();
+        let files = matching.into_iter().map(partitioned_file).collect::<Result<Vec<_>>>()?;
         let groups = FileGroup::new(files).split_files(state.config().target_partitions());
         let source = Arc::new(self.parquet_source(state, predicate));
         let config = FileScanConfigBuilder::new(ObjectStoreUrl::local_filesystem(), source)
@@ -117,9 +118,12 @@ impl TableProvider for FilesTable {
     }
 }
 
-fn partitioned_file(known: &KnownFile) -> PartitionedFile {
-    let path = known.file.path.to_string_lossy().into_owned();
-    PartitionedFile::new(path, known.file.size).with_statistics(Arc::clone(&known.estimates))
+fn partitioned_file(known: &KnownFile) -> Result<PartitionedFile> {
+    let path = std::path::absolute(&known.file.path)?;
+    let location = Path::from_absolute_path(&path).map_err(|error| DataFusionError::External(Box::new(error)))?;
+    let mut file = PartitionedFile::new("", known.file.size).with_statistics(Arc::clone(&known.estimates));
+    file.object_meta.location = location;
+    Ok(file)
 }
 
 /// Rows and bytes of all `files`: enough for choosing the side of a join.

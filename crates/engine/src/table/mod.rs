@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Schema, SchemaRef};
+use baton_lake::Snapshot;
 use datafusion::common::ScalarValue;
 use datafusion::datasource::{MemTable, TableProvider};
 
@@ -50,6 +51,22 @@ pub struct TableFiles {
     pub schema: SchemaRef,
     /// The files; the order is kept.
     pub files: Vec<DataFile>,
+}
+
+impl From<&Snapshot> for TableFiles {
+    fn from(snapshot: &Snapshot) -> Self {
+        let files = snapshot.files().iter().map(|file| {
+            let range = |(column, stats): (&String, &baton_lake::ColumnStats)| ColumnRange {
+                column: column.clone(),
+                min: stats.min.clone(),
+                max: stats.max.clone(),
+                nulls: stats.nulls,
+            };
+            let columns = file.stats().columns.iter().map(range).collect();
+            DataFile { path: file.path.clone(), size: file.size, rows: Some(file.rows), columns }
+        });
+        Self { schema: SchemaRef::clone(snapshot.schema()), files: files.collect() }
+    }
 }
 
 /// What stands behind a table's name.
