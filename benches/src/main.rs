@@ -1,0 +1,54 @@
+//! Our side of the benchmarks: `baton-bench <name> --data <folder> …` does the work once and prints its seconds.
+//!
+//! Only the work is timed, not what prepares it. `cargo xtask bench` makes the data, starts the peers beside, and
+//! compares.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the seconds are the answer")]
+
+mod pit;
+mod profile;
+
+use std::collections::HashMap;
+use std::error::Error;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// What went wrong, for a developer's eyes.
+type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
+
+/// Where things are, as given by `--name value` pairs.
+struct Places(HashMap<String, PathBuf>);
+
+impl Places {
+    fn of(arguments: &[String]) -> Self {
+        let pairs = arguments.chunks_exact(2);
+        Self(pairs.map(|pair| (pair[0].trim_start_matches("--").to_owned(), PathBuf::from(&pair[1]))).collect())
+    }
+
+    fn get(&self, name: &str) -> Outcome<&PathBuf> {
+        self.0.get(name).ok_or_else(|| format!("give `--{name} <path>`").into())
+    }
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match run(&arguments) {
+        Ok(seconds) => {
+            println!("{seconds}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &[String]) -> Outcome<f64> {
+    let (name, rest) = arguments.split_first().ok_or("give the name of a benchmark")?;
+    let places = Places::of(rest);
+    match name.as_str() {
+        "pit" => pit::run(&places),
+        "profile" => profile::run(&places),
+        _ => Err(format!("there is no benchmark `{name}`").into()),
+    }
+}

@@ -1,0 +1,60 @@
+//! `cargo xtask test`: what must hold before a change goes in. The cheapest step comes first.
+//!
+//! Everything is built with the release profile, so that the large dependencies are built once for the binary, the
+//! tests and the benchmarks.
+
+use std::process::Command;
+
+use crate::failure::Outcome;
+use crate::process;
+use crate::python::Environment;
+use crate::repository::Repository;
+use crate::{generate, tidy};
+
+/// Runs every step. The last line is the test runner's own.
+pub(crate) fn run(repository: &Repository, set_up: bool) -> Outcome {
+    step("formatting");
+    process::run(repository.in_root(process::cargo()).args(["fmt", "--all", "--check"]))?;
+    step("tidiness");
+    tidy::run(repository)?;
+    step("generated references");
+    generate::run(repository, true)?;
+    step("Python clients");
+    let environment = Environment::of_tests(repository)?;
+    if set_up {
+        environment.set_up()?;
+    }
+    let onnxruntime = environment.onnxruntime()?;
+    licences(repository)?;
+    step("lints");
+    let clippy = ["clippy", "--release", "--workspace", "--all-targets", "--", "-D", "warnings"];
+    process::run(repository.in_root(process::cargo()).args(clippy))?;
+    step("tests");
+    let mut tests = repository.in_root(process::cargo());
+    tests.args(runner_arguments());
+    tests.env("BATON_TEST_PYTHON", environment.python());
+    tests.env("BATON_TEST_ONNXRUNTIME", &onnxruntime).env("BATON_ONNXRUNTIME", &onnxruntime);
+    process::run(&mut tests)
+}
+
+/// `cargo nextest` where it is installed: a test a process, each with a time limit. `cargo test` otherwise.
+fn runner_arguments() -> &'static [&'static str] {
+    if process::succeeds(process::cargo().args(["nextest", "--version"])) {
+        &["nextest", "run", "--release", "--workspace", "--profile", "ci"]
+    } else {
+        &["test", "--release", "--workspace", "--no-fail-fast"]
+    }
+}
+
+/// Licences and doubled dependencies, where the tool for it is installed.
+fn licences(repository: &Repository) -> Outcome {
+    if !process::succeeds(Command::new("cargo-deny").arg("--version")) {
+        return Ok(());
+    }
+    step("licences and bans");
+    process::run(repository.in_root(process::cargo()).args(["deny", "check", "licenses", "bans", "sources"]))
+}
+
+fn step(name: &str) {
+    eprintln!("── {name}");
+}
