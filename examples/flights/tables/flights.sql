@@ -11,10 +11,10 @@ select
     s.route,
     s.distance,
     s.scheduled_at,
-    s.scheduled_at + d.dep_delay * interval '1 minute' as departed_at,
-    s.scheduled_at + (d.dep_delay + a.air_time + 10
+    s.scheduled_at + arrow_cast(d.dep_delay * 60, 'Duration(Second)') as departed_at,
+    s.scheduled_at + arrow_cast((d.dep_delay + a.air_time + 10
         + ((a.arr_time / 100 * 60 + a.arr_time % 100 - d.dep_time / 100 * 60 - d.dep_time % 100 - a.air_time - 10 + 6000) % 60)
-      ) * interval '1 minute' as arrived_at,
+      ) * 60, 'Duration(Second)') as arrived_at,
     d.dep_delay,
     a.arr_delay,
     a.air_time,

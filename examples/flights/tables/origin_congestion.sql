@@ -4,7 +4,7 @@ with departed as (
     select
         origin,
         dep_delay,
-        date_trunc('hour', time_hour + (minute + dep_delay) * interval '1 minute') + interval '1 hour' as hour_end
+        date_trunc('hour', time_hour + arrow_cast((minute + dep_delay) * 60, 'Duration(Second)')) + interval '1 hour' as hour_end
     from departures
     where dep_delay is not null
 ),

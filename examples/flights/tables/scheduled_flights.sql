@@ -11,7 +11,7 @@ select
     s.distance,
     s.time_hour,
     s.minute,
-    s.time_hour + s.minute * interval '1 minute' as scheduled_at,
+    s.time_hour + arrow_cast(s.minute * 60, 'Duration(Second)') as scheduled_at,
     -- the eve of the (local) month
     date_trunc('month', s.time_hour - interval '5 hours') - interval '1 day' as published_at,
     -- local hhmm to minutes after local midnight; 2400 is midnight

@@ -1,0 +1,5 @@
+//! The relay on real flights, in process.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
+
+mod flights;
+mod relay;
