@@ -14,7 +14,7 @@ use crate::{generate, tidy};
 /// Runs every step. The last line is the test runner's own.
 pub(crate) fn run(repository: &Repository, set_up: bool) -> Outcome {
     step("formatting");
-    process::run(repository.in_root(process::cargo()).args(["fmt", "--all", "--check"]))?;
+    formatting(repository)?;
     step("tidiness");
     tidy::run(repository)?;
     step("generated references");
@@ -35,6 +35,12 @@ pub(crate) fn run(repository: &Repository, set_up: bool) -> Outcome {
     tests.env("BATON_TEST_PYTHON", environment.python());
     tests.env("BATON_TEST_ONNXRUNTIME", &onnxruntime).env("BATON_ONNXRUNTIME", &onnxruntime);
     process::run(&mut tests)
+}
+
+/// Lists the files that `cargo fmt` would change.
+fn formatting(repository: &Repository) -> Outcome {
+    let listed = process::run(repository.in_root(process::cargo()).args(["fmt", "--all", "--", "--check", "-l"]));
+    listed.map_err(|_listed| "these files are not formatted: run `cargo fmt --all`".to_owned().into())
 }
 
 /// `cargo nextest` where it is installed: a test a process, each with a time limit. `cargo test` otherwise.
