@@ -10,6 +10,7 @@ mod determinism;
 mod engine;
 mod error;
 pub mod fingerprint;
+mod memory;
 pub mod pit;
 mod session;
 pub mod sql;

@@ -17,6 +17,7 @@ use crate::availability;
 use crate::determinism;
 use crate::engine::EngineOptions;
 use crate::error::{EngineError, execution_error, plain_message};
+use crate::memory;
 use crate::sql::{self, parse_statement, plan_statement};
 use crate::stream::BatchStream;
 use crate::table::{TableInput, VisibleTable};
@@ -93,7 +94,7 @@ impl Session {
     pub async fn execute(&self, sql: &str, options: &BuildOptions) -> Result<BatchStream, EngineError> {
         let statement = parse_statement(&self.state, sql).map_err(|problem| EngineError::Sql(vec![problem]))?;
         let plan = plan_statement(&self.state, sql, statement).map_err(EngineError::Sql)?;
-        sql::ensure_table_query(&plan).map_err(EngineError::Sql)?;
+        sql::ensure_table_query(sql, &plan).map_err(EngineError::Sql)?;
         let plan = sql::stored_output(plan).map_err(EngineError::Sql)?;
         let plan = match options.interval {
             Some(interval) => sql::within(plan, options.time_column.as_deref(), interval)?,
@@ -120,6 +121,7 @@ impl Session {
         if determinism::depends_on_order(plan) {
             state.config_mut().options_mut().execution.target_partitions = 1;
         }
+        memory::fit(plan, self.memory_limit_bytes, state.config_mut().options_mut());
         let physical = state.create_physical_plan(plan).await.map_err(|error| self.failed(&error))?;
         let stream = execute_stream(physical, state.task_ctx()).map_err(|error| self.failed(&error))?;
         Ok(BatchStream::new(stream, self.memory_limit_bytes))

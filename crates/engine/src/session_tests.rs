@@ -7,6 +7,7 @@ use arrow::array::{Array, ArrayRef, AsArray, Float64Array, Int64Array, StringArr
 use arrow::datatypes::{DataType, Float64Type, Int64Type, TimeUnit};
 use arrow::util::pretty::pretty_format_batches;
 use baton_core::time::timestamp_from_micros;
+use baton_lake::{Change, CommitInfo, Lake, TableLocation, WriteOptions};
 use expect_test::{Expect, expect};
 use parquet::arrow::ArrowWriter;
 
@@ -207,10 +208,56 @@ fn sorts_joins_and_groups_beyond_the_memory_limit_spill_and_finish() {
     let grouped =
         "select count(*) from (select id, min(city) as c, max(at) as m from sales group by id) where c is not null";
     assert_eq!(numbers(&session, grouped), [2 * rows]);
+    let joined = "select count(*) from sales a join sales b on a.id = b.id + 1 and a.city <> b.city";
+    assert_eq!(numbers(&session, joined), [2 * rows - 1]);
     let sorted = "select id, city, amount from sales order by amount desc, id";
     let (_, batches) = block(session.query(sorted)).unwrap();
     let ids = batches.iter().flat_map(|batch| batch.column(0).as_primitive::<Int64Type>().values().to_vec());
     assert!(ids.eq((0..rows).rev().flat_map(|id| [id, id + rows])));
+}
+
+/// A version that grew by a column, written and read back through the lake.
+#[test]
+fn reads_versions_of_the_lake() {
+    let folder = tempfile::tempdir().unwrap();
+    let lake = Lake::open(&folder.path().join("my lake")).unwrap();
+    let location = TableLocation::new("sales", "f1").unwrap();
+    let info =
+        CommitInfo { operation: "WRITE".to_owned(), at: timestamp_from_micros(0), metadata: serde_json::Value::Null };
+    let table = block(async {
+        let mut base = None;
+        for rows in [batch(0, 4).project(&[0, 4]).unwrap(), batch(4, 4)] {
+            let options = WriteOptions { base, ..WriteOptions::default() };
+            let mut writer = lake.writer(&location, &rows.schema(), options).await.unwrap();
+            writer.write(&rows).await.unwrap();
+            let change = Change::Append(writer.finish().await.unwrap());
+            base = Some(lake.commit(&location, &rows.schema(), base, change, &info).await.unwrap().version);
+        }
+        lake.newest(&location).await.unwrap().unwrap()
+    });
+    let snapshot = block(lake.snapshot(&table)).unwrap();
+    let session = |as_of: Option<i64>| {
+        let tables = BTreeMap::from([("sales".to_owned(), TableInput::Files(TableFiles::from(snapshot.as_ref())))]);
+        let as_of = as_of.map(timestamp_from_micros);
+        engine(64 << 20, folder.path()).session(SessionInput { tables, as_of }).unwrap()
+    };
+    shows(
+        &session(Some(50)),
+        "select id, city from sales where id > 1 order by id",
+        &expect![[r#"
+        +----+------+
+        | id | city |
+        +----+------+
+        | 2  |      |
+        | 3  |      |
+        | 4  | c0   |
+        | 5  | c1   |
+        +----+------+"#]],
+    );
+    assert_eq!(numbers(&session(None), "select count(*) from sales where amount is null"), [4]);
+    // The first file alone was known by then, so the other one need not be there.
+    std::fs::remove_file(&snapshot.files()[1].path).unwrap();
+    assert_eq!(numbers(&session(Some(30)), "select max(id) from sales"), [3]);
 }
 
 #[test]

@@ -70,7 +70,7 @@ pub(crate) fn plan_over(
     })?;
     let statement = parse_statement(&state, sql).map_err(|problem| vec![problem])?;
     let plan = plan_statement(&state, sql, statement)?;
-    let mut problems = ensure_table_query(&plan).err().unwrap_or_default();
+    let mut problems = ensure_table_query(sql, &plan).err().unwrap_or_default();
     problems.extend(output_problems(sql, plan.schema()));
     if !problems.is_empty() {
         return Err(problems);

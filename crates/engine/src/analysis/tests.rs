@@ -136,7 +136,7 @@ fn problems_have_their_place_and_the_valid_names() {
     problems(
         "select id as _id, uuid() as u from flights",
         &expect![[r#"
-        1:1+0 `uuid()` gives another value each time, so the table could not be built again: derive the value from columns
+        1:19+4 `uuid()` gives another value each time, so the table could not be built again: derive the value from columns
         1:14+3 the output column `_id` begins with `_`, which is kept for system columns: rename it with `as`"#]],
     );
     problems(

@@ -15,7 +15,7 @@ use crate::error::{EngineError, SqlProblem};
 use crate::is_system_column;
 
 /// Refuses what is not a SELECT, and functions whose value changes from run to run.
-pub(crate) fn ensure_table_query(plan: &LogicalPlan) -> Result<(), Vec<SqlProblem>> {
+pub(crate) fn ensure_table_query(sql: &str, plan: &LogicalPlan) -> Result<(), Vec<SqlProblem>> {
     match plan {
         LogicalPlan::Ddl(_)
         | LogicalPlan::Dml(_)
@@ -31,9 +31,10 @@ pub(crate) fn ensure_table_query(plan: &LogicalPlan) -> Result<(), Vec<SqlProble
     let problems: Vec<SqlProblem> = volatile_functions(plan)
         .into_iter()
         .map(|name| {
-            SqlProblem::somewhere(format!(
+            let message = format!(
                 "`{name}()` gives another value each time, so the table could not be built again: derive the value from columns"
-            ))
+            );
+            Place::of_word(sql, &name).map_or_else(|| SqlProblem::somewhere(&message), |place| place.problem(&message))
         })
         .collect();
     if problems.is_empty() { Ok(()) } else { Err(problems) }

@@ -53,6 +53,11 @@ impl FilesTable {
         Self { files: files.collect(), schema }
     }
 
+    /// The size of all files.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.files.iter().map(|known| known.file.size).sum()
+    }
+
     /// The files that may hold rows for which `predicate` is true.
     fn matching_files(&self, predicate: Option<&Arc<dyn PhysicalExpr>>) -> Vec<&KnownFile> {
         let keep = predicate.and_then(|predicate| {
