@@ -1,10 +1,12 @@
 //! Checks that compare rows with each other or with other tables: as queries whose rows are the failing rows.
 
+use std::collections::BTreeMap;
+
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::Int64Type;
 use baton_core::check::{Check, CheckResult, Literal, Rule, Severity};
 use baton_core::{AssetName, Interval, Pin};
-use baton_engine::Session;
+use baton_engine::{Session, table_references};
 use baton_stats::checks::is_row_rule;
 
 use crate::error::RunError;
@@ -37,12 +39,15 @@ impl Execution<'_> {
     ) -> Result<(), RunError> {
         let queries: Vec<&Check> = checks.iter().filter(|check| !is_row_rule(check)).collect();
         if !queries.is_empty() {
-            let mut pins = self.working.clone();
-            pins.insert(asset.clone(), pin.clone());
-            let names: Vec<AssetName> = pins.keys().cloned().collect();
-            let session = session_of(self.services, &pins, &names, Some(self.as_of)).await?;
-            let rows = count(&session, &format!("select 1 from {}", quoted(asset))).await?;
+            let mut pins: BTreeMap<AssetName, Pin> = BTreeMap::from([(asset.clone(), pin.clone())]);
+            for name in queries.iter().flat_map(|check| tables_of(check)) {
+                if let (false, Some(found)) = (pins.contains_key(&name), self.working.get(&name)) {
+                    pins.insert(name, found.clone());
+                }
+            }
+            let session = session_of(self.services, &pins, pins.keys(), Some(self.as_of)).await?;
             for check in queries {
+                let rows = pin.rows.unwrap_or_default();
                 results.push(evaluate(&session, asset, check, rows, new_rows.as_ref()).await?);
             }
         }
@@ -50,6 +55,17 @@ impl Execution<'_> {
         self.alert_failed_checks(asset, &results);
         judge(asset, &results)
     }
+}
+
+/// The tables that a check's query reads beside the asset itself.
+fn tables_of(check: &Check) -> Vec<AssetName> {
+    let names: Vec<String> = match &check.rule {
+        Rule::Relationships { to, .. } => vec![to.clone()],
+        // A query that cannot be parsed fails with its problem when it is run.
+        Rule::Sql { query } => table_references(query).unwrap_or_default().into_iter().collect(),
+        _ => Vec::new(),
+    };
+    names.iter().filter_map(|name| AssetName::parse(name).ok()).collect()
 }
 
 /// Fails when a check with severity error did not hold.

@@ -71,16 +71,31 @@ pub fn lineage(
     Ok(LineageReport { asset: asset.to_owned(), edges, columns })
 }
 
+/// Everything that is computed, directly or not, from one column.
+pub(super) fn column_effects(prepared: &Prepared, asset: &AssetName, column: &str) -> Vec<ColumnEdge> {
+    let readers = prepared.graph.downstream(asset);
+    walk(prepared, (asset, Some(column)), &readers, Direction::Down)
+}
+
 fn walk_columns(
     prepared: &Prepared,
     asset: &str,
     reached: &BTreeSet<AssetName>,
     direction: Direction,
 ) -> Vec<ColumnEdge> {
+    walk(prepared, (asset, None), reached, direction)
+}
+
+fn walk(
+    prepared: &Prepared,
+    (asset, column): (&str, Option<&str>),
+    reached: &BTreeSet<AssetName>,
+    direction: Direction,
+) -> Vec<ColumnEdge> {
     let all: Vec<ColumnEdge> = reached.iter().flat_map(|name| column_edges(prepared, name)).collect();
     let mut found: BTreeSet<ColumnEdge> = BTreeSet::new();
     let mut seen: BTreeSet<(String, String)> = BTreeSet::new();
-    let mut queue: VecDeque<(String, Option<String>)> = VecDeque::from([(asset.to_owned(), None)]);
+    let mut queue: VecDeque<(String, Option<String>)> = VecDeque::from([(asset.to_owned(), column.map(str::to_owned))]);
     while let Some((at, column)) = queue.pop_front() {
         for edge in &all {
             let (here, here_column, next, next_column) = match direction {

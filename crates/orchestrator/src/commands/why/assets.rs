@@ -1,17 +1,22 @@
 //! Facts about one asset: how late, how many rows, which columns moved, what changed and failed.
 
+use std::collections::BTreeSet;
+
 use arrow::array::{Array, RecordBatch};
 use arrow::compute::concat_batches;
 use baton_core::time::timestamp_from_micros;
-use baton_core::{AssetName, Definition, Event, EventKind, Kind, Pin};
+use baton_core::{AssetName, Definition, Event, EventKind, Kind, Pin, Version};
 use baton_engine::{AVAILABLE_AT, Session};
-use baton_observe::evidence::{AssetEvidence, ColumnShift, Happening};
+use baton_observe::evidence::{AssetEvidence, ColumnShift, Happening, LABEL};
 use baton_stats::drift::{Convention, Method, drift};
 use serde_json::Value;
 
 use super::Scene;
 use crate::checks::quoted;
+use crate::commands::lineage::column_effects;
 use crate::error::RunError;
+use crate::features::full_name;
+use crate::prepare::Prepared;
 use crate::sessions::session_of;
 use crate::steps::Landing;
 use crate::values::{micros_at, numbers};
@@ -49,6 +54,7 @@ impl Scene<'_> {
             }
         }
         facts.code_changes = self.code_changes(name).await?;
+        facts.online_until = self.online_until(name);
         let events =
             self.recent_events(name, &[EventKind::FileLanded, EventKind::FileRejected, EventKind::StepFailed]).await?;
         for event in &events {
@@ -129,9 +135,12 @@ impl Scene<'_> {
             return Ok(Vec::new());
         }
         let schema = now.schema();
+        let weeks = weeks_of(&before, time, middle - BASELINE * DAY);
         let compared = schema.fields().iter().filter(|field| field.name() != time).filter_map(|field| {
             let (old, new) = (before.column_by_name(field.name())?, now.column_by_name(field.name())?);
-            shift_of(field.name(), old, new)
+            let mut found = shift_of(field.name(), old, new, &weeks)?;
+            found.feeds = feeds(self.prepared, name, field.name());
+            Some(found)
         });
         Ok(compared.collect())
     }
@@ -153,6 +162,15 @@ impl Scene<'_> {
         concat_batches(&schema, &batches).map_err(RunError::rows(name))
     }
 
+    /// Until when an online view's values are right, if its table has moved on without it.
+    fn online_until(&self, name: &AssetName) -> Option<baton_core::Timestamp> {
+        let pin = self.commit.assets.get(name)?;
+        let Version::FeatureView { table, online: Some(_) } = &pin.version else { return None };
+        let Definition::FeatureView(view) = &self.prepared.project.assets.get(name)?.definition else { return None };
+        let newest = self.commit.assets.get(&view.from)?.version.table()?;
+        if newest == table { None } else { pin.known_through.map(timestamp_from_micros) }
+    }
+
     /// Commits of the two weeks before the breach that changed the asset's definition.
     async fn code_changes(&self, name: &AssetName) -> Result<Vec<Happening>, RunError> {
         let history = self.services.ledger.history(self.environment, u32::MAX).await?;
@@ -164,8 +182,13 @@ impl Scene<'_> {
                 break;
             }
             let (Some(now), Some(then)) = (newer.assets.get(name), older.assets.get(name)) else { continue };
-            if let Some(what) = definition_change(then, now) {
-                // What a rollback to the older state would do is not a change of the project.
+            // A fingerprint takes in what lies upstream: the change was made where nothing upstream changed with it.
+            let mut inputs = self.prepared.graph.inputs(name);
+            let is_inherited = inputs.any(|input| match (older.assets.get(input), newer.assets.get(input)) {
+                (Some(then), Some(now)) => definition_change(then, now).is_some(),
+                _ => false,
+            });
+            if let Some(what) = definition_change(then, now).filter(|_| !is_inherited) {
                 found.push(Happening {
                     asset: name.clone(),
                     at: newer.as_of,
@@ -198,7 +221,49 @@ fn definition_change(then: &Pin, now: &Pin) -> Option<String> {
         .then(|| format!("its definition changed: {} computed otherwise than before", columns.join(", ")))
 }
 
-fn shift_of(name: &str, old: &arrow::array::ArrayRef, new: &arrow::array::ArrayRef) -> Option<ColumnShift> {
+/// The rows of each week of the baseline: positions where its weeks are.
+fn weeks_of(rows: &RecordBatch, time: &str, from: i64) -> Vec<Vec<bool>> {
+    let Some(times) = rows.column_by_name(time) else { return Vec::new() };
+    let week = |row: usize| micros_at(times, row).map(|at| (at - from) / (WINDOW * DAY));
+    let of_row: Vec<Option<i64>> = (0..rows.num_rows()).map(week).collect();
+    (0..BASELINE / WINDOW).map(|week| of_row.iter().map(|found| *found == Some(week)).collect()).collect()
+}
+
+/// How far a column's weeks lie from the rest of the time before: the largest distance that was usual, in units of the
+/// threshold. Weather and delays differ from week to week by far more than a test's threshold.
+fn usual_distance(column: &arrow::array::ArrayRef, weeks: &[Vec<bool>]) -> f64 {
+    let part = |keep: &dyn Fn(usize) -> bool| {
+        let mask: arrow::array::BooleanArray = (0..column.len()).map(|row| Some(keep(row))).collect();
+        arrow::compute::filter(column, &mask).ok().filter(|part| part.len() >= LEAST_ROWS)
+    };
+    let distances = weeks.iter().filter_map(|week| {
+        let (rest, those) = (part(&|row| !week[row])?, part(&|row| week[row])?);
+        let found = drift(&sample(&rest), &sample(&those), Method::Auto, Convention::Evidently, None).ok()?;
+        Some(ratio(&found))
+    });
+    distances.fold(1.0, f64::max)
+}
+
+/// The features (and the label) that are computed from a column.
+fn feeds(prepared: &Prepared, asset: &AssetName, column: &str) -> Vec<String> {
+    let edges = column_effects(prepared, asset, column);
+    let named = edges.into_iter().filter_map(|edge| match prepared.project.assets.get(edge.to_asset.as_str()) {
+        Some(found) if found.kind() == Kind::FeatureView => Some(full_name(&found.name, &edge.to_column)),
+        Some(found) => match &found.definition {
+            Definition::Model(model) if model.labels.from == *edge.from_asset => Some(LABEL.to_owned()),
+            _ => None,
+        },
+        None => None,
+    });
+    named.collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+fn shift_of(
+    name: &str,
+    old: &arrow::array::ArrayRef,
+    new: &arrow::array::ArrayRef,
+    weeks: &[Vec<bool>],
+) -> Option<ColumnShift> {
     let (before, now) = (sample(old), sample(new));
     if categories(&before) > MOST_CATEGORIES || categories(&now) > MOST_CATEGORIES {
         return None;
@@ -206,7 +271,9 @@ fn shift_of(name: &str, old: &arrow::array::ArrayRef, new: &arrow::array::ArrayR
     let nulls = |column: &arrow::array::ArrayRef| column.null_count() as f64 / column.len().max(1) as f64;
     let found = drift(&before, &now, Method::Auto, Convention::Evidently, None).ok();
     let null_jump = (nulls(new) - nulls(old)).abs() / 0.1;
-    let score = found.as_ref().map_or(0.0, ratio).max(null_jump);
+    let moved = found.as_ref().map_or(0.0, ratio);
+    let moved = if moved >= 1.0 { moved / usual_distance(old, weeks) } else { moved };
+    let score = moved.max(null_jump);
     (score >= 1.0).then(|| ColumnShift {
         column: name.to_owned(),
         score,
@@ -214,13 +281,14 @@ fn shift_of(name: &str, old: &arrow::array::ArrayRef, new: &arrow::array::ArrayR
         nulls_now: nulls(new),
         mean_before: mean(old),
         mean_now: mean(new),
+        feeds: Vec::new(),
     })
 }
 
 fn categories(sample: &baton_stats::drift::Sample) -> usize {
     match sample {
         baton_stats::drift::Sample::Categorical(values) => {
-            values.iter().collect::<std::collections::BTreeSet<_>>().len()
+            values.iter().collect::<BTreeSet<_>>().len()
         }
         baton_stats::drift::Sample::Counts(counts) => counts.len(),
         baton_stats::drift::Sample::Numeric(_) => 0,

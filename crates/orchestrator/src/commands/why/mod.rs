@@ -65,7 +65,10 @@ pub async fn why(
         _ => clock,
     };
     let commit = commit_at(services, environment, newest, at).await?;
-    let onset = incident.as_ref().map_or(at, |incident| incident.opened_at);
+    // An incident's number asks how it began; an asset's name asks what is wrong with it, down to the newest alert.
+    let onset = incident.as_ref().map_or(at, |incident| {
+        if target.is_some_and(|name| name != incident.id) { incident.last_seen_at } else { incident.opened_at }
+    });
     let scene = Scene { services, prepared, environment, commit, asset, at: at.timestamp_micros(), onset };
     let causes = rank(&scene.evidence().await?);
     let runbook = runbook(prepared, &scene.asset);
