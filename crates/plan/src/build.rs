@@ -23,15 +23,17 @@ pub struct PlanInput<'a> {
     pub deliveries: &'a BTreeMap<AssetName, usize>,
 }
 
-/// Compares project and environment. Deterministic; has no effect.
+/// Compares project and environment, asset by asset, inputs before readers. Deterministic; has no effect.
+///
+/// An asset takes in data when it has deliveries, lacks time, or reads an asset that gets other rows or columns in this
+/// very plan. Models do not: they are trained when what they learn from is defined otherwise, and by their policy.
 pub fn build_plan(input: PlanInput<'_>) -> Plan {
     let mut assets: Vec<PlannedAsset> = Vec::new();
     let mut moving: BTreeSet<AssetName> = BTreeSet::new();
     for name in &input.desired.order {
         let Some(desired) = input.desired.assets.get(name) else { continue };
         let planned = plan_asset(input, name, desired, &moving);
-        let passes_data_on = !matches!(planned.change, Change::Unchanged | Change::MetadataOnly);
-        if passes_data_on {
+        if !matches!(planned.change, Change::Unchanged | Change::MetadataOnly) {
             moving.insert(name.clone());
         }
         assets.push(planned);
@@ -93,28 +95,50 @@ fn plan_asset(
 fn compare_definition(planned: &mut PlannedAsset, desired: &DesiredAsset, pin: &Pin) {
     planned.columns = column_changes(&pin.columns, &desired.columns);
     let columns = &planned.columns;
-    if pin.kind != desired.kind {
-        planned.change = Change::Breaking;
-        planned.reasons.push(format!("was a {}, becomes a {}", pin.kind, desired.kind));
-    } else if pin.fingerprint != desired.rows {
-        planned.change = Change::Breaking;
-        planned.reasons.push(match desired.kind {
-            Kind::Source | Kind::Table => "other rows: a filter, join, grouping or input differs".to_owned(),
-            Kind::Model => "what it learns from, or how, differs: it is trained again".to_owned(),
-            _ => "its definition differs".to_owned(),
-        });
-    } else if !columns.changed.is_empty() || !columns.removed.is_empty() {
-        planned.change = Change::Breaking;
-    } else if !columns.added.is_empty() {
-        planned.change = Change::Additive;
-    } else if pin.metadata.as_ref().is_some_and(|recorded| *recorded != desired.metadata) {
-        planned.change = Change::MetadataOnly;
-        planned.reasons.push("owner, description, tags or checks differ".to_owned());
+    let content = match pin {
+        pin if pin.kind != desired.kind => Some(format!("changes from {} to {}", pin.kind, desired.kind)),
+        pin if pin.fingerprint != desired.rows => Some(content_reason(desired.kind).to_owned()),
+        _ => None,
+    };
+    let has_new_metadata = pin.metadata.as_ref().is_some_and(|recorded| *recorded != desired.metadata);
+    planned.change = match () {
+        () if content.is_some() || !columns.changed.is_empty() || !columns.removed.is_empty() => Change::Breaking,
+        () if !columns.added.is_empty() => Change::Additive,
+        () if has_new_metadata => Change::MetadataOnly,
+        () => Change::Unchanged,
+    };
+    let metadata = (planned.change == Change::MetadataOnly).then(|| format!("{} differ", metadata_of(desired.kind)));
+    planned.reasons =
+        content.into_iter().chain(column_reasons(columns, desired.columns.len())).chain(metadata).collect();
+}
+
+/// Why an asset of this kind has other content than before.
+fn content_reason(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Source => "how it is read differs, so every delivery is landed again",
+        Kind::Table => "other rows: a filter, join, grouping or input differs",
+        Kind::FeatureView => "other rows: its entity, time, ttl or table differs",
+        Kind::Model => "what it learns from, or how, differs: it is trained again",
+        Kind::Endpoint | Kind::Monitor | Kind::Exposure => "its definition differs",
     }
-    let lists = [("adds", &columns.added), ("changes", &columns.changed), ("removes", &columns.removed)];
-    for (verb, names) in lists.into_iter().filter(|(_, names)| !names.is_empty()) {
-        planned.reasons.push(format!("{verb} {}", names.join(", ")));
+}
+
+/// What an asset of this kind declares that does not touch its content.
+fn metadata_of(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Source => "owner, description, tags, checks or freshness",
+        Kind::Table => "owner, description, tags, checks, grain, batch or lookback",
+        Kind::Model => "owner, description, tags, gates, slices or retrain policy",
+        Kind::FeatureView | Kind::Endpoint | Kind::Monitor | Kind::Exposure => "owner, description or tags",
     }
+}
+
+/// The columns that differ, a line for each way. When all are computed otherwise, their names would say nothing.
+fn column_reasons(columns: &ColumnChanges, n_desired: usize) -> Vec<String> {
+    let list = |verb: &str, names: &[String]| (!names.is_empty()).then(|| format!("{verb} {}", names.join(", ")));
+    let all_change = n_desired > 1 && columns.changed.len() == n_desired;
+    let changed = if all_change { Some("changes every column".to_owned()) } else { list("changes", &columns.changed) };
+    [list("adds", &columns.added), changed, list("removes", &columns.removed)].into_iter().flatten().collect()
 }
 
 fn column_changes(recorded: &BTreeMap<String, Fingerprint>, desired: &BTreeMap<String, Fingerprint>) -> ColumnChanges {

@@ -15,3 +15,6 @@ pub use desired::{Desired, DesiredAsset};
 pub use plan::{Change, ColumnChanges, Plan, PlannedAsset};
 pub use render::render_text;
 pub use stage::{Stage, run_stages, stages};
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,7 @@
 use baton_core::Kind;
 
 use crate::plan::{Change, Plan, PlannedAsset};
+use crate::stage::{Stage, stages};
 
 /// Renders `plan`; assets without change are counted only.
 pub fn render_text(plan: &Plan) -> String {
@@ -43,7 +44,8 @@ fn word(change: Change) -> &'static str {
 }
 
 fn push_asset(text: &mut String, asset: &PlannedAsset) {
-    let line = format!("  {} {:<13} {:<22} {}", sign(asset.change), asset.kind, asset.name, word(asset.change));
+    let line =
+        format!("  {} {:<13} {:<22} {}", sign(asset.change), asset.kind, asset.name.as_str(), word(asset.change));
     text.push_str(line.trim_end());
     let reasons = asset.reasons.join("; ");
     if !reasons.is_empty() && asset.change != Change::New {
@@ -61,15 +63,18 @@ fn summary(plan: &Plan) -> String {
 
 /// Says which models are trained again, or that none is.
 fn training(plan: &Plan) -> String {
-    let models: Vec<&PlannedAsset> = plan.assets.iter().filter(|asset| asset.kind == Kind::Model).collect();
-    let trained: Vec<&str> = models
+    let has_model = plan.assets.iter().any(|asset| asset.kind == Kind::Model && asset.change != Change::Removed);
+    let stages = stages(plan);
+    let trained: Vec<&str> = stages
         .iter()
-        .filter(|asset| matches!(asset.change, Change::New | Change::Breaking | Change::Additive))
-        .map(|asset| asset.name.as_str())
+        .filter_map(|stage| match stage {
+            Stage::Train { asset, .. } => Some(asset.as_str()),
+            _ => None,
+        })
         .collect();
-    match (models.is_empty(), trained.is_empty()) {
-        (true, _) => String::new(),
-        (false, true) => "  No retraining needed.\n".to_owned(),
-        (false, false) => format!("  To train: {}\n", trained.join(", ")),
+    match (has_model, trained.is_empty()) {
+        (false, _) => String::new(),
+        (true, true) => "  No retraining needed.\n".to_owned(),
+        (true, false) => format!("  To train: {}\n", trained.join(", ")),
     }
 }

@@ -3,7 +3,7 @@
 use baton_core::{AssetName, Kind};
 use serde::{Deserialize, Serialize};
 
-use crate::plan::{Change, Plan};
+use crate::plan::{Change, Plan, PlannedAsset};
 
 /// One piece of work, named by the asset it is about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,31 +88,29 @@ impl Stage {
 }
 
 /// The stages of an apply: what changed, inputs before readers, then publishing. Empty for an empty plan.
+///
+/// Publishing writes down new metadata, so most assets of which only that changed need no stage of their own.
 pub fn stages(plan: &Plan) -> Vec<Stage> {
-    let mut work: Vec<Stage> = plan
-        .assets
-        .iter()
-        .filter(|planned| planned.change != Change::Unchanged)
-        .filter_map(|planned| {
-            let asset = planned.name.clone();
-            if planned.change == Change::Removed {
-                return Some(Stage::Remove { asset });
-            }
-            match planned.kind {
-                Kind::Source => Some(Stage::Ingest { asset }),
-                Kind::Table => Some(Stage::Build { asset }),
-                Kind::FeatureView => Some(Stage::Materialize { asset }),
-                Kind::Model => Some(Stage::Train { asset, reason: planned.reasons.join("; ") }),
-                Kind::Endpoint => Some(Stage::Deploy { asset }),
-                Kind::Monitor => Some(Stage::Watch { asset }),
-                Kind::Exposure => None,
-            }
-        })
-        .collect();
-    if !plan.is_empty() {
-        work.push(Stage::Publish);
+    if plan.is_empty() {
+        return Vec::new();
     }
-    work
+    plan.assets.iter().filter_map(stage_of).chain([Stage::Publish]).collect()
+}
+
+fn stage_of(planned: &PlannedAsset) -> Option<Stage> {
+    let asset = planned.name.clone();
+    match (planned.change, planned.kind) {
+        (Change::Unchanged, _) => None,
+        (Change::Removed, _) => Some(Stage::Remove { asset }),
+        // Their metadata holds the checks, which are part of their stage.
+        (_, Kind::Source) => Some(Stage::Ingest { asset }),
+        (_, Kind::Table) => Some(Stage::Build { asset }),
+        (Change::MetadataOnly, _) | (_, Kind::Exposure) => None,
+        (_, Kind::FeatureView) => Some(Stage::Materialize { asset }),
+        (_, Kind::Model) => Some(Stage::Train { asset, reason: planned.reasons.join("; ") }),
+        (_, Kind::Endpoint) => Some(Stage::Deploy { asset }),
+        (_, Kind::Monitor) => Some(Stage::Watch { asset }),
+    }
 }
 
 /// The stages of a scheduled run over assets in topological order: data forward, rows scored, endpoints watched.
