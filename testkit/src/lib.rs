@@ -1,3 +1,4 @@
 //! Test project harness and contract suites.
 
 pub mod ledger_suite;
+pub mod online_suite;

@@ -1,0 +1,15 @@
+//! The online store on redb, held to the contract of its port.
+
+use std::sync::Arc;
+
+use baton_core::ports::OnlineStore;
+use baton_serving::RedbOnlineStore;
+use tempfile::TempDir;
+
+fn open() -> (TempDir, Arc<dyn OnlineStore>) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = RedbOnlineStore::open(folder.path().join("features.redb")).unwrap();
+    (folder, Arc::new(store))
+}
+
+baton_testkit::online_suite!(open);
