@@ -4,8 +4,13 @@
 //! compares.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "the seconds are the answer")]
 
+mod http;
+mod online;
 mod pit;
+mod plan;
+mod predict;
 mod profile;
+mod project;
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -49,6 +54,12 @@ fn run(arguments: &[String]) -> Outcome<f64> {
     match name.as_str() {
         "pit" => pit::run(&places),
         "profile" => profile::run(&places),
+        "plan" => plan::run(&places),
+        "start" => plan::start(&places),
+        "online" => online::run(&places),
+        "predict-features" => predict::by_features(&places),
+        "predict-keys" => predict::by_keys(&places),
+        "predict-bare" => predict::bare(&places),
         _ => Err(format!("there is no benchmark `{name}`").into()),
     }
 }

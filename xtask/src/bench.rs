@@ -14,17 +14,30 @@ use crate::repository::Repository;
 /// How often each contender has its turn.
 const TURNS: usize = 5;
 
-/// A benchmark: its name, the script that makes its data, and who takes part; ours comes first.
+/// When the example project is applied; `benches/src/project.rs` asks it as of then.
+const APPLIED_AT: &str = "2013-07-01";
+
+/// A benchmark: its name, what it works on, and who takes part; ours comes first.
 struct Benchmark {
     name: &'static str,
     about: &'static str,
-    data: Option<&'static str>,
+    ground: Ground,
     contenders: &'static [Contender],
+}
+
+/// What a benchmark works on.
+enum Ground {
+    /// Data that a script of `benches/peers` makes.
+    Data(&'static str),
+    /// The example project, applied.
+    Project,
+    /// What it makes itself.
+    Own,
 }
 
 /// Who takes part: a subcommand of `baton-bench`, or a script of `benches/peers`.
 enum Contender {
-    Ours(&'static str, &'static [&'static str]),
+    Ours(&'static str, &'static str),
     Peer(&'static str, &'static str),
 }
 
@@ -34,17 +47,41 @@ const BENCHMARKS: &[Benchmark] = &[
     Benchmark {
         name: "pit",
         about: "point-in-time join of 10 M labels with 10 M feature rows, from memory",
-        data: Some("pit_data.py"),
-        contenders: &[Ours("baton", &["pit"]), Peer("DuckDB ASOF join", "pit_duckdb.py")],
+        ground: Ground::Data("pit_data.py"),
+        contenders: &[Ours("baton", "pit"), Peer("DuckDB ASOF join", "pit_duckdb.py")],
     },
     Benchmark {
         name: "profile",
         about: "all column profiles of 6 M rows x 16 columns of Parquet",
-        data: Some("profile_data.py"),
+        ground: Ground::Data("profile_data.py"),
         contenders: &[
-            Ours("baton", &["profile"]),
+            Ours("baton", "profile"),
             Peer("DuckDB SUMMARIZE", "profile_duckdb.py"),
             Peer("DuckDB plain scan", "scan_duckdb.py"),
+        ],
+    },
+    Benchmark {
+        name: "plan",
+        about: "`baton plan` of the example with no change, from start to exit",
+        ground: Ground::Project,
+        contenders: &[Ours("baton", "plan"), Ours("process start alone", "start")],
+    },
+    Benchmark {
+        name: "online",
+        about: "one row of 200,000 read from the online store, in the process",
+        ground: Ground::Own,
+        contenders: &[Ours("baton", "online")],
+    },
+    Benchmark {
+        name: "predict",
+        about: "one prediction, one request at a time; ours is on disk before it is answered",
+        ground: Ground::Project,
+        contenders: &[
+            Ours("baton, by features", "predict-features"),
+            Ours("baton, by keys", "predict-keys"),
+            Peer("mlflow models serve", "predict_mlflow.py"),
+            Ours("bare call in baton", "predict-bare"),
+            Peer("bare call of xgboost", "predict_xgboost.py"),
         ],
     },
 ];
@@ -55,6 +92,7 @@ struct Stand<'a> {
     environment: Environment,
     programs: PathBuf,
     data: PathBuf,
+    project: PathBuf,
 }
 
 /// Runs the named benchmarks, or all of them.
@@ -63,6 +101,9 @@ pub(crate) fn run(repository: &Repository, names: &[String]) -> Outcome {
     let environment = Environment::of_benchmarks(repository)?;
     environment.set_up()?;
     let stand = Stand::build(repository, environment)?;
+    if wanted.iter().any(|benchmark| matches!(benchmark.ground, Ground::Project)) {
+        stand.apply_project()?;
+    }
     wanted.into_iter().try_for_each(|benchmark| stand.run(benchmark))
 }
 
@@ -86,12 +127,28 @@ impl<'a> Stand<'a> {
         let target = repository.target_folder()?;
         let data = target.join("bench-data");
         std::fs::create_dir_all(&data).map_err(|error| format!("{} cannot be made: {error}", data.display()))?;
-        Ok(Self { repository, environment, programs: target.join("release"), data })
+        let project = data.join("flights");
+        Ok(Self { repository, environment, programs: target.join("release"), data, project })
+    }
+
+    /// Writes the example project anew and applies it: what an older binary left would not do.
+    fn apply_project(&self) -> Outcome {
+        println!("applying the example project in {}", self.project.display());
+        if self.project.exists() {
+            let removed = std::fs::remove_dir_all(&self.project);
+            removed.map_err(|error| format!("{} cannot be removed: {error}", self.project.display()))?;
+        }
+        let baton = |arguments: &[&str]| {
+            let mut command = Command::new(self.programs.join("baton"));
+            process::capture(command.args(arguments).arg("--directory").arg(&self.project)).map(drop)
+        };
+        baton(&["init", "--template", "flights"])?;
+        baton(&["apply", "--env", "prod", "--yes", "--as-of", APPLIED_AT])
     }
 
     fn run(&self, benchmark: &Benchmark) -> Outcome {
         println!("\n{}: {}", benchmark.name, benchmark.about);
-        if let Some(script) = benchmark.data {
+        if let Ground::Data(script) = benchmark.ground {
             process::run(self.script(script).arg(&self.data))?;
         }
         let mut seconds = vec![Vec::new(); benchmark.contenders.len()];
@@ -106,15 +163,15 @@ impl<'a> Stand<'a> {
 
     fn turn(&self, contender: &Contender) -> Outcome<f64> {
         let mut command = match contender {
-            Ours(_, arguments) => {
+            Ours(_, name) => {
                 let mut ours = Command::new(self.programs.join("baton-bench"));
-                ours.args(*arguments).arg("--baton").arg(self.programs.join("baton"));
-                ours.arg("--project").arg(self.repository.path("examples/flights")).arg("--data").arg(&self.data);
+                ours.arg(name).arg("--baton").arg(self.programs.join("baton"));
+                ours.arg("--data").arg(&self.data).arg("--project").arg(&self.project);
                 ours
             }
             Peer(_, script) => {
                 let mut peer = self.script(script);
-                peer.arg(&self.data).arg(self.environment.program(""));
+                peer.arg(&self.data).arg(&self.project);
                 peer
             }
         };
@@ -131,15 +188,14 @@ impl<'a> Stand<'a> {
 }
 
 fn print_table(benchmark: &Benchmark, seconds: &mut [Vec<f64>]) {
-    println!("  {:<24}{:>12}{:>12}{:>16}", "", "least", "median", "ours / theirs");
+    println!("  {:<24}{:>12}{:>12}{:>16}", "", "least", "median", "first / this");
     seconds.iter_mut().for_each(|seconds| seconds.sort_by(f64::total_cmp));
     let median = |seconds: &[f64]| seconds.get(seconds.len() / 2).copied().unwrap_or(f64::NAN);
     let ours = seconds.first().map_or(f64::NAN, |seconds| median(seconds));
-    for (contender, seconds) in benchmark.contenders.iter().zip(seconds.iter()) {
+    for (place, (contender, seconds)) in benchmark.contenders.iter().zip(seconds.iter()).enumerate() {
         let (Ours(name, _) | Peer(name, _)) = contender;
         let least = seconds.first().copied().unwrap_or(f64::NAN);
-        let ratio =
-            if matches!(contender, Ours(..)) { String::new() } else { format!("{:.2}", ours / median(seconds)) };
+        let ratio = if place == 0 { String::new() } else { format!("{:.2}", ours / median(seconds)) };
         println!("  {name:<24}{:>12}{:>12}{ratio:>16}", shown(least), shown(median(seconds)));
     }
 }
@@ -160,7 +216,7 @@ mod tests {
     #[test]
     fn an_unknown_benchmark_is_refused_with_the_known_ones() {
         let Err(Failure::Message(message)) = find("pits") else { panic!("it was found") };
-        assert_eq!(message, "there is no benchmark `pits`, only pit, profile");
+        assert_eq!(message, "there is no benchmark `pits`, only pit, profile, plan, online, predict");
     }
 
     #[test]
@@ -172,13 +228,21 @@ mod tests {
     fn every_script_exists() {
         let peers = Repository::here().path("benches/peers");
         for benchmark in BENCHMARKS {
-            let scripts = benchmark.contenders.iter().filter_map(|contender| match contender {
-                Peer(_, script) => Some(*script),
-                Ours(..) => None,
+            let mut scripts: Vec<_> = benchmark.contenders.iter().filter_map(script_of).collect();
+            scripts.extend(match benchmark.ground {
+                Ground::Data(script) => Some(script),
+                Ground::Project | Ground::Own => None,
             });
-            for script in scripts.chain(benchmark.data) {
+            for script in scripts {
                 assert!(peers.join(script).is_file(), "{script} is missing");
             }
+        }
+    }
+
+    fn script_of(contender: &Contender) -> Option<&'static str> {
+        match contender {
+            Peer(_, script) => Some(script),
+            Ours(..) => None,
         }
     }
 }

@@ -39,11 +39,6 @@ impl Environment {
         self.folder.join("bin/python")
     }
 
-    /// A program that one of its packages installed.
-    pub(crate) fn program(&self, name: &str) -> PathBuf {
-        self.folder.join("bin").join(name)
-    }
-
     /// The library of ONNX Runtime.
     pub(crate) fn onnxruntime(&self) -> Outcome<String> {
         let found = process::capture(Command::new(self.python()).args(["-c", FIND_ONNXRUNTIME]));
