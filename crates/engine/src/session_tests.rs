@@ -116,6 +116,17 @@ fn files_whose_range_rules_out_the_filter_are_not_opened() {
 }
 
 #[test]
+fn a_filter_that_rules_out_every_file_finds_no_rows() {
+    let folder = tempfile::tempdir().unwrap();
+    let session = session(folder.path(), None);
+    assert_eq!(numbers(&session, "select count(*) from sales where id > 1000000000"), [0]);
+    let grouped =
+        "select count(*) from (select distinct id from sales where id > 1000000000) s join sales o on o.id = s.id";
+    assert_eq!(numbers(&session, grouped), [0]);
+    assert_eq!(numbers(&session, "select max(id) from sales where id > 1000000000 group by id"), Vec::<i64>::new());
+}
+
+#[test]
 fn under_a_clock_later_rows_do_not_exist_and_now_is_the_clock() {
     let folder = tempfile::tempdir().unwrap();
     let session = session(folder.path(), Some(35));

@@ -1,5 +1,6 @@
 //! Reads a table version: a plain Parquet scan over the snapshot's file list, in the list's order, with the
-//! statistics of the log. Files whose statistics rule out the filters are not opened.
+//! statistics of the log. Files whose statistics rule out the filters, or what follows from them for a time column, are
+//! not opened.
 
 use std::sync::Arc;
 
@@ -9,7 +10,9 @@ use async_trait::async_trait;
 use datafusion::catalog::Session;
 use datafusion::common::pruning::PrunableStatistics;
 use datafusion::common::stats::Precision;
-use datafusion::common::{ColumnStatistics, DFSchema, DataFusionError, Result, ScalarValue, Statistics};
+use datafusion::common::{
+    ColumnStatistics, DFSchema, DataFusionError, Result, ScalarValue, Statistics, project_schema,
+};
 use datafusion::config::TableParquetOptions;
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
@@ -22,7 +25,9 @@ use datafusion::object_store::path::Path;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
 use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::empty::EmptyExec;
 
+use super::implied::implied_filters;
 use super::{ColumnRange, DataFile, TableFiles, scalar};
 
 /// The files of a table version as a table.
@@ -105,10 +110,15 @@ impl TableProvider for FilesTable {
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let table_schema = DFSchema::try_from(SchemaRef::clone(&self.schema))?;
-        let predicate = conjunction(filters.to_vec())
+        let implied = implied_filters(filters, &table_schema);
+        let predicate = conjunction(filters.iter().cloned().chain(implied))
             .map(|filter| state.create_physical_expr(filter, &table_schema))
             .transpose()?;
         let matching = self.matching_files(predicate.as_ref());
+        if matching.is_empty() {
+            // A scan without any file group has no partition, which operators above cannot do with.
+            return Ok(Arc::new(EmptyExec::new(project_schema(&self.schema, projection)?)));
+        }
         let statistics = total(&matching, &self.schema);
         let files = matching.into_iter().map(partitioned_file).collect::<Result<Vec<_>>>()?;
         let groups = FileGroup::new(files).split_files(state.config().target_partitions());
