@@ -5,6 +5,7 @@
 //! when nothing remains, the model or the world changed, or the evidence does not decide.
 
 mod classes;
+mod labels;
 
 use baton_core::incident::{Cause, CauseClass};
 
@@ -17,6 +18,7 @@ const LEAST_SCORE: f64 = 0.2;
 pub fn rank(evidence: &Evidence) -> Vec<Cause> {
     let mut candidates = classes::candidates(evidence);
     candidates.retain(|cause| cause.score >= LEAST_SCORE && precedes(cause, evidence));
+    let candidates = labels::trace_to_source(candidates, evidence);
     let mut causes = explain_away(candidates, evidence);
     causes.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.class.cmp(&b.class)).then(a.asset.cmp(&b.asset)));
     if causes.is_empty() {

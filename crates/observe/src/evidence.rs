@@ -64,6 +64,9 @@ pub struct AssetEvidence {
     pub failures: Vec<Happening>,
     /// Columns that are distributed otherwise than before.
     pub shifts: Vec<ColumnShift>,
+    /// For an online view that does not hold what its table holds: until when its values are right.
+    #[serde(default)]
+    pub online_until: Option<Timestamp>,
 }
 
 /// A column whose values changed.
@@ -71,7 +74,8 @@ pub struct AssetEvidence {
 pub struct ColumnShift {
     /// The column.
     pub column: String,
-    /// Distance between before and now, in units of its threshold: 1 is on the line.
+    /// Distance between before and now, in units of its threshold or, if that is more, of the distance that lay between
+    /// the weeks before: 1 is on the line.
     pub score: f64,
     /// Share of nulls before, 0 to 1.
     pub nulls_before: f64,
@@ -81,12 +85,18 @@ pub struct ColumnShift {
     pub mean_before: Option<f64>,
     /// Mean now.
     pub mean_now: Option<f64>,
+    /// What is computed from its values: features as `view__feature`, and the label as [`LABEL`].
+    #[serde(default)]
+    pub feeds: Vec<String>,
 }
+
+/// The label among what a column feeds.
+pub const LABEL: &str = "label";
 
 /// A feature that is distributed otherwise than in training.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FeatureShift {
-    /// `view.column`.
+    /// `view__column`.
     pub feature: String,
     /// The asset the feature view reads.
     pub from: AssetName,

@@ -14,7 +14,8 @@ pub(super) fn candidates(evidence: &Evidence) -> Vec<Cause> {
         found.extend(volume_drop(asset, facts));
         found.extend(happened(asset, facts, &facts.schema_changes, CauseClass::SchemaChange, 0.9));
         found.extend(happened(asset, facts, &facts.code_changes, CauseClass::BrokenTransform, 0.8));
-        found.extend(happened(asset, facts, &facts.failures, CauseClass::BrokenTransform, 0.85));
+        found.extend(failed(asset, facts));
+        found.extend(stale_online(asset, facts, evidence));
         found.extend(facts.shifts.iter().filter_map(|shift| column_shift(asset, facts, shift, evidence)));
     }
     found.extend(missing_labels(evidence));
@@ -163,6 +164,32 @@ fn happened(
     Some(found)
 }
 
+/// A step failed. Where it brings features online, what is wrong is their age; elsewhere it is the transform.
+fn failed(asset: &AssetName, facts: &AssetEvidence) -> Option<Cause> {
+    let class = match facts.kind {
+        Some(Kind::FeatureView) => CauseClass::StaleFeatures,
+        _ => CauseClass::BrokenTransform,
+    };
+    let mut found = happened(asset, facts, &facts.failures, class, 0.85)?;
+    // The first failure is when it began; the later ones are the same.
+    found.since = facts.failures.iter().map(|happening| happening.at).min();
+    if class == CauseClass::StaleFeatures {
+        found.action = format!("mend what the failure names, then `baton run` brings {asset} online again");
+    }
+    Some(found)
+}
+
+/// An online view was left behind by its table, and no failure says so already.
+fn stale_online(asset: &AssetName, facts: &AssetEvidence, evidence: &Evidence) -> Option<Cause> {
+    let until = facts.online_until.filter(|_| facts.failures.is_empty())?;
+    let age = evidence.onset.map_or(0, |onset| (onset - until).num_seconds()).max(0);
+    let summary = format!("online values of {asset} are {} old, its table has newer ones", readable(age));
+    let mut found = cause(CauseClass::StaleFeatures, asset, facts, 0.8, summary);
+    found.since = Some(until);
+    found.action = format!("bring {asset} online with `baton run`");
+    Some(found)
+}
+
 /// A column moved at its source, judged by how far, and by how much the model listens to it.
 fn column_shift(asset: &AssetName, facts: &AssetEvidence, shift: &ColumnShift, evidence: &Evidence) -> Option<Cause> {
     if shift.score < 1.0 {
@@ -171,16 +198,18 @@ fn column_shift(asset: &AssetName, facts: &AssetEvidence, shift: &ColumnShift, e
     let importance: f64 = evidence
         .features
         .iter()
-        .filter(|feature| feature.column == shift.column && feature.from == *asset)
+        .filter(|feature| shift.feeds.contains(&feature.feature))
         .map(|feature| feature.importance)
         .sum();
+    // What reaches neither a feature nor the label cannot have moved the predictions.
+    let relevance = if evidence.features.is_empty() || !shift.feeds.is_empty() { 1.0 } else { 0.5 };
     // Twice the threshold is common over seasons; five times and more is a break.
     let strength = 1.0 - 1.0 / (shift.score / 2.0).max(1.0);
     let mut found = cause(
         CauseClass::ColumnShift,
         asset,
         facts,
-        0.75 * strength + 0.25 * importance.min(1.0) * strength,
+        relevance * strength * (0.75 + 0.25 * importance.min(1.0)),
         format!(
             "{asset}.{} is distributed otherwise than before ({:.1} times the threshold)",
             shift.column, shift.score
@@ -197,6 +226,9 @@ fn column_shift(asset: &AssetName, facts: &AssetEvidence, shift: &ColumnShift, e
             shift.nulls_before * 100.0,
             shift.nulls_now * 100.0
         ));
+    }
+    if !shift.feeds.is_empty() {
+        found.evidence.push(format!("{} is computed from it", shift.feeds.join(", ")));
     }
     found.action = format!("ask the owner of {asset} what changed in {}", shift.column);
     Some(found)

@@ -64,6 +64,7 @@ fn shift(column: &str, score: f64) -> ColumnShift {
         nulls_now: 0.0,
         mean_before: Some(1.0),
         mean_now: Some(9.0),
+        feeds: Vec::new(),
     }
 }
 
@@ -164,4 +165,71 @@ fn seasonal_shifts_below_two_thresholds_are_not_called_a_cause() {
     let mut evidence = healthy();
     facts(&mut evidence, "weather").shifts = vec![shift("temp", 1.8)];
     assert_eq!(first(&evidence).class, CauseClass::ModelDrift);
+}
+
+/// arrivals -> outcomes (labels) -> carriers, and departures -> congestion; carriers and congestion feed the monitor.
+fn without_labels(late: &str) -> Evidence {
+    let mut evidence = healthy();
+    let source = evidence.assets[&name("departures")].clone();
+    evidence.assets.insert(name("arrivals"), source);
+    facts(&mut evidence, late).lag = Some(6 * 86_400);
+    facts(&mut evidence, late).newest_row_at = Some(day(94));
+    let of = |names: &[&str]| -> BTreeSet<AssetName> { names.iter().map(|text| name(text)).collect() };
+    evidence.upstream = BTreeMap::from([
+        (name("outcomes"), of(&["arrivals", "departures"])),
+        (name("carriers"), of(&["outcomes", "arrivals", "departures"])),
+        (name("congestion"), of(&["departures"])),
+        (name("monitor"), of(&["carriers", "outcomes", "arrivals", "departures", "congestion", "weather"])),
+    ]);
+    evidence.labels = Some(LabelEvidence { from: name("outcomes"), expected: 900, found: 90, usual_share: 0.97 });
+    evidence
+}
+
+#[test]
+fn labels_that_stop_are_traced_to_the_source_that_feeds_them_alone() {
+    let causes = rank(&without_labels("arrivals"));
+    assert_eq!((causes[0].class, causes[0].asset.as_str()), (CauseClass::MissingLabels, "arrivals"));
+    assert_eq!(causes[0].since, Some(day(94)));
+    assert!(causes.iter().all(|cause| cause.class != CauseClass::LateData), "the same fact twice: {causes:?}");
+}
+
+#[test]
+fn a_late_source_of_labels_and_features_is_late_data() {
+    let cause = first(&without_labels("departures"));
+    assert_eq!((cause.class, cause.asset.as_str()), (CauseClass::LateData, "departures"));
+}
+
+#[test]
+fn a_view_that_cannot_be_brought_online_is_stale_not_broken() {
+    let mut evidence = healthy();
+    let view = AssetEvidence { kind: Some(Kind::FeatureView), ..AssetEvidence::default() };
+    evidence.assets.insert(name("congestion_now"), view);
+    facts(&mut evidence, "congestion_now").failures = vec![happening("congestion_now", day(99), "disk full")];
+    assert_eq!(first(&evidence).class, CauseClass::StaleFeatures);
+
+    facts(&mut evidence, "congestion_now").failures = Vec::new();
+    facts(&mut evidence, "congestion_now").online_until = Some(day(97));
+    let cause = first(&evidence);
+    assert_eq!((cause.class, cause.since), (CauseClass::StaleFeatures, Some(day(97))));
+    assert!(cause.summary.contains("3d"), "{}", cause.summary);
+}
+
+#[test]
+fn of_two_shifted_columns_the_one_that_feeds_the_model_comes_first() {
+    let mut evidence = healthy();
+    let feature = FeatureShift {
+        feature: "now__delay".to_owned(),
+        from: name("congestion"),
+        column: "delay".to_owned(),
+        score: 4.0,
+        importance: 0.4,
+        nulls_before: 0.0,
+        nulls_now: 0.0,
+    };
+    evidence.features = vec![feature];
+    facts(&mut evidence, "weather").shifts = vec![shift("humid", 9.0)];
+    let fed = ColumnShift { feeds: vec!["now__delay".to_owned()], ..shift("dep_delay", 8.0) };
+    facts(&mut evidence, "departures").shifts = vec![fed];
+    let cause = first(&evidence);
+    assert_eq!((cause.class, cause.asset.as_str()), (CauseClass::ColumnShift, "departures"));
 }
