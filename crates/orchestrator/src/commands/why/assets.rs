@@ -250,7 +250,7 @@ fn feeds(prepared: &Prepared, asset: &AssetName, column: &str) -> Vec<String> {
     let named = edges.into_iter().filter_map(|edge| match prepared.project.assets.get(edge.to_asset.as_str()) {
         Some(found) if found.kind() == Kind::FeatureView => Some(full_name(&found.name, &edge.to_column)),
         Some(found) => match &found.definition {
-            Definition::Model(model) if model.labels.from == *edge.from_asset => Some(LABEL.to_owned()),
+            Definition::Model(model) if model.labels.from.as_str() == edge.from_asset => Some(LABEL.to_owned()),
             _ => None,
         },
         None => None,
@@ -287,9 +287,7 @@ fn shift_of(
 
 fn categories(sample: &baton_stats::drift::Sample) -> usize {
     match sample {
-        baton_stats::drift::Sample::Categorical(values) => {
-            values.iter().collect::<BTreeSet<_>>().len()
-        }
+        baton_stats::drift::Sample::Categorical(values) => values.iter().collect::<BTreeSet<_>>().len(),
         baton_stats::drift::Sample::Counts(counts) => counts.len(),
         baton_stats::drift::Sample::Numeric(_) => 0,
     }
