@@ -1,11 +1,14 @@
 //! Bringing a feature view's latest values to the online store: what became known since the last time, in one write.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
 use arrow::array::{ArrayRef, RecordBatch};
 use baton_core::asset::FeatureView;
 use baton_core::ports::OnlineRow;
 use baton_core::scalar::{Scalar, entity_key};
 use baton_core::{AssetName, Fingerprint, Kind, Pin, TableVersion, Timestamp, Version, failpoint};
-use baton_engine::AVAILABLE_AT;
+use baton_engine::{AVAILABLE_AT, DataFile, SessionInput, TableFiles, TableInput};
 use futures::TryStreamExt as _;
 use serde_json::json;
 
@@ -14,7 +17,6 @@ use crate::checks::quoted;
 use crate::error::RunError;
 use crate::execution::{Execution, StepOutcome};
 use crate::services::Services;
-use crate::sessions::session;
 use crate::values::{micros_at, scalar_at};
 
 impl Execution<'_> {
@@ -40,6 +42,8 @@ impl Execution<'_> {
         let since = previous.as_ref().filter(|_| same_place).and_then(|pin| pin.known_through);
         let mut written = 0;
         if let Some(namespace) = &namespace {
+            let before = previous.as_ref().filter(|_| same_place).and_then(|pin| pin.version.table());
+            let since = since.zip(before);
             let reading = OnlineRead { view, table: &table, since, as_of: self.as_of };
             written = bring_online(self.services, asset, &reading, namespace).await?;
         }
@@ -74,8 +78,9 @@ fn online_of(pin: &Pin) -> Option<&str> {
 struct OnlineRead<'a> {
     view: &'a FeatureView,
     table: &'a TableVersion,
-    /// The clock of the last time, in microseconds; rows that were known by then are there already.
-    since: Option<i64>,
+    /// The clock of the last time, in microseconds, and the table version of then: rows of its files that were known
+    /// by then are there already.
+    since: Option<(i64, &'a TableVersion)>,
     as_of: Timestamp,
 }
 
@@ -98,12 +103,40 @@ async fn bring_online(
     reading: &OnlineRead<'_>,
     namespace: &str,
 ) -> Result<u64, RunError> {
+    let mut written = 0;
+    for (files, since) in parts_to_read(services, reading).await? {
+        written += bring_files(services, asset, reading, (files, since), namespace).await?;
+    }
+    Ok(written)
+}
+
+/// Files that were there the last time, of which only what became known or due since is read, and new files, which are
+/// read whole: a table can be built long after its rows were known.
+async fn parts_to_read(
+    services: &Services,
+    reading: &OnlineRead<'_>,
+) -> Result<Vec<(TableFiles, Option<i64>)>, RunError> {
+    let all = TableFiles::from(services.lake.snapshot(reading.table).await?.as_ref());
+    let Some((since, before)) = reading.since else { return Ok(vec![(all, None)]) };
+    let before = services.lake.snapshot(before).await?;
+    let there: BTreeSet<&Path> = before.files().iter().map(|file| file.path.as_path()).collect();
+    let (old, new) = all.files.into_iter().partition(|file| there.contains(file.path.as_path()));
+    let part = |files: Vec<DataFile>| TableFiles { schema: all.schema.clone(), files };
+    Ok(vec![(part(old), Some(since)), (part(new), None)])
+}
+
+async fn bring_files(
+    services: &Services,
+    asset: &AssetName,
+    reading: &OnlineRead<'_>,
+    (files, since): (TableFiles, Option<i64>),
+    namespace: &str,
+) -> Result<u64, RunError> {
     let view = reading.view;
-    let tables = [(view.from.to_string(), reading.table.clone())];
-    let session = session(services, tables, Some(reading.as_of)).await?;
-    let schema = services.lake.snapshot(reading.table).await?.schema().clone();
-    let features = feature_columns(view, &schema);
-    let mut stream = session.query_stream(&latest_query(reading, &features)).await?;
+    let features = feature_columns(view, &files.schema);
+    let tables = BTreeMap::from([(view.from.to_string(), TableInput::Files(files))]);
+    let session = services.engine.session(SessionInput { tables, as_of: Some(reading.as_of) })?;
+    let mut stream = session.query_stream(&latest_query(reading, since, &features)).await?;
     let mut written = 0;
     while let Some(batch) = stream.try_next().await? {
         let rows = online_rows(&batch, view.entity.len(), features.len());
@@ -113,8 +146,8 @@ async fn bring_online(
     Ok(written)
 }
 
-/// The rows that became known or due since the last time: keys, event time, known time, features.
-fn latest_query(reading: &OnlineRead<'_>, features: &[String]) -> String {
+/// Rows that are known and due: keys, event time, known time, features. With `since`, only those that were not then.
+fn latest_query(reading: &OnlineRead<'_>, since: Option<i64>, features: &[String]) -> String {
     let view = reading.view;
     let time = quoted(&view.time);
     let columns: Vec<String> = view
@@ -126,7 +159,7 @@ fn latest_query(reading: &OnlineRead<'_>, features: &[String]) -> String {
         .chain(features.iter().map(|name| quoted(name)))
         .collect();
     let clock = format!("to_timestamp_micros({})", reading.as_of.timestamp_micros());
-    let newer = match reading.since {
+    let newer = match since {
         Some(since) => {
             format!(" and ({AVAILABLE_AT} > to_timestamp_micros({since}) or {time} > to_timestamp_micros({since}))")
         }
