@@ -7,6 +7,7 @@ select
     dest,
     route,
     scheduled_at,
+    arrived_at + interval '1 hour' as known_at, -- as the source arrivals declares
     dep_delay,
     arr_delay,
     arr_delay > 15 as is_late
