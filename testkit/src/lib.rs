@@ -2,3 +2,4 @@
 
 pub mod ledger_suite;
 pub mod online_suite;
+pub mod project;

@@ -1,1 +1,33 @@
-fn main() {}
+//! The binary `baton`: arguments in, one command out.
+//!
+//! Parsing comes first and builds nothing, so that `--version` and `--help` answer at once. [`wire`] is the only place
+//! that picks concrete parts, [`settings`] the only one that reads the process environment.
+
+mod args;
+mod commands;
+mod context;
+mod demo;
+mod deploy;
+mod error;
+mod exit;
+mod git;
+mod init;
+mod instant;
+mod load;
+mod output;
+mod progress;
+mod project;
+mod render;
+mod settings;
+mod wire;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    let arguments = args::Arguments::parse();
+    let settings = settings::Settings::read();
+    settings.arm_failpoint();
+    exit::guard(|| commands::dispatch(context::Context::new(arguments.global, settings)?, arguments.command))
+}

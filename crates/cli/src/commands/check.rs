@@ -1,0 +1,33 @@
+//! `baton check`: every mistake in the project at once; changes nothing.
+
+use baton_diagnostics::{has_errors, to_json};
+
+use super::end_at_interrupt;
+use crate::context::Context;
+use crate::error::CliError;
+use crate::exit::Outcome;
+use crate::output;
+use crate::project::Workspace;
+use crate::wire::Access;
+
+/// Reads and resolves the project; diagnostics are the answer in JSON, and go to standard error as text.
+pub(super) async fn check(context: &Context) -> Result<Outcome, CliError> {
+    end_at_interrupt();
+    let workspace = Workspace::open(context, Access::Read).await?;
+    let (_, diagnostics) = workspace.examine(workspace.as_of()).await?;
+    let rendered = workspace.project.render(&diagnostics, output::stderr_has_color());
+    if context.is_json() {
+        output::print_json(&to_json(&diagnostics))?;
+    }
+    if has_errors(&diagnostics) {
+        return Err(CliError::Project { rendered: if context.is_json() { String::new() } else { rendered } });
+    }
+    if !context.is_json() {
+        if !diagnostics.is_empty() {
+            output::say(rendered.trim_end());
+        }
+        let count = workspace.project.assets.len();
+        output::print(&format!("{}: {count} assets, no errors\n", workspace.project.name))?;
+    }
+    Ok(Outcome::Fine)
+}

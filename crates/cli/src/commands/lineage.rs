@@ -1,0 +1,29 @@
+//! `baton lineage`: what an asset is made from, or what it feeds.
+
+use baton_orchestrator::Direction;
+
+use super::end_at_interrupt;
+use crate::args::LineageArguments;
+use crate::context::Context;
+use crate::error::CliError;
+use crate::exit::Outcome;
+use crate::project::Workspace;
+use crate::wire::Access;
+use crate::{output, render};
+
+/// Follows reads between assets, and between columns.
+pub(super) async fn lineage(context: &Context, arguments: &LineageArguments) -> Result<Outcome, CliError> {
+    end_at_interrupt();
+    let workspace = Workspace::open(context, Access::Read).await?;
+    workspace.need_asset(&arguments.asset)?;
+    let prepared = workspace.prepare(workspace.viewed_at().await?).await?;
+    let direction = if arguments.down { Direction::Down } else { Direction::Up };
+    let report =
+        baton_orchestrator::lineage(&prepared, &workspace.environment, &arguments.asset, arguments.columns, direction)?;
+    if context.is_json() {
+        output::print_json(&report)?;
+    } else {
+        output::print(&render::lineage(&report, &prepared.project.assets, direction))?;
+    }
+    Ok(Outcome::Fine)
+}

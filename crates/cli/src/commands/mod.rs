@@ -1,0 +1,137 @@
+//! One file a command. What needs no threads runs without them, so that small commands start at once.
+
+mod apply;
+mod check;
+mod completions;
+mod demo;
+mod doctor;
+mod init;
+mod lineage;
+mod log;
+mod ls;
+mod plan;
+mod predict;
+mod query;
+mod replay;
+mod rollback;
+mod run;
+mod serve;
+mod show;
+mod status;
+mod trace;
+mod why;
+
+use std::io::{BufRead as _, IsTerminal as _};
+
+use tracing_subscriber::EnvFilter;
+
+use crate::args::Command;
+use crate::context::Context;
+use crate::error::CliError;
+use crate::exit::{INTERRUPTED, Outcome};
+use crate::output;
+use crate::project::Workspace;
+
+/// Stack of a worker thread: planning deeply nested SQL recurses.
+const STACK: usize = 8 << 20;
+
+/// Runs one command.
+///
+/// # Errors
+/// Whatever ended the command.
+pub(crate) fn dispatch(context: Context, command: Command) -> Result<Outcome, CliError> {
+    start_log(&context);
+    match command {
+        Command::Init(arguments) => init::init(&context, &arguments),
+        Command::Completions(arguments) => completions::completions(&arguments),
+        command => in_runtime(dispatch_async(&context, command)),
+    }
+}
+
+async fn dispatch_async(context: &Context, command: Command) -> Result<Outcome, CliError> {
+    match command {
+        Command::Check => check::check(context).await,
+        Command::Plan(arguments) => plan::plan(context, &arguments).await,
+        Command::Apply(arguments) => apply::apply(context, &arguments).await,
+        Command::Run => run::run(context).await,
+        Command::Replay(arguments) => replay::replay(context, &arguments).await,
+        Command::Serve(arguments) => serve::serve(context, &arguments).await,
+        Command::Query(arguments) => query::query(context, &arguments).await,
+        Command::Ls(arguments) => ls::ls(context, &arguments).await,
+        Command::Show(arguments) => show::show(context, &arguments).await,
+        Command::Lineage(arguments) => lineage::lineage(context, &arguments).await,
+        Command::Predict(arguments) => predict::predict(context, &arguments).await,
+        Command::Trace(arguments) => trace::trace(context, &arguments).await,
+        Command::Why(arguments) => why::why(context, &arguments).await,
+        Command::Status => status::status(context).await,
+        Command::Log(arguments) => log::log(context, &arguments).await,
+        Command::Rollback(arguments) => rollback::rollback(context, &arguments).await,
+        Command::Demo(arguments) => demo::demo(context, &arguments).await,
+        Command::Doctor => doctor::doctor(context).await,
+        Command::Init(_) | Command::Completions(_) => Ok(Outcome::Fine),
+    }
+}
+
+/// Runs a command on worker threads; Ctrl-C ends the process at once, which is safe at any instant.
+fn in_runtime(command: impl Future<Output = Result<Outcome, CliError>>) -> Result<Outcome, CliError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_stack_size(STACK)
+        .build()
+        .map_err(CliError::Start)?;
+    let outcome = runtime.block_on(command);
+    runtime.shutdown_background();
+    outcome
+}
+
+/// Ends the process at Ctrl-C. Commands that must end in order (`serve`) do not call it.
+fn end_at_interrupt() {
+    tokio::spawn(async {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            output::say("\ninterrupted; what was finished is kept, the same command goes on from there");
+            std::process::exit(INTERRUPTED);
+        }
+    });
+}
+
+/// Logs of the parts below, on standard error, when asked for.
+fn start_log(context: &Context) {
+    let filter = match (&context.settings.log, context.verbose) {
+        (Some(filter), _) => filter.clone(),
+        (None, 0 | 1) => return,
+        (None, 2) => "info,sqlx=warn".to_owned(),
+        (None, _) => "debug,sqlx=warn".to_owned(),
+    };
+    let builder = tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(output::stderr_has_color());
+    // A filter that is no filter, or a second start, leaves the log off; the command goes on.
+    let _log_is_optional = builder.with_env_filter(EnvFilter::new(filter)).try_init();
+}
+
+/// Asks before a protected environment moves; elsewhere, and with `--yes`, there is nothing to ask.
+///
+/// # Errors
+/// [`CliError::Unconfirmed`] without a terminal, [`CliError::Declined`] when the answer is not yes.
+fn confirm(workspace: &Workspace, yes: bool, question: &str) -> Result<(), CliError> {
+    if yes || !workspace.is_protected() {
+        return Ok(());
+    }
+    if !std::io::stdin().is_terminal() {
+        return Err(CliError::Unconfirmed { environment: workspace.environment.clone() });
+    }
+    output::say(&format!("{question} Environment `{}` is protected. Type yes to go on:", workspace.environment));
+    let mut answer = String::new();
+    let read = std::io::stdin().lock().read_line(&mut answer);
+    read.map_err(CliError::file("read", "standard input"))?;
+    if answer.trim() == "yes" { Ok(()) } else { Err(CliError::Declined) }
+}
+
+/// The text of an argument where `-` stands for standard input.
+///
+/// # Errors
+/// [`CliError::File`] when standard input is no text.
+fn text_or_stdin(argument: &str) -> Result<String, CliError> {
+    if argument != "-" {
+        return Ok(argument.to_owned());
+    }
+    std::io::read_to_string(std::io::stdin()).map_err(CliError::file("read", "standard input"))
+}

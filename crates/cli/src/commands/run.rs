@@ -1,0 +1,41 @@
+//! `baton run`: what a schedule does at one instant: take in data, score, watch.
+
+use baton_orchestrator::RunReport;
+
+use super::end_at_interrupt;
+use crate::context::Context;
+use crate::error::CliError;
+use crate::exit::Outcome;
+use crate::project::Workspace;
+use crate::wire::Access;
+use crate::{output, render};
+
+/// Brings the environment's data up to the clock.
+pub(super) async fn run(context: &Context) -> Result<Outcome, CliError> {
+    end_at_interrupt();
+    let workspace = Workspace::open(context, Access::Write).await?;
+    let _guard = workspace.lock("baton run")?;
+    let as_of = workspace.as_of();
+    let prepared = workspace.prepare(as_of).await?;
+    let report = baton_orchestrator::run(workspace.services(), &prepared, &workspace.environment, as_of).await?;
+    finish(context, &report)
+}
+
+/// Prints what a run did; failed steps make the command fail.
+///
+/// # Errors
+/// [`CliError::StepsFailed`].
+pub(super) fn finish(context: &Context, report: &RunReport) -> Result<Outcome, CliError> {
+    if context.is_json() {
+        output::print_json(report)?;
+    } else {
+        output::print(&render::run(report, context.verbose > 0))?;
+    }
+    match report.failures().count() {
+        0 => Ok(Outcome::Fine),
+        failed => {
+            let environment = report.environment.clone();
+            Err(CliError::StepsFailed { failed, total: report.steps.len(), environment })
+        }
+    }
+}

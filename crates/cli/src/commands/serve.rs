@@ -1,0 +1,93 @@
+//! `baton serve`: endpoints over HTTP, until Ctrl-C or SIGTERM.
+
+use std::io;
+use std::sync::Arc;
+
+use baton_core::Clock;
+use baton_core::time::FixedClock;
+use baton_serving::PredictionService;
+use tokio::net::TcpListener;
+
+use crate::args::ServeArguments;
+use crate::context::Context;
+use crate::error::CliError;
+use crate::exit::Outcome;
+use crate::project::Workspace;
+use crate::wire::{self, Access};
+use crate::{deploy, instant, output};
+
+/// Serves every endpoint that the environment has deployed.
+pub(super) async fn serve(context: &Context, arguments: &ServeArguments) -> Result<Outcome, CliError> {
+    let workspace = Workspace::open(context, Access::Write).await?;
+    let prepared = workspace.prepare(workspace.viewed_at().await?).await?;
+    let router = Arc::new(deploy::router(&workspace, &prepared).await?);
+    let settings = &workspace.project.settings;
+    let bind = arguments.bind.as_deref().unwrap_or(&settings.bind);
+    let listener = listen(bind, arguments.port.unwrap_or(settings.port)).await?;
+    let log = Arc::new(wire::prediction_log(workspace.services())?);
+    let service = Arc::new(PredictionService::new(Arc::clone(&router), log)?);
+    announce(context, &workspace, &router, &listener).await?;
+    let clock: Arc<dyn Clock> = match context.as_of {
+        Some(at) => Arc::new(FixedClock(at)),
+        None => Arc::clone(&workspace.services().clock),
+    };
+    baton_server::serve(listener, service, clock, stop_signal()).await.map_err(CliError::Output)?;
+    if !context.quiet {
+        output::say("stopped");
+    }
+    Ok(Outcome::Fine)
+}
+
+async fn listen(bind: &str, port: u16) -> Result<TcpListener, CliError> {
+    TcpListener::bind((bind, port)).await.map_err(|error| match error.kind() {
+        io::ErrorKind::AddrInUse => CliError::PortInUse { bind: bind.to_owned(), port },
+        _ => CliError::Listen { bind: bind.to_owned(), port, reason: error.to_string() },
+    })
+}
+
+/// Says where it listens and what it serves; on standard output, because a script may wait for it.
+async fn announce(
+    context: &Context,
+    workspace: &Workspace,
+    router: &baton_serving::EndpointRouter,
+    listener: &TcpListener,
+) -> Result<(), CliError> {
+    let address = listener.local_addr().map_err(CliError::Output)?;
+    output::print(&format!("listening on http://{address}\n"))?;
+    if context.quiet {
+        return Ok(());
+    }
+    for deployment in router.deployments() {
+        let (main, name) = (deployment.main(), deployment.endpoint());
+        output::say(&format!("  POST /v2/models/{name}/infer  {}@{}", main.model, main.version));
+    }
+    if router.deployments().is_empty() {
+        output::say("  no endpoint is deployed; `baton apply` deploys them");
+    }
+    let (known, now) = (workspace.viewed_at().await?, workspace.as_of());
+    if now - known > chrono::TimeDelta::days(1) {
+        let (day, known) = (known.format("%Y-%m-%d"), instant::show(known));
+        output::say(&format!(
+            "  note: the environment's data ends at {known}; online features older than their ttl are null. \
+             To answer as of then: --as-of {day}"
+        ));
+    }
+    Ok(())
+}
+
+/// Ends at Ctrl-C, or when the process is asked to end.
+async fn stop_signal() {
+    let interrupted = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        let terminated = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
+        if let Ok(mut terminated) = terminated {
+            tokio::select! {
+                _ = interrupted => {}
+                _ = terminated.recv() => {}
+            }
+            return;
+        }
+    }
+    let _no_signals_means_no_end = interrupted.await;
+}

@@ -1,0 +1,66 @@
+//! What a command knows of how it was called: flags before environment variables.
+
+use std::path::PathBuf;
+
+use baton_core::Timestamp;
+
+use crate::args::{ColorWhen, GlobalArguments, OutputForm};
+use crate::error::CliError;
+use crate::instant;
+use crate::settings::Settings;
+
+/// How a command was called.
+#[derive(Debug, Clone)]
+pub(crate) struct Context {
+    /// Folder of the project.
+    pub(crate) folder: PathBuf,
+    /// The environment that was asked for.
+    pub(crate) environment: Option<String>,
+    /// Form of the answer.
+    pub(crate) form: OutputForm,
+    /// The logical clock that was asked for.
+    pub(crate) as_of: Option<Timestamp>,
+    /// Whether to say nothing but the answer and errors.
+    pub(crate) quiet: bool,
+    /// How much more to say.
+    pub(crate) verbose: u8,
+    /// Whether progress may be drawn.
+    pub(crate) progress: bool,
+    /// What the process environment says.
+    pub(crate) settings: Settings,
+}
+
+impl Context {
+    /// Puts flags and settings together, and sets colour for the process.
+    ///
+    /// # Errors
+    /// [`CliError::Instant`] when `--as-of` is no time.
+    pub(crate) fn new(global: GlobalArguments, settings: Settings) -> Result<Self, CliError> {
+        match global.color {
+            ColorWhen::Auto => {}
+            ColorWhen::Always => anstream::ColorChoice::Always.write_global(),
+            ColorWhen::Never => anstream::ColorChoice::Never.write_global(),
+        }
+        let folder = global.directory.or_else(|| settings.directory.clone());
+        Ok(Self {
+            folder: folder.unwrap_or_else(|| PathBuf::from(".")),
+            environment: global.environment.or_else(|| settings.environment.clone()),
+            form: global.output,
+            as_of: global.as_of.as_deref().map(instant::parse).transpose()?,
+            quiet: global.quiet,
+            verbose: global.verbose,
+            progress: !global.no_progress && !global.quiet,
+            settings,
+        })
+    }
+
+    /// Whether the answer is JSON.
+    pub(crate) fn is_json(&self) -> bool {
+        self.form == OutputForm::Json
+    }
+
+    /// The same call for another project folder and environment.
+    pub(crate) fn at(&self, folder: PathBuf, environment: &str) -> Self {
+        Self { folder, environment: Some(environment.to_owned()), ..self.clone() }
+    }
+}

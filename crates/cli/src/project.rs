@@ -1,0 +1,163 @@
+//! Opening a project: its files, the environment to work on, and the parts that a command works with.
+
+use std::path::{Path, PathBuf};
+
+use baton_core::{Kind, Timestamp};
+use baton_diagnostics::{Diagnostic, has_errors, nearest};
+use baton_ledger::LockGuard;
+use baton_orchestrator::{Prepared, Services};
+use baton_project::Project;
+
+use crate::context::Context;
+use crate::error::CliError;
+use crate::output;
+use crate::wire::{self, Access, Parts};
+
+/// An open project.
+pub(crate) struct Workspace {
+    /// How the command was called.
+    pub(crate) context: Context,
+    /// What the folder declares.
+    pub(crate) project: Project,
+    /// What is wrong with it so far.
+    pub(crate) diagnostics: Vec<Diagnostic>,
+    /// The environment to work on.
+    pub(crate) environment: String,
+    parts: Parts,
+}
+
+impl Workspace {
+    /// Opens the project of this call.
+    ///
+    /// # Errors
+    /// [`CliError::NotAProject`], [`CliError::UnknownEnvironment`], and those of the stores.
+    pub(crate) async fn open(context: &Context, access: Access) -> Result<Self, CliError> {
+        let folder = project_folder(&context.folder)?;
+        let loaded = baton_project::load(&folder);
+        let parts = wire::parts(context, &folder, &loaded.project.settings, access).await?;
+        let environment = pick_environment(context, &loaded.project, &parts.services).await?;
+        let context = context.clone();
+        Ok(Self { context, project: loaded.project, diagnostics: loaded.diagnostics, environment, parts })
+    }
+
+    /// What the orchestrator works with.
+    pub(crate) fn services(&self) -> &Services {
+        &self.parts.services
+    }
+
+    /// The logical clock of this call: as asked for, or now.
+    pub(crate) fn as_of(&self) -> Timestamp {
+        self.context.as_of.unwrap_or_else(|| self.services().clock.now())
+    }
+
+    /// The clock to look at the environment with: as asked for, else that of its newest commit, else now.
+    ///
+    /// # Errors
+    /// Those of the ledger.
+    pub(crate) async fn viewed_at(&self) -> Result<Timestamp, CliError> {
+        if let Some(asked) = self.context.as_of {
+            return Ok(asked);
+        }
+        let head = self.services().ledger.head(&self.environment).await?;
+        Ok(head.map_or_else(|| self.as_of(), |commit| commit.as_of))
+    }
+
+    /// Resolves the project at `as_of`; warnings go to standard error.
+    ///
+    /// # Errors
+    /// [`CliError::Project`] with all diagnostics when there is an error among them.
+    pub(crate) async fn prepare(&self, as_of: Timestamp) -> Result<Prepared, CliError> {
+        let (prepared, diagnostics) = self.examine(as_of).await?;
+        let rendered = || self.project.render(&diagnostics, output::stderr_has_color());
+        match prepared {
+            Some(prepared) => {
+                if !diagnostics.is_empty() && !self.context.quiet {
+                    output::say(rendered().trim_end());
+                }
+                Ok(prepared)
+            }
+            None => Err(CliError::Project { rendered: rendered() }),
+        }
+    }
+
+    /// Resolves the project at `as_of` as far as it goes, with everything that is wrong with it.
+    ///
+    /// # Errors
+    /// Those of the stores; mistakes in the project are diagnostics.
+    pub(crate) async fn examine(&self, as_of: Timestamp) -> Result<(Option<Prepared>, Vec<Diagnostic>), CliError> {
+        let project = self.project.clone();
+        let (prepared, found) = baton_orchestrator::prepare(self.services(), project, &self.environment, as_of).await?;
+        let mut diagnostics = self.diagnostics.clone();
+        diagnostics.extend(found);
+        let prepared = prepared.filter(|_| !has_errors(&diagnostics));
+        Ok((prepared, diagnostics))
+    }
+
+    /// Locks the environment against other processes until the guard is dropped. `command` is what they are told.
+    ///
+    /// # Errors
+    /// `LedgerError::Locked` when another process holds it.
+    pub(crate) fn lock(&self, command: &str) -> Result<Option<LockGuard>, CliError> {
+        let guard = self.parts.ledger.as_ref().map(|ledger| ledger.lock(&self.environment, command));
+        Ok(guard.transpose()?)
+    }
+
+    /// Whether the environment moves only by apply of a checked plan.
+    pub(crate) fn is_protected(&self) -> bool {
+        self.project.environments.get(&self.environment).is_some_and(|environment| environment.protected)
+    }
+
+    /// Checks that the project has an asset of this name.
+    ///
+    /// # Errors
+    /// [`CliError::UnknownAsset`] with the nearest name.
+    pub(crate) fn need_asset(&self, name: &str) -> Result<(), CliError> {
+        if self.project.assets.contains_key(name) {
+            return Ok(());
+        }
+        let names = self.project.assets.keys().map(|known| known.as_str());
+        Err(CliError::UnknownAsset { name: name.to_owned(), nearest: nearest(name, names).map(str::to_owned) })
+    }
+
+    /// Checks that the project has an endpoint of this name.
+    ///
+    /// # Errors
+    /// [`CliError::UnknownAsset`] or [`CliError::WrongKind`].
+    pub(crate) fn need_endpoint(&self, name: &str, command: &'static str) -> Result<(), CliError> {
+        self.need_asset(name)?;
+        match self.project.assets.get(name).map(|asset| asset.kind()) {
+            Some(Kind::Endpoint) | None => Ok(()),
+            Some(kind) => {
+                let (found, wanted) = (kind.word(), Kind::Endpoint.word());
+                Err(CliError::WrongKind { name: name.to_owned(), found, wanted, command })
+            }
+        }
+    }
+}
+
+fn project_folder(folder: &Path) -> Result<PathBuf, CliError> {
+    if folder.join("baton.yml").is_file() {
+        return Ok(folder.to_owned());
+    }
+    // The message names a folder that the reader can find again.
+    let shown = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+    Err(CliError::NotAProject { folder: shown })
+}
+
+/// The environment of this call: declared ones, and copies that only the ledger knows.
+async fn pick_environment(context: &Context, project: &Project, services: &Services) -> Result<String, CliError> {
+    let declared: Vec<&str> = project.environments.keys().map(String::as_str).collect();
+    let Some(asked) = &context.environment else {
+        let first = if declared.contains(&"prod") { Some("prod") } else { declared.first().copied() };
+        return Ok(first.unwrap_or("prod").to_owned());
+    };
+    let copies: Vec<String> = services.ledger.environments().await?.into_iter().map(|found| found.name).collect();
+    let mut known: Vec<String> = declared.into_iter().map(str::to_owned).chain(copies).collect();
+    known.sort();
+    known.dedup();
+    if known.contains(asked) {
+        return Ok(asked.clone());
+    }
+    let nearest = nearest(asked, known.iter().map(String::as_str)).map(str::to_owned);
+    Err(CliError::UnknownEnvironment { name: asked.clone(), nearest, known })
+}

@@ -1,0 +1,58 @@
+//! What the process environment says: the only place that reads it.
+
+use std::path::PathBuf;
+
+use baton_core::failpoint;
+
+/// Settings from `BATON_*` variables and a few that all programs share; flags go before them.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Settings {
+    /// `BATON_DIRECTORY`: folder of the project.
+    pub(crate) directory: Option<PathBuf>,
+    /// `BATON_ENV`: environment to work on.
+    pub(crate) environment: Option<String>,
+    /// `BATON_AUTHOR`, else the user's name: who makes commits.
+    pub(crate) author: String,
+    /// `BATON_ONNXRUNTIME`: the ONNX Runtime library.
+    pub(crate) onnxruntime: Option<PathBuf>,
+    /// `BATON_THREADS`: threads of a query.
+    pub(crate) threads: Option<usize>,
+    /// `BATON_LOG`: filter of the log on standard error.
+    pub(crate) log: Option<String>,
+    /// `BATON_FAILPOINT`: where a test kills the process.
+    failpoint: Option<String>,
+}
+
+impl Settings {
+    /// Reads them.
+    pub(crate) fn read() -> Self {
+        let user = variable("USER").or_else(|| variable("LOGNAME")).or_else(|| variable("USERNAME"));
+        Self {
+            directory: variable("BATON_DIRECTORY").map(PathBuf::from),
+            environment: variable("BATON_ENV"),
+            author: variable("BATON_AUTHOR").or(user).unwrap_or_else(|| "unknown".to_owned()),
+            onnxruntime: variable("BATON_ONNXRUNTIME").map(PathBuf::from),
+            threads: variable("BATON_THREADS").and_then(|threads| threads.parse().ok()),
+            log: variable("BATON_LOG"),
+            failpoint: variable("BATON_FAILPOINT"),
+        }
+    }
+
+    /// Arms the failpoint `name`, `name@3` (its third time) or `@17` (the 17th point of any name).
+    pub(crate) fn arm_failpoint(&self) {
+        let Some(text) = &self.failpoint else { return };
+        let (name, nth) = text.split_once('@').unwrap_or((text, "1"));
+        let name = (!name.is_empty()).then(|| name.to_owned());
+        failpoint::arm(name, nth.parse().unwrap_or(1), kill);
+    }
+}
+
+/// Ends the process as `kill -9` would: nothing is flushed, nothing unwinds.
+fn kill() {
+    std::process::abort();
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the process environment")]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}

@@ -1,0 +1,180 @@
+//! The composition root: the only place that picks concrete parts.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use baton_core::ports::{Ledger, MemoryLedger, OnlineError, OnlineRow, OnlineStore, UpsertReport};
+use baton_core::{Clock, Timestamp};
+use baton_engine::{Engine, EngineOptions};
+use baton_lake::Lake;
+use baton_ledger::SqliteLedger;
+use baton_ml::runtime::RuntimeOptions;
+use baton_orchestrator::Services;
+use baton_project::Settings as ProjectSettings;
+use baton_serving::{PredictionLog, RedbOnlineStore};
+
+use crate::context::Context;
+use crate::error::CliError;
+use crate::git;
+use crate::load::LoopbackLoadTester;
+use crate::progress::Shown;
+
+/// Memory for all queries of the process, unless `memory_limit` in `baton.yml` says otherwise.
+const MEMORY_LIMIT: u64 = 768 << 20;
+
+/// What a command does with the project's stores.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// It looks only: stores that do not exist stay so.
+    Read,
+    /// It may create and change them.
+    Write,
+}
+
+/// The machine's clock.
+pub(crate) struct SystemClock;
+
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "this is the clock that everything else asks")]
+    fn now(&self) -> Timestamp {
+        chrono::Utc::now()
+    }
+}
+
+/// The parts of a command, and what only the command line needs of them.
+pub(crate) struct Parts {
+    /// What the orchestrator works with.
+    pub(crate) services: Services,
+    /// The ledger again, for its lock; `None` when there is none yet and the command only looks.
+    pub(crate) ledger: Option<SqliteLedger>,
+    /// Holds stores that stand in for missing ones; they go with the command.
+    _scratch: Option<tempfile::TempDir>,
+}
+
+/// Puts the parts together for the project in `folder`.
+///
+/// # Errors
+/// Those of the ledger, the lake and the engine when a store cannot be opened.
+pub(crate) async fn parts(
+    context: &Context,
+    folder: &Path,
+    settings: &ProjectSettings,
+    access: Access,
+) -> Result<Parts, CliError> {
+    let (warehouse, ledger_path) = (folder.join(&settings.warehouse), folder.join(&settings.ledger));
+    let is_there = ledger_path.exists() && warehouse.exists();
+    let (scratch, warehouse) = if access == Access::Write || is_there {
+        (None, warehouse)
+    } else {
+        let scratch = tempfile::tempdir().map_err(CliError::file("create", "a temporary folder"))?;
+        let warehouse = scratch.path().join("warehouse");
+        (Some(scratch), warehouse)
+    };
+    let ledger = if scratch.is_some() { None } else { Some(SqliteLedger::open(&ledger_path).await?) };
+    let port: Arc<dyn Ledger> = match &ledger {
+        Some(ledger) => Arc::new(ledger.clone()),
+        None => Arc::new(MemoryLedger::new()),
+    };
+    let models = RuntimeOptions { onnxruntime: context.settings.onnxruntime.clone() };
+    let services = Services {
+        folder: folder.to_owned(),
+        lake: Lake::open(&warehouse)?,
+        ledger: port,
+        online: Arc::new(OpenedWhenUsed::new(folder.join(&settings.online))),
+        engine: engine(context, &warehouse, settings)?,
+        clock: Arc::new(SystemClock),
+        progress: Arc::new(Shown::new(context)),
+        load_tester: Arc::new(LoopbackLoadTester::new(models.clone())),
+        models,
+        author: context.settings.author.clone(),
+        git_revision: git::revision(folder),
+    };
+    Ok(Parts { services, ledger, _scratch: scratch })
+}
+
+/// The same parts for another folder of deliveries: tables, ledger and online values are shared.
+///
+/// # Errors
+/// Those of the lake.
+pub(crate) fn with_folder(services: &Services, folder: &Path) -> Result<Services, CliError> {
+    Ok(Services {
+        folder: folder.to_owned(),
+        lake: Lake::open(services.lake.warehouse())?,
+        ledger: Arc::clone(&services.ledger),
+        online: Arc::clone(&services.online),
+        engine: services.engine.clone(),
+        clock: Arc::clone(&services.clock),
+        progress: Arc::clone(&services.progress),
+        models: services.models.clone(),
+        load_tester: Arc::clone(&services.load_tester),
+        author: services.author.clone(),
+        git_revision: services.git_revision.clone(),
+    })
+}
+
+/// The log of served predictions beside the tables.
+///
+/// # Errors
+/// Those of the log when its folder cannot be made.
+pub(crate) fn prediction_log(services: &Services) -> Result<PredictionLog, CliError> {
+    Ok(PredictionLog::open(prediction_folder(services))?)
+}
+
+/// Where served predictions are logged.
+pub(crate) fn prediction_folder(services: &Services) -> PathBuf {
+    services.lake.warehouse().join("predictions")
+}
+
+/// Spills beside the warehouse; where that cannot be written (reading goes on then), in the system's temporary folder.
+fn engine(context: &Context, warehouse: &Path, settings: &ProjectSettings) -> Result<Engine, CliError> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let options = EngineOptions {
+        memory_limit_bytes: usize::try_from(settings.memory_limit.unwrap_or(MEMORY_LIMIT)).unwrap_or(usize::MAX),
+        spill_dir: warehouse.join(".spill"),
+        threads: context.settings.threads.unwrap_or(cores).max(1),
+    };
+    match Engine::new(options.clone()) {
+        Ok(engine) => Ok(engine),
+        Err(_) => Ok(Engine::new(EngineOptions { spill_dir: std::env::temp_dir().join("baton-spill"), ..options })?),
+    }
+}
+
+/// An online store that is opened by the first command that needs it: only one process may have it open, and most
+/// commands do not need it.
+struct OpenedWhenUsed {
+    path: PathBuf,
+    store: OnceLock<RedbOnlineStore>,
+}
+
+impl OpenedWhenUsed {
+    fn new(path: PathBuf) -> Self {
+        Self { path, store: OnceLock::new() }
+    }
+
+    fn store(&self) -> Result<&RedbOnlineStore, OnlineError> {
+        if let Some(store) = self.store.get() {
+            return Ok(store);
+        }
+        // Two threads that come here at once share one open file, so either may win.
+        let opened = RedbOnlineStore::shared(&self.path)?;
+        Ok(self.store.get_or_init(|| opened))
+    }
+}
+
+impl OnlineStore for OpenedWhenUsed {
+    fn upsert(&self, namespace: &str, rows: &[OnlineRow]) -> Result<UpsertReport, OnlineError> {
+        self.store()?.upsert(namespace, rows)
+    }
+
+    fn read(&self, namespace: &str, keys: &[Vec<u8>]) -> Result<Vec<Option<OnlineRow>>, OnlineError> {
+        self.store()?.read(namespace, keys)
+    }
+
+    fn drop_namespace(&self, namespace: &str) -> Result<(), OnlineError> {
+        self.store()?.drop_namespace(namespace)
+    }
+
+    fn count(&self, namespace: &str) -> Result<u64, OnlineError> {
+        self.store()?.count(namespace)
+    }
+}

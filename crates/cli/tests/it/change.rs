@@ -1,0 +1,211 @@
+//! Plan, apply, run, replay, roll back.
+
+use expect_test::expect;
+
+use crate::shop::{at, check, deliver_more, shop};
+
+#[test]
+fn plan_apply_and_then_nothing_is_left_to_do() {
+    let project = shop();
+    check(
+        &project.run(&at(&["plan", "--detailed-exitcode"])),
+        &expect![[r#"
+            exit: 3
+            --- stdout
+            Plan for environment `prod` as of 2024-01-05 00:00 UTC
+
+              + source        orders                 new
+              + table         customers              new
+              + table         days                   new
+
+              3 new
+        "#]],
+    );
+    assert!(!project.path(".baton").exists(), "a plan writes nothing");
+    check(
+        &project.run(&at(&["apply", "--yes"])),
+        &expect![[r#"
+            exit: 0
+            --- stdout
+            Plan for environment `prod` as of 2024-01-05 00:00 UTC
+
+              + source        orders                 new
+              + table         customers              new
+              + table         days                   new
+
+              3 new
+              ✓ ingest      orders               1 deliveries, 3 rows
+              ✓ build       customers            2 rows
+              ✓ build       days                 2 rows
+            prod moved to [hash]; 1 check holds
+        "#]],
+    );
+    check(
+        &project.run(&at(&["plan", "--detailed-exitcode"])),
+        &expect![[r#"
+        exit: 0
+        --- stdout
+        Plan for environment `prod` as of 2024-01-05 00:00 UTC
+
+          No changes: the environment is what the project asks for.
+    "#]],
+    );
+    check(
+        &project.run(&at(&["apply", "--yes"])),
+        &expect![[r#"
+            exit: 0
+            --- stdout
+            Plan for environment `prod` as of 2024-01-05 00:00 UTC
+
+              No changes: the environment is what the project asks for.
+        "#]],
+    );
+}
+
+#[test]
+fn protected_environment_wants_a_yes() {
+    let project = shop();
+    let answer = project.output(&at(&["apply"]));
+    assert_eq!(answer.code, Some(1));
+    assert_eq!(
+        answer.stderr,
+        "error: environment `prod` is protected, and there is no terminal to ask on\nhelp: look at `baton plan`, then give --yes\n"
+    );
+    assert_eq!(project.output(&at(&["apply", "-e", "dev"])).code, Some(0));
+}
+
+#[test]
+fn changed_column_says_what_it_breaks() {
+    let project = shop();
+    assert_eq!(project.output(&at(&["apply", "--yes"])).code, Some(0));
+    project.write(
+        "tables/days.sql",
+        "select date_trunc('day', ordered_at) as day, max(amount) as amount\nfrom orders\ngroup by 1\n",
+    );
+    check(
+        &project.run(&at(&["plan"])),
+        &expect![[r#"
+            exit: 0
+            --- stdout
+            Plan for environment `prod` as of 2024-01-05 00:00 UTC
+
+              ~ table         days                   breaking: changes amount
+
+              2 unchanged, 1 breaking
+        "#]],
+    );
+}
+
+#[test]
+fn run_takes_in_what_arrived() {
+    let project = deliver_more(shop());
+    assert_eq!(project.output(&at(&["apply", "--yes"])).code, Some(0));
+    check(
+        &project.run(&["run", "--as-of", "2024-01-08"]),
+        &expect![[r#"
+            exit: 0
+            --- stdout
+              ✓ ingest      orders               1 deliveries, 2 rows
+              ✓ build       customers            3 rows
+              ✓ build       days                 3 rows
+            prod moved to [hash]; 1 check holds
+        "#]],
+    );
+    check(
+        &project.run(&["query", "select * from customers order by customer"]),
+        &expect![[r#"
+        exit: 0
+        --- stdout
+        customer  orders  amount
+        ────────  ──────  ──────
+        ada            3   21.25
+        edsger         1    30.0
+        grace          1   99.75
+        3 rows
+    "#]],
+    );
+}
+
+#[test]
+fn replay_drives_the_clock() {
+    let project = deliver_more(shop());
+    assert_eq!(project.output(&at(&["apply", "--yes"])).code, Some(0));
+    check(
+        &project.run(&["replay", "--from", "2024-01-05", "--to", "2024-01-08"]),
+        &expect![[r#"
+        exit: 0
+        --- stdout
+        3 ticks, 1 commits, 0 predictions, 1 checks (0 did not hold)
+    "#]],
+    );
+    check(
+        &project.run(&["log"]),
+        &expect![[r#"
+        exit: 0
+        --- stdout
+        commit      as of                 made                  by      assets  why
+        ──────────  ────────────────────  ────────────────────  ──────  ──────  ─────
+        [hash]  2024-01-06 00:00 UTC  [now]  tester       3  run
+        [hash]  2024-01-05 00:00 UTC  [now]  tester       3  apply
+    "#]],
+    );
+}
+
+#[test]
+fn rollback_brings_back_what_was() {
+    let project = deliver_more(shop());
+    assert_eq!(project.output(&at(&["apply", "--yes"])).code, Some(0));
+    assert_eq!(project.output(&["run", "--as-of", "2024-01-08"]).code, Some(0));
+    check(
+        &project.run(&["rollback", "--yes"]),
+        &expect![[r#"
+        exit: 0
+        --- stdout
+        prod: rollback to [hash] ([hash], as of 2024-01-05 00:00 UTC)
+    "#]],
+    );
+    check(
+        &project.run(&["query", "select count(*) as customers from customers"]),
+        &expect![[r#"
+        exit: 0
+        --- stdout
+        customers
+        ─────────
+                2
+        1 row
+    "#]],
+    );
+    check(
+        &project.run(&["rollback", "--yes", "feed"]),
+        &expect![[r#"
+        exit: 1
+        --- stderr
+        error: there is no commit `feed` in environment `prod`; see `baton log` for the commits there are
+    "#]],
+    );
+}
+
+#[test]
+fn broken_delivery_is_named_and_the_rest_lands() {
+    let project = shop();
+    project.write("landing/orders-9.csv", "order_id,customer,amount,ordered_at\nnine,ada,1.0,2024-01-02T09:00:00Z\n");
+    check(
+        &project.run(&["apply", "--yes", "-e", "dev", "--as-of", "2030-01-01"]),
+        &expect![[r#"
+            exit: 0
+            --- stdout
+            Plan for environment `dev` as of [now]
+
+              + source        orders                 new
+              + table         customers              new
+              + table         days                   new
+
+              3 new
+              ✓ ingest      orders               2 deliveries, 3 rows
+              ✓ build       customers            2 rows
+              ✓ build       days                 2 rows
+              inc-1 open since 2030-01-01, 1 alert: set aside of orders: landing/orders-9.csv: 1 rows set aside: row 2, column `order_id`: `nine` is not a whole number (int64)
+            dev moved to [hash]; 1 check holds
+        "#]],
+    );
+}
