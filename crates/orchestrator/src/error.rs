@@ -62,6 +62,16 @@ pub enum RunError {
         /// What to do.
         hint: String,
     },
+    /// The logical clock would go back.
+    #[error(
+        "environment `{environment}` is at {at} already and cannot go back in time; give a later --as-of, roll back with `baton rollback`, or use another environment"
+    )]
+    BackInTime {
+        /// The environment.
+        environment: String,
+        /// Its clock.
+        at: String,
+    },
     /// The project cannot be run as it is.
     #[error("{0}")]
     Project(String),

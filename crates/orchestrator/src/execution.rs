@@ -21,6 +21,9 @@ use crate::prepare::Prepared;
 use crate::report::{RunReport, StepReport, StepState};
 use crate::services::Services;
 
+/// The reason of commits that bring the project's definitions along.
+pub(crate) const APPLY: &str = "apply";
+
 /// A run in progress.
 pub(crate) struct Execution<'a> {
     pub(crate) services: &'a Services,
@@ -67,6 +70,12 @@ impl<'a> Execution<'a> {
         reason: &str,
     ) -> Result<Self, RunError> {
         let base = services.ledger.head(environment).await?;
+        if let Some(commit) = base.as_ref().filter(|commit| as_of < commit.as_of) {
+            return Err(RunError::BackInTime {
+                environment: environment.to_owned(),
+                at: commit.as_of.format("%Y-%m-%d %H:%M UTC").to_string(),
+            });
+        }
         let working = base.as_ref().map(|commit| commit.assets.clone()).unwrap_or_default();
         let began = services.clock.now();
         let run = Fingerprint::of([environment, reason, &as_of.to_rfc3339(), &began.to_rfc3339()]);
@@ -174,6 +183,14 @@ impl<'a> Execution<'a> {
         Ok(())
     }
 
+    /// An asset that was changed in the project and not applied: it, and what depends on it, stays as it is.
+    pub(crate) fn note_unapplied(&mut self, asset: &AssetName) {
+        self.failed.insert(asset.clone());
+        let detail = "changed in the project since the last apply; run `baton apply`".to_owned();
+        let step = StepReport { verb: "run".to_owned(), asset: asset.to_string(), state: StepState::Skipped, detail, seconds: 0.0 };
+        self.report.steps.push(step);
+    }
+
     /// An event of this run about `asset`.
     pub(crate) fn event(&self, kind: EventKind, asset: &AssetName, key: &str, body: Value) -> NewEvent {
         NewEvent {
@@ -262,7 +279,9 @@ impl<'a> Execution<'a> {
     /// Folds alerts into incidents, then moves the environment if anything changed: one transaction.
     async fn publish(&mut self) -> Result<(), RunError> {
         self.fold_alerts().await?;
-        self.pin_definitions();
+        if self.reason == APPLY {
+            self.pin_definitions();
+        }
         let before = self.base.as_ref().map(|commit| &commit.assets);
         let parent = self.base.as_ref().map(|commit| commit.id.clone());
         self.report.commit = parent.clone();

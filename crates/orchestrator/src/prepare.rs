@@ -39,6 +39,8 @@ pub struct Prepared {
     pub(crate) landings: LandingCache,
     /// Reference samples of models, remembered over the ticks of a replay.
     pub(crate) references: crate::watch::ReferenceCache,
+    /// Loaded model versions, remembered over the ticks of a replay.
+    pub(crate) models: crate::registry::ModelCache,
 }
 
 /// Resolves `project` against what `environment` holds. `None` when there is an error among the diagnostics.
@@ -84,6 +86,7 @@ pub async fn prepare(
         schemas,
         landings: LandingCache::default(),
         references: Default::default(),
+        models: Default::default(),
     };
     Ok((Some(prepared), diagnostics))
 }

@@ -1,10 +1,12 @@
 //! Model versions as the ledger records them: registered once, never changed.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use baton_core::event::EventFilter;
 use baton_core::{AssetName, EventKind, TableVersion, Timestamp};
-use baton_ml::StoredModel;
+use baton_ml::runtime::load;
+use baton_ml::{Predictor, StoredModel};
 use baton_ml::evaluate::Evaluation;
 use baton_ml::explain::FeatureImportance;
 use baton_ml::gate::GateResult;
@@ -90,4 +92,37 @@ pub(crate) async fn model_version(
 pub(crate) async fn stored_model(services: &Services, version: &ModelVersion) -> Result<StoredModel, RunError> {
     let files = services.lake.artifacts().get(&version.artifact).await?;
     Ok(StoredModel::from_files(&files)?)
+}
+
+/// A version that is ready to predict.
+pub(crate) struct LoadedVersion {
+    pub(crate) version: ModelVersion,
+    pub(crate) stored: StoredModel,
+    pub(crate) predictor: Box<dyn Predictor>,
+}
+
+/// Versions that were loaded, remembered over the ticks of a replay: a version never changes.
+#[derive(Default)]
+pub(crate) struct ModelCache(Mutex<BTreeMap<String, Arc<LoadedVersion>>>);
+
+impl ModelCache {
+    /// The version `number` of `model`; `None` when there is no such version.
+    pub(crate) async fn get(
+        &self,
+        services: &Services,
+        model: &AssetName,
+        number: u32,
+    ) -> Result<Option<Arc<LoadedVersion>>, RunError> {
+        let key = format!("{model}@{number}");
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+        if kept.is_some() {
+            return Ok(kept);
+        }
+        let Some(version) = model_version(services, model, number).await? else { return Ok(None) };
+        let stored = stored_model(services, &version).await?;
+        let predictor = load(&stored, &services.models)?;
+        let loaded = Arc::new(LoadedVersion { version, stored, predictor });
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key, Arc::clone(&loaded));
+        Ok(Some(loaded))
+    }
 }

@@ -1,11 +1,11 @@
 //! Plan, apply, run: the three commands that compare and move an environment.
 
-use baton_core::{AssetName, EventKind, Kind, Timestamp};
-use baton_plan::{Plan, PlanInput, build_plan, run_stages, stages};
+use baton_core::{AssetName, EventKind, Kind, Pin, Timestamp};
+use baton_plan::{DesiredAsset, Plan, PlanInput, build_plan, run_stages, stages};
 use serde_json::json;
 
 use crate::error::RunError;
-use crate::execution::Execution;
+use crate::execution::{APPLY, Execution};
 use crate::prepare::Prepared;
 use crate::report::RunReport;
 use crate::services::Services;
@@ -41,7 +41,7 @@ fn is_predictions(prepared: &Prepared, name: &AssetName) -> bool {
 
 /// Executes a plan; refused when the environment has moved since it was made.
 pub async fn apply(services: &Services, prepared: &Prepared, plan: &Plan) -> Result<RunReport, RunError> {
-    let execution = Execution::begin(services, prepared, &plan.environment, plan.as_of, "apply").await?;
+    let execution = Execution::begin(services, prepared, &plan.environment, plan.as_of, APPLY).await?;
     let found = execution.base.as_ref().map(|commit| commit.id.clone());
     if found != plan.base {
         let show = |id: Option<&baton_core::CommitId>| id.map_or("no commit".to_owned(), |id| id.short().to_owned());
@@ -75,13 +75,21 @@ pub async fn run(
     environment: &str,
     as_of: Timestamp,
 ) -> Result<RunReport, RunError> {
-    super::head(services, environment).await?;
-    let assets: Vec<(AssetName, Kind)> = prepared
-        .desired
-        .order
-        .iter()
-        .filter_map(|name| Some((name.clone(), prepared.desired.assets.get(name)?.kind)))
-        .collect();
-    let execution = Execution::begin(services, prepared, environment, as_of, "run").await?;
+    let commit = super::head(services, environment).await?;
+    let mut execution = Execution::begin(services, prepared, environment, as_of, "run").await?;
+    let mut assets: Vec<(AssetName, Kind)> = Vec::new();
+    for name in &prepared.desired.order {
+        let Some(desired) = prepared.desired.assets.get(name) else { continue };
+        if commit.assets.get(name).is_some_and(|pin| is_applied(pin, desired)) {
+            assets.push((name.clone(), desired.kind));
+        } else {
+            execution.note_unapplied(name);
+        }
+    }
     execution.execute(&run_stages(&assets)).await
+}
+
+/// Whether an asset in the environment is what the project says: a run does not bring changes of the project along.
+fn is_applied(pin: &Pin, desired: &DesiredAsset) -> bool {
+    pin.kind == desired.kind && pin.fingerprint == desired.rows && pin.columns == desired.columns
 }

@@ -93,7 +93,7 @@ async fn restore_online(
 ) -> Result<(), RunError> {
     for (name, pin) in assets.iter_mut() {
         let Version::FeatureView { table, online: Some(_) } = &pin.version else { continue };
-        if current.assets.get(name).map(|now| &now.version) == Some(&pin.version) {
+        if current.assets.get(name) == Some(&*pin) {
             continue;
         }
         let Some(Definition::FeatureView(view)) = prepared.project.assets.get(name).map(|asset| &asset.definition)

@@ -44,10 +44,9 @@ pub async fn replay(
     Ok(report)
 }
 
-/// The clock of the newest commit that a run (not an apply) made.
+/// The environment's clock: that of its head.
 async fn last_tick(services: &Services, environment: &str) -> Result<Option<Timestamp>, RunError> {
-    let head = services.ledger.history(environment, 1).await?;
-    Ok(head.first().filter(|commit| commit.reason == "run").map(|commit| commit.as_of))
+    Ok(services.ledger.head(environment).await?.map(|commit| commit.as_of))
 }
 
 fn ticks(options: &ReplayOptions) -> Vec<Timestamp> {

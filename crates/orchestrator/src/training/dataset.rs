@@ -48,12 +48,11 @@ impl Execution<'_> {
         columns.extend([&labels.time, &labels.target]);
         let names: Vec<String> = columns.into_iter().map(|name| quoted(name)).collect();
         let query = format!(
-            "select {}, {} from {} where {} is not null and {time} is not null order by {time}, {}",
-            names.join(", "),
+            "select {columns}, {} from {} where {} is not null and {time} is not null order by {time}, {columns}",
             prediction_instant(&labels.time, labels.predict_before),
             quoted(&labels.from),
             quoted(&labels.target),
-            quoted(&labels.keys[0]),
+            columns = names.join(", "),
             time = quoted(&labels.time),
         );
         let session = session_of(self.services, &self.working, [&labels.from], Some(self.as_of)).await?;

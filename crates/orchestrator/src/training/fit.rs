@@ -3,9 +3,10 @@
 use std::ops::Range;
 
 use arrow::array::RecordBatch;
-use baton_core::AssetName;
 use baton_core::asset::{Model, Task};
 use baton_core::interval::MICROS_PER_SECOND;
+use baton_core::time::timestamp_from_micros;
+use baton_core::{AssetName, Timestamp};
 use baton_ml::data::LabelledRows;
 use baton_ml::evaluate::Metric;
 use baton_ml::search::{Progress, SearchConfig, SearchData, fit_best, search};
@@ -18,7 +19,7 @@ use crate::execution::Execution;
 use crate::values::numbers;
 
 /// Rows of the most recent past that the search looks at; the final fit takes all.
-const SEARCH_ROWS: usize = 50_000;
+const SEARCH_ROWS: usize = 30_000;
 
 /// A fitted model with the test part it is to be judged on.
 pub(crate) struct Fitted {
@@ -80,6 +81,9 @@ impl Execution<'_> {
         let parts = parts(model, end);
         let first_test = set.times.partition_point(|time| *time < parts.1);
         let test = first_test..set.times.len();
+        if test.is_empty() || first_test == 0 {
+            return Err(no_rows(asset, model, set, self.as_of, test.is_empty()));
+        }
         let target = set.rows.column_by_name(&model.labels.target).ok_or_else(|| {
             RunError::Project(format!("the labels of model `{asset}` have no column `{}`", model.labels.target))
         })?;
@@ -103,6 +107,20 @@ impl Execution<'_> {
         };
         Ok((input, parts, test))
     }
+}
+
+/// Says which part has no labels, and what would give it some.
+fn no_rows(asset: &AssetName, model: &Model, set: &TrainingSet, as_of: Timestamp, is_test: bool) -> RunError {
+    let part = if is_test { "test" } else { "training" };
+    let newest = set.times.last().map_or_else(
+        || "there are no labels at all".to_owned(),
+        |time| format!("the newest label is of {}", timestamp_from_micros(*time).format("%Y-%m-%d")),
+    );
+    RunError::Project(format!(
+        "model `{asset}` has no labels in its {part} part: split.test is the last {} before {}, and {newest}; give another --as-of or split",
+        baton_core::duration::format_seconds(model.split.test),
+        as_of.format("%Y-%m-%d")
+    ))
 }
 
 fn fit_blocking(input: &FitInput, progress: &mut (dyn FnMut(Progress) + Send)) -> Result<FitOutput, MlError> {

@@ -5,6 +5,7 @@ mod fit;
 mod judge;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use baton_core::asset::Model;
 use baton_core::{AssetName, EventKind, Fingerprint, Kind, Pin, Version, failpoint};
@@ -14,7 +15,7 @@ pub(crate) use dataset::prediction_instant;
 
 use crate::error::RunError;
 use crate::execution::{Execution, StepOutcome};
-use crate::registry::{ModelVersion, model_version, model_versions, stored_model};
+use crate::registry::{LoadedVersion, ModelVersion, model_version, model_versions};
 
 /// The alias of the version that serves.
 pub(crate) const CHAMPION: &str = "champion";
@@ -95,15 +96,10 @@ impl Execution<'_> {
         Ok(())
     }
 
-    /// The champion of a model in this run, with its stored form.
-    pub(crate) async fn champion(
-        &self,
-        model: &AssetName,
-    ) -> Result<Option<(ModelVersion, baton_ml::StoredModel)>, RunError> {
+    /// The champion of a model in this run, ready to predict.
+    pub(crate) async fn champion(&self, model: &AssetName) -> Result<Option<Arc<LoadedVersion>>, RunError> {
         let Some(number) = aliases_of(self.working.get(model)).get(CHAMPION).copied() else { return Ok(None) };
-        let Some(version) = model_version(self.services, model, number).await? else { return Ok(None) };
-        let stored = stored_model(self.services, &version).await?;
-        Ok(Some((version, stored)))
+        self.prepared.models.get(self.services, model, number).await
     }
 }
 

@@ -68,7 +68,9 @@ impl Execution<'_> {
     pub(crate) async fn fold_alerts(&mut self) -> Result<(), RunError> {
         self.check_freshness().await?;
         let known = self.known_incidents().await?;
-        let open: Vec<Incident> = known.iter().filter(|found| found.state == IncidentState::Open).cloned().collect();
+        // After a rollback the ledger still holds incidents of a later clock: they are not part of this time.
+        let is_open = |found: &&Incident| found.state == IncidentState::Open && found.opened_at <= self.as_of;
+        let open: Vec<Incident> = known.iter().filter(is_open).cloned().collect();
         let alerts = std::mem::take(&mut self.alerts);
         if alerts.is_empty() && open.is_empty() {
             return Ok(());

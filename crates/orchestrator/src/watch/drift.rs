@@ -1,7 +1,7 @@
 //! Drift of features and scores: predictions of a window against the rows the model learnt from.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::{Array, RecordBatch};
 use arrow::datatypes::DataType;
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::RunError;
 use crate::execution::Execution;
-use crate::registry::ModelVersion;
+use crate::registry::{LoadedVersion, ModelVersion};
 use crate::sessions::session;
 use crate::values::{numbers, scalar_at};
 
@@ -20,7 +20,15 @@ const REFERENCE_ROWS: u64 = 10_000;
 
 /// Samples of training sets by model version, kept over the ticks of a replay: a version never changes.
 #[derive(Debug, Default)]
-pub(crate) struct ReferenceCache(Mutex<BTreeMap<String, Arc<RecordBatch>>>);
+pub(crate) struct ReferenceCache(Mutex<BTreeMap<String, Arc<Vec<ReferenceFeature>>>>);
+
+/// A feature as it was in training.
+#[derive(Debug)]
+pub(crate) struct ReferenceFeature {
+    name: String,
+    sample: Sample,
+    nulls: f64,
+}
 
 /// How one feature compares with training.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -44,46 +52,53 @@ pub(crate) struct FeatureDrift {
 }
 
 impl Execution<'_> {
-    /// Every n-th row of the rows that a version learnt from.
-    pub(crate) async fn reference_rows(&self, version: &ModelVersion) -> Result<Arc<RecordBatch>, RunError> {
+    /// The features that a version learnt from, by every n-th row of its training set.
+    pub(crate) async fn reference(&self, loaded: &LoadedVersion) -> Result<Arc<Vec<ReferenceFeature>>, RunError> {
         let cache = &self.prepared.references.0;
-        let key = version.reference();
-        if let Some(rows) = cache.lock().unwrap_or_else(std::sync::PoisonError::into_inner).get(&key) {
-            return Ok(Arc::clone(rows));
+        let key = loaded.version.reference();
+        let kept = cache.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+        if let Some(reference) = kept {
+            return Ok(reference);
         }
+        let rows = self.reference_rows(&loaded.version).await?;
+        let features = loaded.stored.encoder.features().iter().filter_map(|feature| {
+            let column = rows.column_by_name(&feature.name)?;
+            Some(ReferenceFeature { name: feature.name.clone(), sample: sample(column), nulls: null_share(column) })
+        });
+        let reference = Arc::new(features.collect());
+        cache.lock().unwrap_or_else(PoisonError::into_inner).insert(key, Arc::clone(&reference));
+        Ok(reference)
+    }
+
+    async fn reference_rows(&self, version: &ModelVersion) -> Result<RecordBatch, RunError> {
         let step = (version.rows / REFERENCE_ROWS).max(1);
         let session = session(self.services, [("training".to_owned(), version.training_set.clone())], None).await?;
         let query = format!(
             "select * from (select *, row_number() over (order by predicted_at) as n from training) where n % {step} = 0"
         );
         let (schema, batches) = session.query(&query).await?;
-        let rows = arrow::compute::concat_batches(&schema, &batches).map_err(RunError::rows(&key))?;
-        let rows = Arc::new(rows);
-        cache.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(key, Arc::clone(&rows));
-        Ok(rows)
+        arrow::compute::concat_batches(&schema, &batches).map_err(RunError::rows(&version.reference()))
     }
 }
 
-/// Compares every feature of `features` that both sides have values of.
+/// Compares every feature of the reference that the window has values of.
 pub(crate) fn feature_drift(
-    reference: &RecordBatch,
-    current: &RecordBatch,
-    features: &[String],
+    reference: &[ReferenceFeature],
+    window: &RecordBatch,
     method: Method,
     threshold: Option<f64>,
 ) -> Vec<FeatureDrift> {
-    let compared = features.iter().filter_map(|feature| {
-        let before = reference.column_by_name(feature)?;
-        let now = current.column_by_name(feature)?;
-        let found = drift(&sample(before), &sample(now), method, Convention::Evidently, threshold).ok()?;
+    let compared = reference.iter().filter_map(|before| {
+        let now = window.column_by_name(&before.name)?;
+        let found = drift(&before.sample, &sample(now), method, Convention::Evidently, threshold).ok()?;
         Some(FeatureDrift {
-            feature: feature.clone(),
+            feature: before.name.clone(),
             method: found.method.to_string(),
             score: found.score,
             threshold: found.threshold,
             ratio: ratio(&found),
             drifted: found.drifted,
-            nulls_before: null_share(before),
+            nulls_before: before.nulls,
             nulls_now: null_share(now),
         })
     });

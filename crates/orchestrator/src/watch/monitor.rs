@@ -11,7 +11,7 @@ use baton_stats::drift::Method;
 use baton_stats::metrics::{Direction, evaluate};
 use serde_json::json;
 
-use super::drift::{FeatureDrift, feature_drift};
+use super::drift::{FeatureDrift, ReferenceFeature, feature_drift};
 use super::score::predictions_of;
 use crate::checks::quoted;
 use crate::error::RunError;
@@ -31,7 +31,8 @@ impl Execution<'_> {
     /// Judges drift and performance; breaches alert, and train again where the policies say so.
     pub(crate) async fn watch(&mut self, asset: &AssetName, monitor: &Monitor) -> Result<StepOutcome, RunError> {
         let Some((model_name, model)) = self.model_behind(monitor) else { return Ok(StepOutcome::up_to_date()) };
-        let Some((version, stored)) = self.champion(&model_name).await? else { return Ok(StepOutcome::up_to_date()) };
+        let Some(champion) = self.champion(&model_name).await? else { return Ok(StepOutcome::up_to_date()) };
+        let version = &champion.version;
         let predictions = predictions_of(&monitor.endpoint);
         if !self.working.contains_key(&predictions) {
             return Ok(StepOutcome::up_to_date());
@@ -41,10 +42,8 @@ impl Execution<'_> {
         if (window.num_rows() as u64) < monitor.min_rows {
             return Ok(StepOutcome::done(format!("{} predictions, too few to judge", window.num_rows())));
         }
-        let reference = self.reference_rows(&version).await?;
-        let features: Vec<String> = stored.encoder.features().iter().map(|feature| feature.name.clone()).collect();
         let drifts = match &monitor.drift {
-            Some(rule) => judge_drift(&reference, &window, &features, rule)?,
+            Some(rule) => judge_drift(&*self.reference(&champion).await?, &window, rule)?,
             None => Vec::new(),
         };
         let performance = match &monitor.performance {
@@ -99,15 +98,19 @@ impl Execution<'_> {
         rule: &PerformanceRule,
     ) -> Result<Option<Performance>, RunError> {
         let labels = &model.labels;
+        let end = self.as_of.timestamp_micros();
         let on: Vec<String> =
             labels.keys.iter().chain([&labels.time]).map(|key| format!("p.{0} = l.{0}", quoted(key))).collect();
         let query = format!(
-            "select l.{} as label, p.score from {} p join {} l on {} where {}",
+            "select l.{} as label, p.score from {} p join {} l on {} where {} and l.{time} >= to_timestamp_micros({}) and l.{time} < to_timestamp_micros({})",
             quoted(&labels.target),
             quoted(predictions),
             quoted(&labels.from),
             on.join(" and "),
-            self.in_window(monitor, "p.")
+            self.in_window(monitor, "p."),
+            end - (monitor.window - labels.predict_before) * MICROS_PER_SECOND,
+            end + labels.predict_before * MICROS_PER_SECOND,
+            time = quoted(&labels.time),
         );
         let session = session_of(self.services, &self.working, names, Some(self.as_of)).await?;
         let (schema, batches) = session.query(&query).await?;
@@ -192,8 +195,9 @@ impl Execution<'_> {
         if !wanted || !monitor.then.iter().any(|action| action == "retrain") {
             return Ok(false);
         }
+        // A version of this very tick was registered by a run that was stopped: training is asked again, and answers with it.
         let last = crate::registry::model_versions(self.services, name).await?;
-        let last = last.iter().filter(|version| version.as_of <= self.as_of).map(|version| version.as_of).max();
+        let last = last.iter().filter(|version| version.as_of < self.as_of).map(|version| version.as_of).max();
         let since = (self.as_of - last.unwrap_or(champion_trained)).num_seconds();
         if since < model.retrain.cooldown {
             return Ok(false);
@@ -215,13 +219,12 @@ impl Execution<'_> {
 }
 
 fn judge_drift(
-    reference: &RecordBatch,
+    reference: &[ReferenceFeature],
     window: &RecordBatch,
-    features: &[String],
     rule: &DriftRule,
 ) -> Result<Vec<FeatureDrift>, RunError> {
     let method: Method = rule.method.parse().map_err(RunError::Statistics)?;
-    Ok(feature_drift(reference, window, features, method, rule.threshold))
+    Ok(feature_drift(reference, window, method, rule.threshold))
 }
 
 fn describe(drifts: &[FeatureDrift], performance: Option<&Performance>, retrained: bool) -> String {

@@ -11,8 +11,9 @@ use baton_core::event::EventFilter;
 use baton_core::{
     AssetName, Definition, EventKind, Fingerprint, Interval, IntervalSet, Kind, Pin, TableVersion, Version, failpoint,
 };
+use baton_core::interval::MICROS_PER_SECOND;
+use baton_engine::AVAILABLE_AT;
 use baton_lake::{Change, TableLocation};
-use baton_ml::runtime::load;
 use serde_json::json;
 
 use crate::checks::quoted;
@@ -39,19 +40,19 @@ impl Execution<'_> {
         else {
             return Ok(StepOutcome::up_to_date());
         };
-        let Some((version, stored)) = self.champion(&endpoint.model.model).await? else {
+        let Some(champion) = self.champion(&endpoint.model.model).await? else {
             return Ok(StepOutcome::up_to_date());
         };
+        let version = &champion.version;
         let predictions = predictions_of(asset);
         let previous = self.working.get(&predictions).cloned();
         let Some(interval) = self.due(asset, previous.as_ref()).await? else { return Ok(StepOutcome::up_to_date()) };
         let tables = self.feature_tables(model)?;
         let rows = self.rows_to_score(model, scoring, interval).await?;
         let joined = join_features(self.services, rows, &tables, self.as_of).await?;
-        let predictor = load(&stored, &self.services.models)?;
         let scores = match joined.num_rows() {
             0 => Vec::new(),
-            count => predictor.predict(&stored.encoder.encode(&joined)?, count)?,
+            count => champion.predictor.predict(&champion.stored.encoder.encode(&joined)?, count)?,
         };
         let revision = self.working.get(asset).map_or(0, |pin| served_of(pin).0);
         let scored = with_predictions(asset, &joined, &scores, version.number, revision, &tables)
@@ -95,13 +96,15 @@ impl Execution<'_> {
         let labels = &model.labels;
         let columns: Vec<String> = labels.keys.iter().chain([&labels.time]).map(|name| quoted(name)).collect();
         let instant = prediction_instant(&labels.time, labels.predict_before);
+        let before = labels.predict_before * MICROS_PER_SECOND;
+        // A row that became known after its own prediction time would be a prediction made in hindsight.
         let query = format!(
-            "select * from (select {}, {instant} from {}) where {at} >= to_timestamp_micros({}) and {at} < to_timestamp_micros({}) order by {at}, {}",
-            columns.join(", "),
-            quoted(&scoring.from),
-            interval.start,
-            interval.end,
-            quoted(&labels.keys[0]),
+            "select {columns}, {at} from (select {columns}, {instant}, {AVAILABLE_AT} as known from system.{table} where {time} >= to_timestamp_micros({}) and {time} < to_timestamp_micros({})) where known is null or known <= {at} order by {at}, {columns}",
+            interval.start + before,
+            interval.end + before,
+            columns = columns.join(", "),
+            table = quoted(&scoring.from),
+            time = quoted(&labels.time),
             at = quoted(PREDICTED_AT),
         );
         let session = session_of(self.services, &self.working, [&scoring.from], Some(self.as_of)).await?;
@@ -117,9 +120,13 @@ impl Execution<'_> {
     ) -> Result<Pin, RunError> {
         // The folder stays over model versions; what a version reads is in its rows.
         let fingerprint = Fingerprint::of(["predictions", &self.environment, predictions.as_str()]);
-        let location = TableLocation::new(predictions.as_str(), fingerprint.as_str())?;
-        let base = previous.and_then(|pin| pin.version.table()).filter(|table| table.location == location.to_string());
-        let base = base.map(|table: &TableVersion| table.version);
+        let base: Option<&TableVersion> = previous.and_then(|pin| pin.version.table());
+        // A copied environment goes on in the folder of the original: versions may branch there.
+        let location = match base {
+            Some(table) => TableLocation::parse(&table.location)?,
+            None => TableLocation::new(predictions.as_str(), fingerprint.as_str())?,
+        };
+        let base = base.map(|table| table.version);
         let schema = rows.schema();
         let mut pass = Pass::new(self.services, &location, base, &schema, &[])?;
         pass.write(rows).await?;
@@ -173,7 +180,7 @@ fn with_predictions(
     if let Some(known_at) = known_at {
         let data_type = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
         columns.push(arrow::compute::cast(&known_at, &data_type)?);
-        fields.push(Field::new(baton_engine::AVAILABLE_AT, data_type, true));
+        fields.push(Field::new(AVAILABLE_AT, data_type, true));
     }
     RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
 }
