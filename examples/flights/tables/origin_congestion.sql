@@ -1,4 +1,4 @@
-{{ config(materialize='incremental', time='hour_end', grain=['origin', 'hour_end'], batch='1d', lookback='1d') }}
+{{ config(materialize='incremental', time='hour_end', grain=['origin', 'hour_end'], batch='1h', lookback='1d') }}
 -- How late departures have been lately, by airport and hour. Sums of whole numbers are exact in any order.
 select
     origin,

@@ -1,4 +1,4 @@
-{{ config(materialize='incremental', time='hour_end', grain=['origin', 'hour_end'], batch='1d', lookback='1d') }}
+{{ config(materialize='incremental', time='hour_end', grain=['origin', 'hour_end'], batch='1h', lookback='1d') }}
 -- Departures of each hour by airport, counted when planes left: known at the end of the hour.
 with departed as (
     select
