@@ -16,6 +16,16 @@ pub enum ServingError {
         /// The endpoints there are.
         known: Vec<String>,
     },
+    /// The endpoint does not serve this version of its model.
+    #[error("endpoint `{endpoint}` does not serve version {version}; it serves {}", join(.served))]
+    UnknownVersion {
+        /// The endpoint.
+        endpoint: String,
+        /// The version that was asked for.
+        version: u32,
+        /// The versions that answer.
+        served: Vec<u32>,
+    },
     /// A request row lacks a value that nothing else can give.
     #[error("row {row} gives no `{input}`; {advice}")]
     MissingInput {
@@ -119,11 +129,19 @@ impl ServingError {
     pub fn is_bad_request(&self) -> bool {
         matches!(
             self,
-            Self::UnknownEndpoint { .. } | Self::MissingInput { .. } | Self::IdCount { .. } | Self::Features { .. }
+            Self::UnknownEndpoint { .. }
+                | Self::UnknownVersion { .. }
+                | Self::MissingInput { .. }
+                | Self::IdCount { .. }
+                | Self::Features { .. }
         )
     }
 }
 
 fn known_endpoints(known: &[String]) -> String {
     if known.is_empty() { "none is served".to_owned() } else { format!("served are {}", known.join(", ")) }
+}
+
+fn join(versions: &[u32]) -> String {
+    versions.iter().map(u32::to_string).collect::<Vec<_>>().join(", ")
 }

@@ -45,8 +45,28 @@ impl PredictionService {
     /// As [`EndpointRouter::predict`], and [`ServingError::Log`] when the predictions could not be logged.
     pub async fn predict(&self, endpoint: &str, request: PredictRequest) -> Result<PredictResponse, ServingError> {
         let response = self.router.predict(endpoint, request)?;
+        self.logged(response).await
+    }
+
+    /// As [`Self::predict`], by one version of the endpoint's model.
+    ///
+    /// # Errors
+    /// As [`Self::predict`], and [`ServingError::UnknownVersion`].
+    pub async fn predict_version(
+        &self,
+        endpoint: &str,
+        version: u32,
+        request: PredictRequest,
+    ) -> Result<PredictResponse, ServingError> {
+        let response = self.router.predict_version(endpoint, version, request)?;
+        self.logged(response).await
+    }
+
+    /// The response, once it is on disk; its shadows follow.
+    async fn logged(&self, response: PredictResponse) -> Result<PredictResponse, ServingError> {
         self.log.append(&PredictionRecord::of_response(&response)).await?;
-        if let Some(deployment) = self.router.deployment(endpoint).filter(|deployment| deployment.has_shadow())
+        if let Some(deployment) =
+            self.router.deployment(&response.endpoint).filter(|deployment| deployment.has_shadow())
             && self.shadows.try_send((deployment, response.clone())).is_err()
         {
             self.dropped_shadows.fetch_add(1, Ordering::Relaxed);

@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use baton_ml::data::Task;
 use baton_ml::{FeatureEncoder, Predictor};
 
 use super::split::Share;
@@ -17,6 +18,8 @@ pub struct LoadedModel {
     pub model: Arc<str>,
     /// Its version.
     pub version: u32,
+    /// What its scores are.
+    pub task: Task,
     /// Runs it.
     pub predictor: Arc<dyn Predictor>,
     /// Turns request values into what it reads, in its feature order.
@@ -140,6 +143,11 @@ impl Deployment {
     /// The canary.
     pub fn canary(&self) -> Option<&LoadedModel> {
         self.canary.as_ref().map(|(_, placed)| &placed.loaded)
+    }
+
+    /// The versions that answer: the main model's, then the canary's.
+    pub fn versions(&self) -> Vec<u32> {
+        std::iter::once(self.main()).chain(self.canary()).map(|loaded| loaded.version).collect()
     }
 
     /// Whether any model sees requests without answering them.

@@ -46,7 +46,7 @@ impl EndpointRouter {
         });
     }
 
-    /// What an endpoint serves now.
+    /// What an endpoint serves now, if it is served.
     pub fn deployment(&self, endpoint: &str) -> Option<Arc<Deployment>> {
         self.current().get(endpoint).cloned()
     }
@@ -62,12 +62,32 @@ impl EndpointRouter {
     /// [`ServingError::UnknownEndpoint`], [`ServingError::MissingInput`], [`ServingError::Features`] and
     /// [`ServingError::IdCount`] for a request at fault, [`ServingError::Online`] and [`ServingError::Model`] otherwise.
     pub fn predict(&self, endpoint: &str, request: PredictRequest) -> Result<PredictResponse, ServingError> {
+        self.find(endpoint)?.predict(self.store.as_ref(), request, None)
+    }
+
+    /// As [`Self::predict`], by one version of the endpoint's model whatever its share of traffic.
+    ///
+    /// # Errors
+    /// As [`Self::predict`], and [`ServingError::UnknownVersion`] for a version that the endpoint does not serve.
+    pub fn predict_version(
+        &self,
+        endpoint: &str,
+        version: u32,
+        request: PredictRequest,
+    ) -> Result<PredictResponse, ServingError> {
+        self.find(endpoint)?.predict(self.store.as_ref(), request, Some(version))
+    }
+
+    /// What an endpoint serves now.
+    ///
+    /// # Errors
+    /// [`ServingError::UnknownEndpoint`], which names those that there are.
+    pub fn find(&self, endpoint: &str) -> Result<Arc<Deployment>, ServingError> {
         let current = self.current();
-        let Some(deployment) = current.get(endpoint) else {
-            let known = current.keys().cloned().collect();
-            return Err(ServingError::UnknownEndpoint { name: endpoint.to_owned(), known });
-        };
-        deployment.predict(self.store.as_ref(), request)
+        current.get(endpoint).cloned().ok_or_else(|| ServingError::UnknownEndpoint {
+            name: endpoint.to_owned(),
+            known: current.keys().cloned().collect(),
+        })
     }
 
     /// The store that features are looked up in.

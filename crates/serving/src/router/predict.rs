@@ -96,16 +96,18 @@ struct OpenRow {
 }
 
 impl Deployment {
-    /// Predicts the rows of a request; see [`super::EndpointRouter::predict`].
+    /// Predicts the rows of a request, by one version if it is given; see [`super::EndpointRouter::predict`].
     pub(super) fn predict(
         &self,
         store: &dyn OnlineStore,
         request: PredictRequest,
+        version: Option<u32>,
     ) -> Result<PredictResponse, ServingError> {
+        self.check_version(version)?;
         let resolved = self.resolve(store, &request.rows, request.at)?;
         let rows = self.open_rows(&request, resolved)?;
         let (canary, main): (Vec<usize>, Vec<usize>) =
-            (0..rows.len()).partition(|row| self.goes_to_canary(&rows[*row]));
+            (0..rows.len()).partition(|row| self.goes_to_canary(&rows[*row], version));
         let mut scores = vec![0.0; rows.len()];
         self.main.predict(&rows, &main, &mut scores)?;
         if let Some((_, placed)) = &self.canary {
@@ -164,9 +166,22 @@ impl Deployment {
         row.iter().filter(|(name, _)| is_key(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
     }
 
-    /// Sticky by the row's keys; a row without keys has nothing to stick to but its own id.
-    fn goes_to_canary(&self, row: &OpenRow) -> bool {
+    fn check_version(&self, version: Option<u32>) -> Result<(), ServingError> {
+        let served = self.versions();
+        match version.filter(|version| !served.contains(version)) {
+            None => Ok(()),
+            Some(version) => {
+                Err(ServingError::UnknownVersion { endpoint: self.endpoint().to_owned(), version, served })
+            }
+        }
+    }
+
+    /// By the version asked for, else sticky by the row's keys; a row without keys has nothing to stick to but its id.
+    fn goes_to_canary(&self, row: &OpenRow, version: Option<u32>) -> bool {
         let Some((share, _)) = &self.canary else { return false };
+        if let Some(version) = version {
+            return version != self.main().version;
+        }
         if row.keys.is_empty() {
             return share.takes(self.endpoint(), row.id.as_bytes());
         }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use baton_core::ports::{MemoryOnlineStore, OnlineRow};
 use baton_core::scalar::{Scalar, entity_key};
 use baton_core::time::timestamp_from_micros;
+use baton_ml::data::Task;
 use baton_ml::{FeatureEncoder, Predictor};
 
 use super::*;
@@ -37,6 +38,7 @@ pub(crate) fn model(version: u32, scale: f64, features: &[&str]) -> LoadedModel 
     LoadedModel {
         model: "arrival_delay".into(),
         version,
+        task: Task::Regression,
         predictor: Arc::new(Sum { n_features: names.len(), scale, rows: AtomicUsize::new(0) }),
         encoder: Arc::new(FeatureEncoder::numeric(&names)),
     }
@@ -109,6 +111,23 @@ fn features_are_looked_up_by_entity_key() {
     );
     assert_eq!(row.views[0].event_at, Some(100 * SECOND));
     assert_eq!(row.keys, self::row(r#"{"carrier": "UA"}"#));
+}
+
+#[test]
+fn version_asked_for_answers_or_is_refused() {
+    let router = router();
+    let main = model(3, 1.0, &["distance"]);
+    let deployment = Deployment::new("delay", 6, main, plan()).unwrap();
+    router.deploy(deployment.with_canary(0.0, model(4, 2.0, &["distance"])).unwrap());
+    let asked = |version| {
+        let request = request(120, &[r#"{"carrier": "UA", "distance": 1000}"#]);
+        let answer = router.predict_version("delay", version, request).map_err(|error| error.to_string())?;
+        let row = &answer.predictions[0];
+        Ok::<_, String>((row.variant, row.version, row.score))
+    };
+    assert_eq!(asked(3), Ok((Variant::Main, 3, 1000.0)));
+    assert_eq!(asked(4), Ok((Variant::Canary, 4, 2000.0)));
+    assert_eq!(asked(2).unwrap_err(), "endpoint `delay` does not serve version 2; it serves 3, 4");
 }
 
 #[test]
