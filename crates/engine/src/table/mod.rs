@@ -1,6 +1,7 @@
 //! What a session can read under a name: the files of a table version, batches in memory, a schema alone, or a view.
 
 mod files;
+mod implied;
 mod visible;
 
 use std::path::PathBuf;
