@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::Int64Type;
 use baton_core::check::{Check, CheckResult, Literal, Rule, Severity};
-use baton_core::{AssetName, Interval, Pin};
-use baton_engine::{Session, table_references};
-use baton_stats::checks::is_row_rule;
+use baton_core::{AssetName, Interval, Kind, Pin, Timestamp};
+use baton_engine::{AVAILABLE_AT, Session, table_references};
+use baton_stats::checks::{RowChecker, is_row_rule};
+use futures::TryStreamExt as _;
 
 use crate::error::RunError;
-use crate::execution::Execution;
+use crate::execution::{APPLY, Execution, StepOutcome};
 use crate::sessions::session_of;
 
 /// Failing rows kept for each check.
@@ -24,8 +25,23 @@ pub(crate) struct NewRows<'a> {
     pub(crate) interval: Interval,
 }
 
+/// The checks that the pass which writes rows answers: rules on single rows, and rules on all rows when it sees the
+/// `whole` table.
+pub(crate) fn checks_of_pass(checks: &[Check], whole: bool) -> Vec<Check> {
+    checks.iter().filter(|check| is_row_rule(check) && (whole || !is_on_all_rows(check))).cloned().collect()
+}
+
+fn is_on_all_rows(check: &Check) -> bool {
+    matches!(check.rule, Rule::RowCount { .. } | Rule::Freshness { .. })
+}
+
 impl Execution<'_> {
-    /// Evaluates the checks of `pin` that the writing pass could not, and judges all.
+    /// The checks that an asset declares.
+    pub(crate) fn checks_of(&self, asset: &AssetName) -> Vec<Check> {
+        self.prepared.project.assets.get(asset).map(|found| found.checks.clone()).unwrap_or_default()
+    }
+
+    /// Evaluates the checks of `pin` that `results` does not answer yet, and judges all.
     ///
     /// # Errors
     /// [`RunError::Checks`] when one with severity error did not hold: the version must not be published.
@@ -36,25 +52,115 @@ impl Execution<'_> {
         checks: &[Check],
         mut results: Vec<CheckResult>,
         new_rows: Option<NewRows<'_>>,
-    ) -> Result<(), RunError> {
-        let queries: Vec<&Check> = checks.iter().filter(|check| !is_row_rule(check)).collect();
-        if !queries.is_empty() {
-            let mut pins: BTreeMap<AssetName, Pin> = BTreeMap::from([(asset.clone(), pin.clone())]);
-            for name in queries.iter().flat_map(|check| tables_of(check)) {
-                if let (false, Some(found)) = (pins.contains_key(&name), self.working.get(&name)) {
-                    pins.insert(name, found.clone());
-                }
-            }
-            let session = session_of(self.services, &pins, pins.keys(), Some(self.as_of)).await?;
-            for check in queries {
+    ) -> Result<Vec<CheckResult>, RunError> {
+        let is_open = |check: &&Check| results.iter().all(|found| found.check != check.name);
+        let open: Vec<Check> = checks.iter().filter(is_open).cloned().collect();
+        if !open.is_empty() {
+            let session = self.session_to_check(asset, pin, &open).await?;
+            let by_row = checks_of_pass(&open, false);
+            results.extend(scan(&session, asset, &by_row, self.as_of).await?);
+            for check in open.iter().filter(|check| !by_row.contains(check)) {
                 let rows = pin.rows.unwrap_or_default();
-                results.push(evaluate(&session, asset, check, rows, new_rows.as_ref()).await?);
+                results.push(match &check.rule {
+                    Rule::Freshness { .. } => freshness(&session, asset, check, self.as_of).await?,
+                    _ => evaluate(&session, asset, check, rows, new_rows.as_ref()).await?,
+                });
             }
         }
         self.keep_checks(asset, &results);
         self.alert_failed_checks(asset, &results);
-        judge(asset, &results)
+        judge(asset, &results)?;
+        Ok(results)
     }
+
+    /// Holds an unchanged version to checks that are new or changed.
+    ///
+    /// # Errors
+    /// As [`Execution::audit`].
+    pub(crate) async fn audit_again(&mut self, asset: &AssetName, checks: &[Check]) -> Result<StepOutcome, RunError> {
+        let metadata = self.prepared.desired.assets.get(asset).map(|desired| &desired.metadata);
+        let pin = self.working.get(asset).filter(|pin| pin.metadata.as_ref() != metadata).cloned();
+        let Some(pin) = pin.filter(|_| self.reason == APPLY && !checks.is_empty()) else {
+            return Ok(StepOutcome::up_to_date());
+        };
+        let results = self.audit(asset, &pin, checks, Vec::new(), None).await?;
+        Ok(StepOutcome::done(format!("{} checks on the same rows", results.len())))
+    }
+
+    /// Sees the version in question and the tables that its checks read beside it.
+    async fn session_to_check(&self, asset: &AssetName, pin: &Pin, checks: &[Check]) -> Result<Session, RunError> {
+        let mut pins: BTreeMap<AssetName, Pin> = BTreeMap::from([(asset.clone(), pin.clone())]);
+        for name in checks.iter().flat_map(tables_of) {
+            if let (false, Some(found)) = (pins.contains_key(&name), self.working.get(&name)) {
+                pins.insert(name, found.clone());
+            }
+        }
+        // A delivery is judged as a whole: it is landed once, and rows of it become known for months.
+        let clock = (pin.kind != Kind::Source).then_some(self.as_of);
+        session_of(self.services, &pins, pins.keys(), clock).await
+    }
+}
+
+/// Answers rules on single rows by a pass over a version.
+async fn scan(
+    session: &Session,
+    asset: &AssetName,
+    checks: &[Check],
+    now: Timestamp,
+) -> Result<Vec<CheckResult>, RunError> {
+    if checks.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut stream = session.query_stream(&format!("select * from {}", quoted(asset))).await?;
+    let mut checker = RowChecker::new(checks, &stream.schema())?;
+    while let Some(batch) = stream.try_next().await? {
+        checker.update(&batch, None)?;
+    }
+    Ok(checker.finish(now))
+}
+
+/// Answers a check on age by the newest value among rows that are known at `now`.
+async fn freshness(
+    session: &Session,
+    asset: &AssetName,
+    check: &Check,
+    now: Timestamp,
+) -> Result<CheckResult, RunError> {
+    let column = quoted(check.column.as_deref().unwrap_or_default());
+    let filter = check.filter.as_ref().map(|filter| format!(" and ({filter})")).unwrap_or_default();
+    let known = format!("{AVAILABLE_AT} is null or {AVAILABLE_AT} <= to_timestamp_micros({})", now.timestamp_micros());
+    let newest = format!("select max({column}) as {column} from system.{} where ({known}){filter}", quoted(asset));
+    let (schema, batches) = session.query(&newest).await?;
+    let mut checker = RowChecker::new(&[Check { filter: None, ..check.clone() }], &schema)?;
+    for batch in &batches {
+        checker.update(batch, None)?;
+    }
+    let result = checker.finish(now).pop();
+    result.ok_or_else(|| RunError::Project(format!("check `{}` of `{asset}` has no result", check.name)))
+}
+
+/// Results of the same checks on several deliveries as results on all of them.
+pub(crate) fn merged(parts: impl IntoIterator<Item = Vec<CheckResult>>) -> Vec<CheckResult> {
+    let mut all: Vec<CheckResult> = Vec::new();
+    for result in parts.into_iter().flatten() {
+        match all.iter_mut().find(|found| found.check == result.check) {
+            Some(found) => merge(found, result),
+            None => all.push(result),
+        }
+    }
+    all
+}
+
+fn merge(whole: &mut CheckResult, part: CheckResult) {
+    whole.passed &= part.passed;
+    whole.rows += part.rows;
+    whole.failed_rows += part.failed_rows;
+    whole.samples.extend(part.samples);
+    whole.samples.truncate(SAMPLES);
+    whole.message = match whole.failed_rows {
+        0 => format!("all {} rows hold", whole.rows),
+        failed => format!("{failed} of {} rows do not hold", whole.rows),
+    };
 }
 
 /// The tables that a check's query reads beside the asset itself.

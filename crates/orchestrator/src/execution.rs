@@ -35,6 +35,8 @@ pub(crate) struct Execution<'a> {
     pub(crate) base: Option<Commit>,
     pub(crate) working: BTreeMap<AssetName, Pin>,
     pub(crate) failed: BTreeSet<AssetName>,
+    /// Tables of this run whose rows changed from an instant (microseconds) on that no lookback reaches.
+    pub(crate) moved_from: BTreeMap<AssetName, i64>,
     pub(crate) alerts: Vec<Alert>,
     pub(crate) pending: Vec<NewEvent>,
     pub(crate) report: RunReport,
@@ -89,6 +91,7 @@ impl<'a> Execution<'a> {
             base,
             working,
             failed: BTreeSet::new(),
+            moved_from: BTreeMap::new(),
             alerts: Vec::new(),
             pending: Vec::new(),
             report: RunReport {
@@ -311,7 +314,7 @@ impl<'a> Execution<'a> {
                 let pin = self.bare_pin(name, desired.kind, baton_core::Version::Definition);
                 self.working.insert(name.clone(), pin);
             }
-            if let Some(pin) = self.working.get_mut(name) {
+            if let Some(pin) = self.working.get_mut(name).filter(|_| !self.failed.contains(name)) {
                 pin.metadata = Some(desired.metadata.clone());
             }
         }

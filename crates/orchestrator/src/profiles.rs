@@ -12,7 +12,6 @@ use futures::TryStreamExt as _;
 
 use crate::error::RunError;
 use crate::services::Services;
-use crate::sessions::table_files;
 
 fn path_of(services: &Services, location: &str, file: &str) -> PathBuf {
     services.lake.warehouse().join("profiles").join(location).join(format!("{file}.profile"))
@@ -29,7 +28,7 @@ pub(crate) fn save(services: &Services, location: &str, file: &str, profile: &Ta
 /// The profile of a table version, merged over its files; `None` for a version without files.
 pub async fn profile(services: &Services, version: &TableVersion) -> Result<Option<TableProfile>, RunError> {
     let snapshot = services.lake.snapshot(version).await?;
-    let all = table_files(&snapshot);
+    let all = TableFiles::from(snapshot.as_ref());
     let mut merged: Option<TableProfile> = None;
     for (index, entry) in snapshot.files().iter().enumerate() {
         let path = path_of(services, &version.location, &entry.name);

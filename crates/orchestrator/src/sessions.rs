@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 
 use baton_core::{AssetName, Pin, TableVersion, Timestamp};
-use baton_engine::table::ColumnRange;
-use baton_engine::{DataFile, Session, SessionInput, TableFiles, TableInput};
-use baton_lake::Snapshot;
+use baton_engine::{Session, SessionInput, TableFiles, TableInput};
+use baton_lake::{Snapshot, StagedFile};
 
 use crate::error::RunError;
 use crate::services::Services;
@@ -19,7 +18,7 @@ pub(crate) async fn session(
     let mut inputs = BTreeMap::new();
     for (name, version) in tables {
         let snapshot = services.lake.snapshot(&version).await?;
-        inputs.insert(name, TableInput::Files(table_files(&snapshot)));
+        inputs.insert(name, TableInput::Files(TableFiles::from(snapshot.as_ref())));
     }
     Ok(services.engine.session(SessionInput { tables: inputs, as_of })?)
 }
@@ -38,30 +37,9 @@ pub(crate) async fn session_of<'n>(
     session(services, tables, as_of).await
 }
 
-/// The engine's view of a snapshot.
-pub(crate) fn table_files(snapshot: &Snapshot) -> TableFiles {
-    let files = snapshot.files().iter().map(|file| DataFile {
-        path: file.path.clone(),
-        size: file.size,
-        rows: Some(file.rows),
-        columns: file
-            .stats()
-            .columns
-            .iter()
-            .map(|(column, stats)| ColumnRange {
-                column: column.clone(),
-                min: stats.min.clone(),
-                max: stats.max.clone(),
-                nulls: stats.nulls,
-            })
-            .collect(),
-    });
-    TableFiles { schema: snapshot.schema().clone(), files: files.collect() }
-}
-
 /// The newest value, in microseconds, of a timestamp column, from file statistics alone.
 pub(crate) fn newest_in(snapshot: &Snapshot, column: &str) -> Option<i64> {
-    let newest = |file: &std::sync::Arc<baton_lake::FileEntry>| {
+    let newest = |file: &StagedFile| {
         let stats = file.stats().columns.get(column)?;
         micros_of(stats.max.as_ref()?)
     };
@@ -69,12 +47,12 @@ pub(crate) fn newest_in(snapshot: &Snapshot, column: &str) -> Option<i64> {
 }
 
 /// The oldest value, in microseconds, of a timestamp column, from file statistics alone.
-pub(crate) fn oldest_in(snapshot: &Snapshot, column: &str) -> Option<i64> {
-    let oldest = |file: &std::sync::Arc<baton_lake::FileEntry>| {
+pub(crate) fn oldest_of<'f>(files: impl IntoIterator<Item = &'f StagedFile>, column: &str) -> Option<i64> {
+    let oldest = |file: &StagedFile| {
         let stats = file.stats().columns.get(column)?;
         micros_of(stats.min.as_ref()?)
     };
-    snapshot.files().iter().filter_map(oldest).min()
+    files.into_iter().filter_map(oldest).min()
 }
 
 fn micros_of(value: &arrow::array::ArrayRef) -> Option<i64> {

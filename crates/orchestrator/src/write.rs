@@ -6,7 +6,7 @@ use baton_core::Timestamp;
 use baton_core::check::{Check, CheckResult};
 use baton_engine::is_system_column;
 use baton_lake::{StagedFile, TableLocation, WriteOptions, Writer};
-use baton_stats::checks::{RowChecker, is_row_rule};
+use baton_stats::checks::RowChecker;
 use baton_stats::profile::Profiler;
 
 use crate::error::RunError;
@@ -38,7 +38,8 @@ pub(crate) struct Written {
 }
 
 impl<'a> Pass<'a> {
-    /// Starts a pass over rows of `schema` (system columns included) into `location`.
+    /// Starts a pass over rows of `schema` (system columns included) into `location`; `checks` are those that
+    /// [`crate::checks::checks_of_pass`] leaves to it.
     pub(crate) fn new(
         services: &'a Services,
         location: &TableLocation,
@@ -49,13 +50,12 @@ impl<'a> Pass<'a> {
         let visible_columns: Vec<usize> =
             (0..schema.fields().len()).filter(|index| !is_system_column(schema.field(*index).name())).collect();
         let visible = schema.project(&visible_columns).map_err(RunError::rows(location.name()))?;
-        let row_checks: Vec<Check> = checks.iter().filter(|check| is_row_rule(check)).cloned().collect();
         Ok(Self {
             services,
             location: location.clone(),
             base,
             stored: schema.clone(),
-            checker: RowChecker::new(&row_checks, &visible)?,
+            checker: RowChecker::new(checks, &visible)?,
             visible: visible.into(),
             visible_columns,
             writer: None,

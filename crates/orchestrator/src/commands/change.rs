@@ -24,7 +24,7 @@ pub async fn plan(
         commit.assets.retain(|name, _| !is_predictions(prepared, name));
     }
     let pins = recorded.as_ref().map(|commit| commit.assets.clone()).unwrap_or_default();
-    let deliveries = waiting_deliveries(services, prepared, &pins, as_of).await?;
+    let deliveries = waiting_deliveries(services, prepared, environment, &pins, as_of).await?;
     Ok(build_plan(PlanInput {
         environment,
         as_of,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use baton_core::asset::{Materialize, Table};
+use baton_core::check::Check;
 use baton_core::interval::MICROS_PER_SECOND;
 use baton_core::{AssetName, Fingerprint, Interval, IntervalSet, Kind, Pin, TableVersion, Version, failpoint};
 use baton_engine::{AVAILABLE_AT, BuildOptions};
@@ -10,10 +11,11 @@ use baton_lake::{Change, CommitInfo, TableLocation};
 use futures::TryStreamExt as _;
 use serde_json::json;
 
-use crate::checks::NewRows;
+use super::output::StepOutput;
+use crate::checks::{NewRows, checks_of_pass};
 use crate::error::RunError;
 use crate::execution::{Execution, StepOutcome};
-use crate::sessions::{newest_in, oldest_in, session_of};
+use crate::sessions::{newest_in, oldest_of, session_of};
 use crate::write::{Pass, Written};
 
 /// The beginning of time for a first build: 0001-01-01.
@@ -35,37 +37,49 @@ impl Execution<'_> {
         let location = TableLocation::new(asset.as_str(), content.as_str())?;
         let inputs = self.input_versions(asset);
         let previous = self.working.get(asset).filter(|pin| is_at(pin, &location)).cloned();
-        let work = self.work(table, previous.as_ref(), &inputs);
+        let work = self.work(asset, table, previous.as_ref(), &inputs).await?;
+        let checks = self.checks_of(asset);
         if work == Work::Nothing {
-            return Ok(StepOutcome::up_to_date());
+            return self.audit_again(asset, &checks).await;
         }
-        let key = step_key(&content, &inputs, work, previous.as_ref());
-        if let Some(output) = self.recorded_output(&key).await?
-            && let Ok(pin) = serde_json::from_value::<Pin>(output)
-        {
-            let detail = format!("{} rows", pin.rows.unwrap_or_default());
-            self.working.insert(asset.clone(), pin);
-            return Ok(StepOutcome::reused(detail));
+        let key = step_key(&content, &checks, &inputs, work, previous.as_ref());
+        if let Some(pin) = self.take_recorded(asset, &key).await? {
+            return Ok(StepOutcome::reused(format!("{} rows", pin.rows.unwrap_or_default())));
         }
-        self.compute(asset, table, &location, previous, inputs, work, &key).await
+        self.compute(asset, table, &location, previous, inputs, work, &checks, &key).await
     }
 
-    fn work(&self, table: &Table, previous: Option<&Pin>, inputs: &BTreeMap<AssetName, String>) -> Work {
+    async fn work(
+        &mut self,
+        asset: &AssetName,
+        table: &Table,
+        previous: Option<&Pin>,
+        inputs: &BTreeMap<AssetName, String>,
+    ) -> Result<Work, RunError> {
         let same_inputs = previous.is_some_and(|pin| pin.inputs == *inputs);
+        let moved = match previous {
+            Some(previous) if !same_inputs => self.moved_since(asset, previous).await?,
+            _ => None,
+        };
         if table.materialize != Materialize::Incremental {
-            return if same_inputs { Work::Nothing } else { Work::Whole };
+            self.moved_from.extend(moved.map(|moved| (asset.clone(), moved)));
+            return Ok(if same_inputs { Work::Nothing } else { Work::Whole });
         }
         let batch = table.batch.max(1) * MICROS_PER_SECOND;
         let end = self.as_of.timestamp_micros().div_euclid(batch) * batch;
         let done = previous.and_then(|pin| pin.intervals.end());
-        match done {
-            None => Work::Range(Interval { start: BEGINNING, end }),
-            Some(done) if done >= end && same_inputs => Work::Nothing,
-            Some(done) => {
-                let start = (done.min(end) - table.lookback * MICROS_PER_SECOND).div_euclid(batch) * batch;
-                Work::Range(Interval { start, end: end.max(done) })
-            }
+        let Some(done) = done else { return Ok(Work::Range(Interval { start: BEGINNING, end })) };
+        if done >= end && same_inputs {
+            return Ok(Work::Nothing);
         }
+        let reach = |instant: i64| (instant - table.lookback * MICROS_PER_SECOND).div_euclid(batch) * batch;
+        let mut start = reach(done.min(end));
+        if let Some(moved) = moved.filter(|moved| *moved < start) {
+            // Rows came or went that lie before what the lookback covers, as with a delivery that is months late.
+            start = reach(moved);
+            self.moved_from.insert(asset.clone(), start);
+        }
+        Ok(Work::Range(Interval { start, end: end.max(done) }))
     }
 
     #[expect(clippy::too_many_arguments, reason = "one call site; the arguments are the step's whole state")]
@@ -77,11 +91,11 @@ impl Execution<'_> {
         previous: Option<Pin>,
         inputs: BTreeMap<AssetName, String>,
         work: Work,
+        checks: &[Check],
         key: &Fingerprint,
     ) -> Result<StepOutcome, RunError> {
-        let checks = self.prepared.project.assets.get(asset).map(|found| found.checks.clone()).unwrap_or_default();
         let base = previous.as_ref().and_then(|pin| pin.version.table()).map(|table| table.version);
-        let (written, schema) = self.write_rows(asset, table, location, base, work, &checks).await?;
+        let (written, schema) = self.write_rows(asset, table, location, base, work, checks).await?;
         let rows = written.rows;
         let change = match (work, &table.time) {
             (Work::Range(interval), Some(time)) if base.is_some() => Change::ReplaceRange {
@@ -101,9 +115,10 @@ impl Execution<'_> {
             (Work::Range(interval), Some(time), Some(_)) => Some(NewRows { time, interval }),
             _ => None,
         };
-        self.audit(asset, &pin, &checks, written.checks, new_rows).await?;
+        let checks = self.audit(asset, &pin, checks, written.checks, new_rows).await?;
         let detail = describe(work, rows, pin.rows.unwrap_or_default(), base.is_some());
-        self.record_output(asset, key, json!(pin), Vec::new()).await?;
+        let output = StepOutput { pin: pin.clone(), checks, rejected: Vec::new() };
+        self.record_output(asset, key, json!(output), Vec::new()).await?;
         self.working.insert(asset.clone(), pin);
         Ok(StepOutcome::done(detail))
     }
@@ -115,7 +130,7 @@ impl Execution<'_> {
         location: &TableLocation,
         base: Option<u64>,
         work: Work,
-        checks: &[baton_core::check::Check],
+        checks: &[Check],
     ) -> Result<(Written, arrow::datatypes::SchemaRef), RunError> {
         let inputs: Vec<AssetName> = self.prepared.graph.inputs(asset).cloned().collect();
         let session = session_of(self.services, &self.working, &inputs, Some(self.as_of)).await?;
@@ -129,7 +144,9 @@ impl Execution<'_> {
         };
         let mut stream = session.execute(&table.sql, &options).await?;
         let schema = stream.schema();
-        let mut pass = Pass::new(self.services, location, base, &schema, checks)?;
+        let whole = base.is_none() || !matches!(work, Work::Range(_));
+        let checks = checks_of_pass(checks, whole);
+        let mut pass = Pass::new(self.services, location, base, &schema, &checks)?;
         while let Some(batch) = stream.try_next().await? {
             pass.write(&batch).await?;
         }
@@ -157,7 +174,7 @@ impl Execution<'_> {
         pin.inputs = inputs;
         if let (Work::Range(interval), Some(time)) = (work, &table.time) {
             let batch = table.batch.max(1) * MICROS_PER_SECOND;
-            let first = oldest_in(&snapshot, time).unwrap_or(interval.end - batch).div_euclid(batch) * batch;
+            let first = oldest_of(snapshot.files(), time).unwrap_or(interval.end - batch).div_euclid(batch) * batch;
             let filled = IntervalSet::of(Interval { start: interval.start.max(first), end: interval.end });
             pin.intervals = previous.map(|pin| pin.intervals.clone()).unwrap_or_default().union(&filled);
         }
@@ -171,11 +188,12 @@ fn is_at(pin: &Pin, location: &TableLocation) -> bool {
 
 fn step_key(
     content: &Fingerprint,
+    checks: &[Check],
     inputs: &BTreeMap<AssetName, String>,
     work: Work,
     previous: Option<&Pin>,
 ) -> Fingerprint {
-    let mut parts = vec!["build".to_owned(), content.as_str().to_owned()];
+    let mut parts = vec!["build".to_owned(), content.as_str().to_owned(), json!(checks).to_string()];
     parts.extend(inputs.iter().flat_map(|(name, version)| [name.to_string(), version.clone()]));
     if let Work::Range(interval) = work {
         parts.push(interval.start.to_string());

@@ -5,15 +5,18 @@ use std::collections::BTreeSet;
 use arrow::datatypes::{Schema, SchemaRef};
 use baton_connectors::{Connector, ReadReport, Unit};
 use baton_core::asset::{Load, Source};
-use baton_core::check::Check;
-use baton_core::{AssetName, EventKind, Fingerprint, Kind, NewEvent, Pin, TableVersion, Version, failpoint};
+use baton_core::check::{Check, CheckResult};
+use baton_core::{AssetName, EventKind, Fingerprint, Kind, TableVersion, Version, failpoint};
 use baton_engine::AVAILABLE_AT;
 use baton_lake::{Change, StagedFile, TableLocation};
 use serde_json::json;
 
-use super::landed::{LandedUnit, Landing, arrived_units, landed_units, looks_landed, refusal_key, refused_hashes};
-use super::unit::{Destination, keep_rejected, stage_unit};
-use crate::checks::judge;
+use super::landed::{
+    LandedUnit, Landing, arrived_units, landed_units, looks_landed, refusal_key, refused_keys, terms_of,
+};
+use super::output::{Rejected, StepOutput};
+use super::unit::{Destination, FILE, keep_rejected, stage_unit};
+use crate::checks::{checks_of_pass, judge, merged};
 use crate::error::RunError;
 use crate::execution::{Execution, StepOutcome};
 use crate::sessions::newest_in;
@@ -23,6 +26,27 @@ struct Staged {
     unit: LandedUnit,
     files: Vec<StagedFile>,
     schema: SchemaRef,
+    checks: Vec<CheckResult>,
+}
+
+/// What has arrived and is not landed.
+struct Waiting {
+    connector: &'static dyn Connector,
+    units: Vec<(Unit, String)>,
+    /// How many were refused before and are not tried again.
+    refused: usize,
+}
+
+/// A landing in progress.
+struct Arrivals<'a> {
+    source: &'a Source,
+    location: TableLocation,
+    base: Option<TableVersion>,
+    checks: Vec<Check>,
+    terms: Fingerprint,
+    key: Fingerprint,
+    staged: Vec<Staged>,
+    rejected: Vec<Rejected>,
 }
 
 impl Execution<'_> {
@@ -33,44 +57,35 @@ impl Execution<'_> {
         };
         let location = TableLocation::new(asset.as_str(), contract.as_str())?;
         let previous = self.version_at(asset, &location);
-        let (connector, waiting) = self.waiting_units(asset, source, &contract, previous.as_ref()).await?;
-        if waiting.is_empty() {
+        let checks = self.checks_of(asset);
+        let terms = terms_of(&contract, &checks);
+        let waiting = self.waiting_units(asset, source, &terms, previous.as_ref()).await?;
+        if waiting.units.is_empty() {
             return match previous {
-                Some(_) => Ok(StepOutcome::up_to_date()),
+                Some(_) => self.audit_again(asset, &checks).await,
+                None if waiting.refused > 0 => Err(all_refused(asset, waiting.refused)),
                 None => Err(nothing_arrived(asset, source, self.as_of)),
             };
         }
         let base = if source.load == Load::Append { previous.clone() } else { None };
-        let key = landing_key(&contract, base.as_ref(), &waiting);
-        if let Some(output) = self.recorded_output(&key).await?
-            && let Ok(pin) = serde_json::from_value::<Pin>(output)
-        {
-            self.working.insert(asset.clone(), pin);
-            return Ok(StepOutcome::reused(format!("{} deliveries", waiting.len())));
+        let key = landing_key(&terms, base.as_ref(), &waiting.units);
+        if self.take_recorded(asset, &key).await?.is_some() {
+            return Ok(StepOutcome::reused(format!("{} deliveries", waiting.units.len())));
         }
-        let checks = self.checks_of(asset);
-        let mut staged = Vec::new();
-        let mut events = Vec::new();
-        for (unit, hash) in &waiting {
-            self.services.progress.advanced(asset, staged.len() as u64, waiting.len() as u64);
-            let destination = Destination {
-                asset,
-                location: &location,
-                base: base.as_ref().map(|table| table.version),
-                checks: &checks,
-                now: self.as_of,
-            };
-            let outcome = self.stage(connector, unit, hash, source, &destination).await;
-            staged.extend(self.sort_out(asset, &contract, unit, hash, outcome, &mut events)?);
+        let mut landing =
+            Arrivals { source, location, base, checks, terms, key, staged: Vec::new(), rejected: Vec::new() };
+        for (unit, hash) in &waiting.units {
+            self.services.progress.advanced(asset, landing.staged.len() as u64, waiting.units.len() as u64);
+            let outcome = self.stage(asset, waiting.connector, unit, hash, &landing).await;
+            self.sort_out(asset, unit, hash, outcome, &mut landing)?;
         }
-        if staged.is_empty() {
-            self.services.ledger.append(events).await?;
+        if landing.staged.is_empty() {
             return match previous {
-                Some(_) => Ok(StepOutcome::done(format!("{} deliveries set aside", waiting.len()))),
-                None => Err(RunError::Project(format!("every delivery of `{asset}` was set aside; see `baton log`"))),
+                Some(_) => Ok(StepOutcome::done(format!("{} deliveries set aside", landing.rejected.len()))),
+                None => Err(all_refused(asset, landing.rejected.len())),
             };
         }
-        self.land(asset, &location, base, staged, &key, &checks, events).await
+        self.land(asset, landing).await
     }
 
     fn version_at(&self, asset: &AssetName, location: &TableLocation) -> Option<TableVersion> {
@@ -78,51 +93,61 @@ impl Execution<'_> {
         (table.location == location.to_string()).then(|| table.clone())
     }
 
-    fn checks_of(&self, asset: &AssetName) -> Vec<Check> {
-        self.prepared.project.assets.get(asset).map(|found| found.checks.clone()).unwrap_or_default()
-    }
-
     /// Deliveries to land with their content hashes: all of them when the newest stands for the whole.
     async fn waiting_units(
         &self,
         asset: &AssetName,
         source: &Source,
-        contract: &Fingerprint,
+        terms: &Fingerprint,
         previous: Option<&TableVersion>,
-    ) -> Result<(&'static dyn Connector, Vec<(Unit, String)>), RunError> {
+    ) -> Result<Waiting, RunError> {
         let (connector, units) = arrived_units(self.services, source, self.as_of)?;
         let landed = match previous {
             Some(version) => landed_units(self.services, &self.prepared.landings, version).await?,
             None => Default::default(),
         };
+        let mut waiting = Waiting { connector, units: Vec::new(), refused: 0 };
         if units.iter().all(|unit| looks_landed(unit, &landed)) {
-            return Ok((connector, Vec::new()));
+            return Ok(waiting);
         }
-        let refused = refused_hashes(self.services, asset).await?;
-        let mut waiting = Vec::new();
+        let refused = refused_keys(self.services, &self.environment, asset).await?;
         let mut any_new = false;
         for unit in units {
             let hash = connector.fingerprint(&unit)?;
             let known = landed.get(&unit.path).is_some_and(|known| known.hash == hash);
-            let is_refused = refused.contains(&refusal_key(contract, &unit.path, &hash));
-            any_new |= !known && !is_refused;
-            if !is_refused && (!known || source.load == Load::Replace) {
-                waiting.push((unit, hash));
+            if refused.contains(&refusal_key(terms, &unit.path, &hash)) {
+                waiting.refused += 1;
+                continue;
+            }
+            any_new |= !known;
+            if !known || source.load == Load::Replace {
+                waiting.units.push((unit, hash));
             }
         }
-        Ok((connector, if any_new { waiting } else { Vec::new() }))
+        if !any_new {
+            waiting.units.clear();
+        }
+        Ok(waiting)
     }
 
     async fn stage(
         &self,
+        asset: &AssetName,
         connector: &'static dyn Connector,
         unit: &Unit,
         hash: &str,
-        source: &Source,
-        destination: &Destination<'_>,
+        landing: &Arrivals<'_>,
     ) -> Result<(Staged, ReadReport), RunError> {
-        let (written, schema, report) = stage_unit(self.services, connector, unit, source, destination).await?;
-        judge(destination.asset, &written.checks)?;
+        let destination = Destination {
+            asset,
+            location: &landing.location,
+            base: landing.base.as_ref().map(|table| table.version),
+            checks: &checks_of_pass(&landing.checks, false),
+            now: self.as_of,
+        };
+        let (written, schema, report) =
+            stage_unit(self.services, connector, unit, landing.source, &destination).await?;
+        judge(asset, &written.checks)?;
         failpoint::reach("ingest.unit_staged");
         let landed = LandedUnit {
             path: unit.path.clone(),
@@ -133,90 +158,79 @@ impl Execution<'_> {
             rejected: report.rejected_total,
             schema_changes: Vec::new(),
         };
-        Ok((Staged { unit: landed, files: written.files, schema }, report))
+        Ok((Staged { unit: landed, files: written.files, schema, checks: written.checks }, report))
     }
 
-    /// Keeps a good delivery; names a bad one, and rows that were set aside, in the ledger.
+    /// Keeps a good delivery; names a bad one, and rows that were set aside.
     fn sort_out(
         &mut self,
         asset: &AssetName,
-        contract: &Fingerprint,
         unit: &Unit,
         hash: &str,
         outcome: Result<(Staged, ReadReport), RunError>,
-        events: &mut Vec<NewEvent>,
-    ) -> Result<Option<Staged>, RunError> {
-        let key = refusal_key(contract, &unit.path, hash);
-        match outcome {
+        landing: &mut Arrivals<'_>,
+    ) -> Result<(), RunError> {
+        let key = refusal_key(&landing.terms, &unit.path, hash);
+        let path = unit.path.clone();
+        let rejected = match outcome {
             Ok((staged, report)) => {
-                if report.rejected_total > 0 {
-                    let folder = self.services.lake.warehouse().join("quarantine").join(asset.as_str());
-                    keep_rejected(&folder, &hash[..hash.len().min(16)], &report)?;
-                    let first: Vec<String> = report.rejected.iter().take(5).map(ToString::to_string).collect();
-                    let reason =
-                        format!("{}: {} rows set aside: {}", unit.path, report.rejected_total, first.join("; "));
-                    events.push(self.event(
-                        EventKind::FileRejected,
-                        asset,
-                        &key,
-                        json!({"whole": false, "path": unit.path, "rows": report.rejected_total, "reason": reason}),
-                    ));
-                    self.raise_rejected(asset, &reason);
+                landing.staged.push(staged);
+                if report.rejected_total == 0 {
+                    return Ok(());
                 }
-                Ok(Some(staged))
+                let folder = self.services.lake.warehouse().join("quarantine").join(asset.as_str());
+                keep_rejected(&folder, hash, &report)?;
+                let first: Vec<String> = report.rejected.iter().take(5).map(ToString::to_string).collect();
+                let reason = format!("{path}: {} rows set aside: {}", report.rejected_total, first.join("; "));
+                Rejected { key, whole: false, path, rows: Some(report.rejected_total), reason }
             }
             Err(error) if is_delivery_at_fault(&error) => {
                 let reason = error.to_string();
-                events.push(self.event(
-                    EventKind::FileRejected,
-                    asset,
-                    &key,
-                    json!({"whole": true, "path": unit.path, "reason": reason}),
-                ));
-                self.services.progress.failed("set aside", &unit.path, &reason);
-                self.raise_rejected(asset, &reason);
-                Ok(None)
+                self.services.progress.failed("set aside", &path, &reason);
+                Rejected { key, whole: true, path, rows: None, reason }
             }
-            Err(error) => Err(error),
-        }
+            Err(error) => return Err(error),
+        };
+        self.note_rejected(asset, &rejected);
+        landing.rejected.push(rejected);
+        Ok(())
     }
 
-    #[expect(clippy::too_many_arguments, reason = "one call site; the arguments are the step's whole state")]
-    async fn land(
-        &mut self,
-        asset: &AssetName,
-        location: &TableLocation,
-        base: Option<TableVersion>,
-        mut staged: Vec<Staged>,
-        key: &Fingerprint,
-        checks: &[Check],
-        mut events: Vec<NewEvent>,
-    ) -> Result<StepOutcome, RunError> {
-        self.note_schema_changes(asset, &mut staged).await?;
-        let schema = union_schema(&staged).map_err(RunError::rows(asset))?;
-        let files: Vec<StagedFile> = staged.iter().flat_map(|part| part.files.iter().cloned()).collect();
-        let change = if base.is_some() { Change::Append(files) } else { Change::Replace(files) };
+    async fn land(&mut self, asset: &AssetName, mut landing: Arrivals<'_>) -> Result<StepOutcome, RunError> {
+        self.note_schema_changes(asset, &mut landing.staged).await?;
+        let schema = union_schema(&landing.staged).map_err(RunError::rows(asset))?;
+        let change = self.change_of(&landing).await?;
         failpoint::reach("ingest.before_commit");
-        let info = self.commit_info(key);
-        let version = self
-            .services
-            .lake
-            .commit(location, &schema, base.as_ref().map(|table| table.version), change, &info)
-            .await?;
+        let info = self.commit_info(&landing.key);
+        let base = landing.base.as_ref().map(|table| table.version);
+        let version = self.services.lake.commit(&landing.location, &schema, base, change, &info).await?;
         failpoint::reach("ingest.after_commit");
         let snapshot = self.services.lake.snapshot(&version).await?;
         let mut pin = self.bare_pin(asset, Kind::Source, Version::Table(version.clone()));
         pin.rows = Some(snapshot.rows());
         pin.digest = Some(snapshot.digest().to_string());
         pin.known_through = newest_in(&snapshot, AVAILABLE_AT);
-        self.audit(asset, &pin, checks, Vec::new(), None).await?;
-        let units: Vec<LandedUnit> = staged.into_iter().map(|part| part.unit).collect();
+        let by_row = merged(landing.staged.iter_mut().map(|part| std::mem::take(&mut part.checks)));
+        let units: Vec<LandedUnit> = landing.staged.into_iter().map(|part| part.unit).collect();
+        let checks = self.audit(asset, &pin, &landing.checks, by_row, None).await;
+        let checks = checks.map_err(|error| waits(error, units.len()))?;
         let rows: u64 = units.iter().map(|unit| unit.rows).sum();
         let detail = format!("{} deliveries, {rows} rows", units.len());
-        events.push(self.event(EventKind::FileLanded, asset, &version.to_string(), json!(Landing { base, units })));
-        self.record_output(asset, key, json!(pin), events).await?;
+        let body = json!(Landing { base: landing.base, units });
+        let event = self.event(EventKind::FileLanded, asset, &version.to_string(), body);
+        let output = StepOutput { pin: pin.clone(), checks, rejected: landing.rejected };
+        self.record_output(asset, &landing.key, json!(output), vec![event]).await?;
         self.working.insert(asset.clone(), pin);
         Ok(StepOutcome::done(detail))
+    }
+
+    /// New deliveries come to those of the base; one that was landed before takes the place of its former self.
+    async fn change_of(&self, landing: &Arrivals<'_>) -> Result<Change, RunError> {
+        let files: Vec<StagedFile> = landing.staged.iter().flat_map(|part| part.files.iter().cloned()).collect();
+        let Some(base) = &landing.base else { return Ok(Change::Replace(files)) };
+        let landed = landed_units(self.services, &self.prepared.landings, base).await?;
+        let corrects = landing.staged.iter().any(|part| landed.contains_key(&part.unit.path));
+        Ok(if corrects { Change::Merge { keys: vec![FILE.to_owned()], files } } else { Change::Append(files) })
     }
 
     /// Compares each delivery's columns with those landed before, so that a change is a recorded fact.
@@ -228,6 +242,27 @@ impl Execution<'_> {
         }
         Ok(())
     }
+}
+
+/// A check on the table as a whole did not hold, so no delivery can be named: all of them wait.
+fn waits(error: RunError, deliveries: usize) -> RunError {
+    match error {
+        RunError::Checks { asset, failed, summary } => {
+            let all = if deliveries == 1 {
+                "1 new delivery waits".to_owned()
+            } else {
+                format!("{deliveries} new deliveries wait")
+            };
+            RunError::Checks { asset, failed, summary: format!("{summary}; {all} until it holds") }
+        }
+        other => other,
+    }
+}
+
+fn all_refused(asset: &AssetName, deliveries: usize) -> RunError {
+    RunError::Project(format!(
+        "every delivery of `{asset}` that has arrived was set aside ({deliveries}); `baton log` says why; mend it or the checks"
+    ))
 }
 
 fn schema_changes(before: &Schema, now: &Schema) -> Vec<String> {
@@ -243,8 +278,8 @@ fn union_schema(staged: &[Staged]) -> Result<Schema, arrow::error::ArrowError> {
     Schema::try_merge(staged.iter().map(|part| part.schema.as_ref().clone()))
 }
 
-fn landing_key(contract: &Fingerprint, base: Option<&TableVersion>, waiting: &[(Unit, String)]) -> Fingerprint {
-    let mut parts = vec!["ingest".to_owned(), contract.as_str().to_owned()];
+fn landing_key(terms: &Fingerprint, base: Option<&TableVersion>, waiting: &[(Unit, String)]) -> Fingerprint {
+    let mut parts = vec!["ingest".to_owned(), terms.as_str().to_owned()];
     parts.extend(base.map(ToString::to_string));
     parts.extend(
         waiting.iter().flat_map(|(unit, hash)| [unit.path.clone(), hash.clone(), unit.modified_at.to_string()]),

@@ -1,10 +1,11 @@
 //! Which deliveries a version of a source holds: by path and content, walked back along the ledger.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use baton_connectors::{Connector, DiscoverRequest, Unit, connector};
 use baton_core::asset::Source;
+use baton_core::check::Check;
 use baton_core::event::EventFilter;
 use baton_core::{AssetName, Definition, EventKind, Fingerprint, Pin, TableVersion, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -120,6 +121,7 @@ pub(crate) fn looks_landed(unit: &Unit, landed: &BTreeMap<String, LandedUnit>) -
 pub(crate) async fn waiting_deliveries(
     services: &Services,
     prepared: &Prepared,
+    environment: &str,
     pins: &BTreeMap<AssetName, Pin>,
     as_of: Timestamp,
 ) -> Result<BTreeMap<AssetName, usize>, RunError> {
@@ -133,30 +135,42 @@ pub(crate) async fn waiting_deliveries(
         if units.iter().all(|unit| looks_landed(unit, &landed)) {
             continue;
         }
-        let refused = refused_hashes(services, name).await?;
+        let refused = refused_keys(services, environment, name).await?;
+        let terms = terms_of(contract, &asset.checks);
         let mut count = 0;
         for unit in units.iter().filter(|unit| !looks_landed(unit, &landed)) {
             let hash = connector.fingerprint(unit)?;
             let known = landed.get(&unit.path).is_some_and(|known| known.hash == hash);
-            count += usize::from(!known && !refused.contains(&refusal_key(contract, &unit.path, &hash)));
+            count += usize::from(!known && !refused.contains(&refusal_key(&terms, &unit.path, &hash)));
         }
         waiting.insert(name.clone(), count);
     }
     Ok(waiting)
 }
 
-/// What a refused delivery is known by: under another contract it is tried again.
-pub(crate) fn refusal_key(contract: &Fingerprint, path: &str, hash: &str) -> String {
-    format!("{contract}/{path}/{hash}")
+/// What a delivery of a source is held to.
+pub(crate) fn terms_of(contract: &Fingerprint, checks: &[Check]) -> Fingerprint {
+    Fingerprint::of([contract.as_str().to_owned(), serde_json::json!(checks).to_string()])
 }
 
-/// Keys of deliveries of `asset` that were refused as a whole: they are not tried again until their content changes.
-pub(crate) async fn refused_hashes(
+/// What a refused delivery is known by: under other terms it is tried again.
+pub(crate) fn refusal_key(terms: &Fingerprint, path: &str, hash: &str) -> String {
+    format!("{terms}/{path}/{hash}")
+}
+
+/// Keys of deliveries of `asset` that `environment` refused as a whole: they are not tried again until their content or
+/// the terms change.
+pub(crate) async fn refused_keys(
     services: &Services,
+    environment: &str,
     asset: &AssetName,
-) -> Result<std::collections::BTreeSet<String>, RunError> {
-    let filter =
-        EventFilter { kinds: vec![EventKind::FileRejected], asset: Some(asset.clone()), ..EventFilter::default() };
+) -> Result<BTreeSet<String>, RunError> {
+    let filter = EventFilter {
+        environment: Some(environment.to_owned()),
+        kinds: vec![EventKind::FileRejected],
+        asset: Some(asset.clone()),
+        ..EventFilter::default()
+    };
     let events = services.ledger.events(&filter).await?;
     let whole =
         events.into_iter().filter(|found| found.event.body.get("whole") == Some(&serde_json::Value::Bool(true)));

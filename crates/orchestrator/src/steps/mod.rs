@@ -3,6 +3,8 @@
 mod build;
 mod ingest;
 mod landed;
+mod moved;
+mod output;
 mod unit;
 
 pub(crate) use landed::{Landing, LandingCache, arrived_units, landed_units, waiting_deliveries};
