@@ -4,17 +4,22 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
-use baton_core::Timestamp;
 use baton_core::ports::MemoryOnlineStore;
 use baton_core::time::FixedClock;
-use baton_engine::{Engine, EngineOptions};
+use baton_core::{TableVersion, Timestamp};
+use baton_engine::{Engine, EngineOptions, Session, SessionInput, TableFiles, TableInput};
 use baton_lake::Lake;
 use baton_ledger::SqliteLedger;
 use baton_ml::StoredModel;
 use baton_ml::gate::LoadTestResult;
 use baton_ml::runtime::{RuntimeOptions, load};
-use baton_orchestrator::{LoadTester, Prepared, RunError, Services, Silent, prepare};
+use baton_orchestrator::{LoadTester, Prepared, RunError, Services, Silent, apply, plan, prepare, run};
+use chrono::TimeDelta;
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use tempfile::TempDir;
 
 /// A project folder and the parts that run it.
@@ -31,6 +36,79 @@ impl Flights {
         set_arrivals(folder.path());
         let services = services(folder.path()).await;
         Self { folder, services }
+    }
+
+    /// The example with the flights of `months` alone (`2013-03`) and a small model, so that a test takes seconds.
+    pub(crate) async fn small(months: &[&str]) -> Self {
+        let flights = Self::new().await;
+        for entry in std::fs::read_dir(flights.path("landing/flights")).unwrap() {
+            let path = entry.unwrap().path();
+            if !months.contains(&path.file_stem().unwrap().to_str().unwrap()) {
+                std::fs::remove_file(path).unwrap();
+            }
+        }
+        flights.edit("models.yml", "test: 30d, validate: 15d", "test: 7d, validate: 3d");
+        flights.edit("models.yml", "auto, trials: 8, cross_validate: 3", "boosted_trees, trials: 1, cross_validate: 2");
+        flights.edit("models.yml", "roc_auc >= 0.65", "roc_auc >= 0.5");
+        flights.edit("models.yml", "max: 0.5}", "max: 1}");
+        flights.edit("monitors.yml", "min_rows: 1000", "min_rows: 100");
+        flights
+    }
+
+    /// A file of the project.
+    pub(crate) fn path(&self, file: &str) -> PathBuf {
+        self.folder.path().join(file)
+    }
+
+    /// Writes a landing file again as what `sql` makes of it (its rows are `delivery`), arrived at `arrival`.
+    pub(crate) async fn rewrite(&self, file: &str, sql: &str, arrival: Timestamp) {
+        self.derive(file, file, sql, arrival).await;
+    }
+
+    /// Writes the landing file `to` as what `sql` makes of the rows of `from`.
+    pub(crate) async fn derive(&self, from: &str, to: &str, sql: &str, arrival: Timestamp) {
+        let file = std::fs::File::open(self.path(from)).unwrap();
+        let builder = ParquetRecordBatchReaderBuilder::try_new(file).unwrap();
+        let schema = builder.schema().clone();
+        let batches: Vec<RecordBatch> = builder.build().unwrap().map(Result::unwrap).collect();
+        let rows = TableInput::Batches { schema, batches };
+        let (schema, changed) = self.session([("delivery", rows)]).query(sql).await.unwrap();
+        let path = self.path(to);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let mut writer = ArrowWriter::try_new(std::fs::File::create(&path).unwrap(), schema, None).unwrap();
+        for batch in &changed {
+            writer.write(batch).unwrap();
+        }
+        writer.close().unwrap();
+        set_arrival(&path, arrival);
+    }
+
+    /// A session over `tables` without a clock.
+    pub(crate) fn session<const N: usize>(&self, tables: [(&str, TableInput); N]) -> Session {
+        let tables = tables.into_iter().map(|(name, input)| (name.to_owned(), input)).collect();
+        self.services.engine.session(SessionInput { tables, as_of: None }).unwrap()
+    }
+
+    /// All rows of a table version, whenever they became known.
+    pub(crate) async fn files(&self, version: &TableVersion) -> TableInput {
+        let snapshot = self.services.lake.snapshot(version).await.unwrap();
+        TableInput::Files(TableFiles::from(snapshot.as_ref()))
+    }
+
+    /// Prepares, plans and applies; panics when a step fails.
+    pub(crate) async fn applied(&self, environment: &str, as_of: Timestamp) -> Prepared {
+        let prepared = self.prepared(environment, as_of).await;
+        let planned = plan(&self.services, &prepared, environment, as_of).await.unwrap();
+        let report = apply(&self.services, &prepared, &planned).await.unwrap();
+        assert!(report.succeeded(), "{:?}", report.failures().collect::<Vec<_>>());
+        prepared
+    }
+
+    /// One tick after the other.
+    pub(crate) async fn ticks(&self, prepared: &Prepared, environment: &str, clocks: &[Timestamp]) {
+        for clock in clocks {
+            run(&self.services, prepared, environment, *clock).await.unwrap();
+        }
     }
 
     /// Replaces text in a project file.
@@ -58,6 +136,23 @@ pub(crate) fn day(text: &str) -> Timestamp {
     format!("{text}T00:00:00Z").parse().unwrap()
 }
 
+/// The days after `first` up to `last`, each `step` days.
+pub(crate) fn days(first: &str, last: &str, step: i64) -> Vec<Timestamp> {
+    let ticks = std::iter::successors(Some(day(first)), |clock| Some(*clock + TimeDelta::days(step)));
+    ticks.skip(1).take_while(|clock| *clock <= day(last)).collect()
+}
+
+/// Rows as CSV lines.
+pub(crate) fn lines((_, batches): (SchemaRef, Vec<RecordBatch>)) -> Vec<String> {
+    let mut text = Vec::new();
+    let mut writer = arrow::csv::WriterBuilder::new().with_header(false).build(&mut text);
+    for batch in &batches {
+        writer.write(batch).unwrap();
+    }
+    drop(writer);
+    String::from_utf8(text).unwrap().lines().map(str::to_owned).collect()
+}
+
 fn example() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/flights")
 }
@@ -80,7 +175,7 @@ fn set_arrivals(folder: &Path) {
     for entry in std::fs::read_dir(landing.join("flights")).unwrap() {
         let path = entry.unwrap().path();
         let month = path.file_stem().unwrap().to_str().unwrap().to_owned();
-        set_arrival(&path, day(&format!("{month}-01")) - chrono::TimeDelta::hours(12));
+        set_arrival(&path, day(&format!("{month}-01")) - TimeDelta::hours(12));
     }
     for name in ["weather.parquet", "airlines.csv", "airports.csv", "planes.csv"] {
         set_arrival(&landing.join(name), day("2012-12-30"));
