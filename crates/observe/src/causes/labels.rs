@@ -15,8 +15,13 @@ pub(super) fn trace_to_source(mut candidates: Vec<Cause>, evidence: &Evidence) -
         return candidates;
     };
     let is_same_fact = |cause: &Cause| lacks_rows(cause) && feeds_labels_alone(&cause.asset, labels, evidence);
-    let origin = candidates.iter().filter(|cause| is_same_fact(cause)).max_by(|a, b| a.score.total_cmp(&b.score));
-    if let Some(origin) = origin.cloned() {
+    let same: Vec<&Cause> = candidates.iter().filter(|cause| is_same_fact(cause)).collect();
+    let is_below = |cause: &Cause, other: &Cause| {
+        evidence.upstream.get(&cause.asset).is_some_and(|inputs| inputs.contains(&other.asset))
+    };
+    let furthest_up = same.iter().filter(|cause| !same.iter().any(|other| is_below(cause, other)));
+    let origin = furthest_up.max_by(|a, b| a.score.total_cmp(&b.score)).map(|cause| (*cause).clone());
+    if let Some(origin) = origin {
         let missing = &mut candidates[place];
         missing.asset = origin.asset;
         missing.since = origin.since;

@@ -172,6 +172,8 @@ fn without_labels(late: &str) -> Evidence {
     let mut evidence = healthy();
     let source = evidence.assets[&name("departures")].clone();
     evidence.assets.insert(name("arrivals"), source);
+    let thin = AssetEvidence { rows_per_day: Some(0.0), usual_rows_per_day: Some(850.0), ..AssetEvidence::default() };
+    evidence.assets.insert(name("outcomes"), AssetEvidence { kind: Some(Kind::Table), ..thin });
     facts(&mut evidence, late).lag = Some(6 * 86_400);
     facts(&mut evidence, late).newest_row_at = Some(day(94));
     let of = |names: &[&str]| -> BTreeSet<AssetName> { names.iter().map(|text| name(text)).collect() };
