@@ -1,4 +1,4 @@
-{{ config(materialize='incremental', time='day_end', grain=['carrier', 'day_end'], batch='1d', lookback='3d') }}
+{{ config(materialize='incremental', time='day_end', grain=['carrier', 'day_end'], batch='1h', lookback='3d') }}
 -- How late each carrier was, counted on the day on which a landing became known: at the end of a day its row is complete,
 -- and no straggler changes it afterwards. (By day of schedule, one late flight would hide the row from the past.)
 select

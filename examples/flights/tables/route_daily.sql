@@ -1,4 +1,4 @@
-{{ config(materialize='incremental', time='day_end', grain=['route', 'day_end'], batch='1d', lookback='3d') }}
+{{ config(materialize='incremental', time='day_end', grain=['route', 'day_end'], batch='1h', lookback='3d') }}
 -- How late each route was, by the day on which a landing became known, as sums.
 select
     route,
