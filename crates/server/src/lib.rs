@@ -1,1 +1,24 @@
-//! axum: API, compat protocols (one folder each)
+//! axum: API, compat protocols (one folder each).
+//!
+//! Start at [`serve`]. Each protocol is a router of its own: [`api`] is Baton's, [`compat`] holds those of others, which
+//! never leak their words into the crates below. A handler reads a request into rows, asks [`state::AppState`] for
+//! predictions, and writes them out again.
+//!
+//! It does not know files, the ledger, the lake, or how a deployment came about.
+//! Invariant: whatever goes wrong, panics included, the answer is readable in the protocol that was spoken.
+
+mod api;
+mod body;
+mod compat;
+mod encoding;
+mod error;
+mod health;
+mod metrics;
+mod observe;
+mod problem;
+mod request_id;
+mod scalars;
+mod serve;
+mod state;
+
+pub use serve::{router, serve};

@@ -1,0 +1,4 @@
+//! Protocols of others, one folder each. Their words stay in here.
+
+pub(crate) mod inference;
+pub(crate) mod mlflow;

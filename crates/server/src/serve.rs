@@ -1,0 +1,71 @@
+//! The whole server: all routers under one roof, and its life on a listener.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware;
+use axum::routing::get;
+use axum::serve::ListenerExt as _;
+use baton_core::Clock;
+use baton_serving::PredictionService;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::state::AppState;
+use crate::{api, body, compat, health, metrics, observe, problem};
+
+/// How long requests that have begun may take after the server was asked to end.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// Answers requests on `listener` until `shutdown`; then requests that have begun are finished, for at most ten seconds.
+/// `clock` decides the instant of predictions and of the features that they read.
+///
+/// # Errors
+/// Those of the listener.
+pub async fn serve(
+    listener: TcpListener,
+    service: Arc<PredictionService>,
+    clock: Arc<dyn Clock>,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
+    // Answers are small and somebody waits for each: none is held back to fill a packet.
+    let listener = listener.tap_io(|stream| {
+        let _slower_without = stream.set_nodelay(true);
+    });
+    let (ending, asked_to_end) = oneshot::channel();
+    let signal = async move {
+        shutdown.await;
+        let _server_has_ended = ending.send(());
+    };
+    tokio::select! {
+        outcome = axum::serve(listener, router(service, clock)).with_graceful_shutdown(signal) => outcome,
+        () = end_of_patience(asked_to_end) => Ok(()),
+    }
+}
+
+async fn end_of_patience(asked_to_end: oneshot::Receiver<()>) {
+    match asked_to_end.await {
+        Ok(()) => tokio::time::sleep(DRAIN).await,
+        Err(_server_has_ended) => std::future::pending().await,
+    }
+}
+
+/// All routes, for callers that bring their own server.
+pub fn router(service: Arc<PredictionService>, clock: Arc<dyn Clock>) -> Router {
+    let state = Arc::new(AppState::new(service, clock));
+    Router::new()
+        .route("/health", get(health::health))
+        .route("/metrics", get(metrics::show))
+        .nest("/api/v1", api::router())
+        .nest("/v2", compat::inference::router())
+        .merge(compat::mlflow::router())
+        .fallback(problem::no_such_path)
+        .method_not_allowed_fallback(problem::no_such_method)
+        .layer(CatchPanicLayer::custom(problem::of_panic))
+        .layer(DefaultBodyLimit::max(body::LIMIT))
+        .layer(middleware::from_fn_with_state(Arc::clone(&state), observe::observe))
+        .with_state(state)
+}

@@ -1,0 +1,53 @@
+//! What all handlers share, and the one way to a prediction.
+
+use std::sync::Arc;
+
+use baton_core::Clock;
+use baton_serving::{
+    Deployment, PredictRequest, PredictResponse, PredictionIds, PredictionService, RequestRow, ServingError,
+};
+
+use crate::metrics::Metrics;
+use crate::request_id::RequestId;
+
+/// The state of handlers.
+pub(crate) type Shared = Arc<AppState>;
+
+/// What all handlers share.
+pub(crate) struct AppState {
+    pub(crate) service: Arc<PredictionService>,
+    pub(crate) metrics: Metrics,
+    clock: Arc<dyn Clock>,
+}
+
+impl AppState {
+    pub(crate) fn new(service: Arc<PredictionService>, clock: Arc<dyn Clock>) -> Self {
+        Self { service, clock, metrics: Metrics::default() }
+    }
+
+    /// What an endpoint serves now.
+    pub(crate) fn deployment(&self, endpoint: &str) -> Result<Arc<Deployment>, ServingError> {
+        self.service.router().find(endpoint)
+    }
+
+    /// All endpoints by name.
+    pub(crate) fn deployments(&self) -> Vec<Arc<Deployment>> {
+        self.service.router().deployments()
+    }
+
+    /// Predicts `rows` now, by one version if it is given; the predictions are on disk when this returns.
+    pub(crate) async fn predict(
+        &self,
+        endpoint: &str,
+        version: Option<u32>,
+        rows: Vec<RequestRow>,
+        request_id: RequestId,
+    ) -> Result<PredictResponse, ServingError> {
+        let (request_id, at) = (Some(request_id.into_text()), self.clock.now());
+        let request = PredictRequest { rows, request_id, at, ids: PredictionIds::Fresh };
+        match version {
+            None => self.service.predict(endpoint, request).await,
+            Some(version) => self.service.predict_version(endpoint, version, request).await,
+        }
+    }
+}
