@@ -21,6 +21,16 @@ pub(crate) fn volatile_functions(plan: &LogicalPlan) -> BTreeSet<String> {
     names
 }
 
+/// Whether `plan` asks for the clock: `now()`, `current_date` and their like.
+pub(crate) fn reads_clock(plan: &LogicalPlan) -> bool {
+    let mut reads = false;
+    visit_expressions(plan, &mut |_, expression| {
+        reads |=
+            matches!(expression, Expr::ScalarFunction(call) if call.func.signature().volatility == Volatility::Stable);
+    });
+    reads
+}
+
 /// Whether values or rows depend on the order of arrival: sums of floating-point numbers, `array_agg` and its like,
 /// window functions and limits (ties).
 pub(crate) fn depends_on_order(plan: &LogicalPlan) -> bool {

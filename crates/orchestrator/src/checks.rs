@@ -313,7 +313,8 @@ fn literal(value: &Literal) -> String {
     }
 }
 
-async fn count(session: &Session, query: &str) -> Result<u64, RunError> {
+/// The number of rows of a query.
+pub(crate) async fn count(session: &Session, query: &str) -> Result<u64, RunError> {
     let (_, batches) = session.query(&format!("select count(*) as n from ({query})")).await?;
     let first = batches.iter().find(|batch| batch.num_rows() > 0);
     Ok(first.map_or(0, |batch| batch.column(0).as_primitive::<Int64Type>().value(0)).cast_unsigned())

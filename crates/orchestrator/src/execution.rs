@@ -31,6 +31,8 @@ pub(crate) struct Execution<'a> {
     pub(crate) environment: String,
     pub(crate) as_of: Timestamp,
     pub(crate) run: String,
+    /// When it began, on the machine's clock.
+    pub(crate) began: Timestamp,
     pub(crate) reason: String,
     pub(crate) base: Option<Commit>,
     pub(crate) working: BTreeMap<AssetName, Pin>,
@@ -55,6 +57,10 @@ impl StepOutcome {
 
     pub(crate) fn reused(detail: impl Into<String>) -> Self {
         Self { state: StepState::Reused, detail: detail.into() }
+    }
+
+    pub(crate) fn skipped(detail: impl Into<String>) -> Self {
+        Self { state: StepState::Skipped, detail: detail.into() }
     }
 
     pub(crate) fn up_to_date() -> Self {
@@ -87,6 +93,7 @@ impl<'a> Execution<'a> {
             environment: environment.to_owned(),
             as_of,
             run: run.short().to_owned(),
+            began,
             reason: reason.to_owned(),
             base,
             working,
@@ -190,7 +197,13 @@ impl<'a> Execution<'a> {
     pub(crate) fn note_unapplied(&mut self, asset: &AssetName) {
         self.failed.insert(asset.clone());
         let detail = "changed in the project since the last apply; run `baton apply`".to_owned();
-        let step = StepReport { verb: "run".to_owned(), asset: asset.to_string(), state: StepState::Skipped, detail, seconds: 0.0 };
+        let step = StepReport {
+            verb: "run".to_owned(),
+            asset: asset.to_string(),
+            state: StepState::Skipped,
+            detail,
+            seconds: 0.0,
+        };
         self.report.steps.push(step);
     }
 
@@ -289,14 +302,14 @@ impl<'a> Execution<'a> {
         let parent = self.base.as_ref().map(|commit| commit.id.clone());
         self.report.commit = parent.clone();
         if before == Some(&self.working) {
-            let events = std::mem::take(&mut self.pending);
-            if !events.is_empty() {
+            if !self.pending.is_empty() {
+                let events = self.events_of_run();
                 self.services.ledger.append(events).await?;
             }
             return Ok(());
         }
         let commit = self.sealed_commit(parent);
-        let mut events = std::mem::take(&mut self.pending);
+        let mut events = self.events_of_run();
         events.push(commit_event(&commit, self.services, &self.run));
         failpoint::reach("run.before_publish");
         self.services.ledger.commit(&commit, events).await?;
@@ -305,6 +318,26 @@ impl<'a> Execution<'a> {
         self.report.moved = true;
         self.base = Some(commit);
         Ok(())
+    }
+
+    /// What happened in this run, between its beginning and its end.
+    fn events_of_run(&mut self) -> Vec<NewEvent> {
+        let failed: Vec<&str> = self.report.failures().map(|step| step.asset.as_str()).collect();
+        let about = json!({"reason": self.reason, "author": self.services.author});
+        let came_to = json!({"steps": self.report.steps.len(), "failed": failed});
+        let of_run = |kind: EventKind, at: Timestamp, body: Value| NewEvent {
+            at,
+            as_of: self.as_of,
+            environment: self.environment.clone(),
+            run: Some(self.run.clone()),
+            asset: None,
+            kind,
+            key: self.run.clone(),
+            body,
+        };
+        let started = of_run(EventKind::RunStarted, self.began, about);
+        let finished = of_run(EventKind::RunFinished, self.services.clock.now(), came_to);
+        std::iter::once(started).chain(std::mem::take(&mut self.pending)).chain([finished]).collect()
     }
 
     /// Takes in what changed in definitions only: metadata of assets, monitors, exposures.

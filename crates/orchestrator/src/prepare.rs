@@ -8,20 +8,23 @@ use std::sync::Arc;
 use arrow::datatypes::{Schema, SchemaRef};
 use baton_connectors::ConnectorError;
 use baton_core::asset::{Materialize, Source, Table};
-use baton_core::{Asset, AssetName, Commit, Definition, Fingerprint, Graph, Kind, Timestamp};
-use baton_diagnostics::{Diagnostic, Label, codes, has_errors, nearest};
+use baton_core::{Asset, AssetName, Commit, Definition, Fingerprint, Graph, Timestamp};
+use baton_diagnostics::{Diagnostic, codes, has_errors};
 use baton_engine::fingerprint::Upstream;
-use baton_engine::{Analysis, SqlProblem, TableFingerprints, analyze, fingerprints, table_references};
+use baton_engine::{Analysis, TableFingerprints, analyze, fingerprints, table_references};
 use baton_lake::delta_schema;
 use baton_plan::{Desired, DesiredAsset};
 use baton_project::Project;
 
 use crate::error::RunError;
-use crate::features::feature_columns;
 use crate::services::Services;
 use crate::steps::{LandingCache, arrived_units, contract_of};
 
+mod checks;
+mod diagnose;
 mod identity;
+
+use diagnose::{at, in_query};
 
 /// A project that can be planned and run.
 pub struct Prepared {
@@ -72,6 +75,7 @@ pub async fn prepare(
             resolver.resolve(name, asset, &graph).await?;
         }
     }
+    resolver.check_expressions();
     let Resolver { upstream, analyses, desired, diagnostics, .. } = resolver;
     if has_errors(&diagnostics) {
         return Ok((None, diagnostics));
@@ -99,7 +103,7 @@ fn sql_reads(project: &Project, diagnostics: &mut Vec<Diagnostic>) -> BTreeMap<A
             Ok(found) => {
                 reads.insert(name.clone(), found);
             }
-            Err(problem) => diagnostics.push(sql_diagnostic(name, table, &problem)),
+            Err(problem) => diagnostics.push(in_query(name, table, &problem)),
         }
     }
     reads
@@ -136,7 +140,10 @@ impl Resolver<'_> {
                 self.check_model(asset, model);
                 Some(identity::model(model, &self.project.assets, &self.desired, &self.upstream))
             }
-            Definition::Endpoint(endpoint) => Some(identity::bare(endpoint)),
+            Definition::Endpoint(endpoint) => {
+                self.check_endpoint(asset, endpoint);
+                Some(identity::bare(endpoint))
+            }
             Definition::Monitor(monitor) => Some(identity::bare(monitor)),
             Definition::Exposure(exposure) => Some(identity::bare(exposure)),
         };
@@ -226,101 +233,8 @@ impl Resolver<'_> {
                 Some(computed)
             }
             Err(problems) => {
-                self.diagnostics.extend(problems.iter().map(|problem| sql_diagnostic(name, table, problem)));
+                self.diagnostics.extend(problems.iter().map(|problem| in_query(name, table, problem)));
                 None
-            }
-        }
-    }
-
-    /// Reports every name of `wanted` that `from` has no column for.
-    fn check_columns<'n>(
-        &mut self,
-        asset: &Asset,
-        role: &str,
-        from: &str,
-        wanted: impl IntoIterator<Item = &'n String>,
-    ) {
-        let Some(table) = self.upstream.get(from) else { return };
-        let known: Vec<String> = table.schema.fields().iter().map(|field| field.name().clone()).collect();
-        for column in wanted {
-            if !known.contains(column) {
-                let found = Diagnostic::error(
-                    codes::UNKNOWN_COLUMN,
-                    format!("{role} of {} `{}` names the unknown column `{column}`", asset.kind(), asset.name),
-                )
-                .with_detail(format!("Columns of `{from}`: {}.", known.join(", ")))
-                .with_nearest(nearest(column, known.iter().map(String::as_str)));
-                self.diagnostics.push(at(Some(asset), found));
-            }
-        }
-    }
-
-    fn check_source(&mut self, name: &AssetName, source: &Source) {
-        let Some(asset) = self.project.assets.get(name) else { return };
-        self.check_columns(asset, "the time", name, source.time.as_ref());
-        let checked: Vec<String> = asset.checks.iter().filter_map(|check| check.column.clone()).collect();
-        self.check_columns(asset, "a check", name, &checked);
-    }
-
-    fn check_table(&mut self, name: &AssetName, table: &Table) {
-        let Some(asset) = self.project.assets.get(name) else { return };
-        self.check_columns(asset, "the time", name, table.time.as_ref());
-        self.check_columns(asset, "the grain", name, &table.grain);
-        let checked: Vec<String> = asset.checks.iter().filter_map(|check| check.column.clone()).collect();
-        self.check_columns(asset, "a check", name, &checked);
-        if table.materialize == Materialize::View {
-            let found =
-                Diagnostic::error(codes::INVALID_VALUE, format!("table `{name}` is a view, which is not built yet"))
-                    .with_help("use materialize='table' or materialize='incremental'");
-            self.diagnostics.push(at(Some(asset), found));
-        }
-    }
-
-    fn check_feature_view(&mut self, asset: &Asset, view: &baton_core::asset::FeatureView) {
-        self.check_columns(asset, "the entity", &view.from, &view.entity);
-        self.check_columns(asset, "the time", &view.from, [&view.time]);
-        self.check_columns(asset, "the features", &view.from, &view.features);
-    }
-
-    fn check_model(&mut self, asset: &Asset, model: &baton_core::asset::Model) {
-        let labels = &model.labels;
-        self.check_columns(asset, "labels.keys", &labels.from, &labels.keys);
-        self.check_columns(asset, "labels.time", &labels.from, [&labels.time]);
-        self.check_columns(asset, "labels.target", &labels.from, [&labels.target]);
-        self.check_columns(asset, "slices", &labels.from, &model.slices);
-        for gate in &model.gates {
-            if let Err(problem) = baton_ml::gate::Gate::parse(gate) {
-                let found = Diagnostic::error(codes::INVALID_GATE, problem.to_string());
-                self.diagnostics.push(at(Some(asset), found));
-            }
-        }
-        for reference in &model.features {
-            let Some(Definition::FeatureView(view)) =
-                self.project.assets.get(&reference.view).map(|found| &found.definition)
-            else {
-                continue;
-            };
-            let Some(table) = self.upstream.get(view.from.as_str()) else { continue };
-            let known = feature_columns(view, &table.schema);
-            if reference.feature != "*" && !known.contains(&reference.feature) {
-                let found = Diagnostic::error(
-                    codes::UNKNOWN_FEATURE,
-                    format!("feature view `{}` has no feature `{}`", reference.view, reference.feature),
-                )
-                .with_nearest(nearest(&reference.feature, known.iter().map(String::as_str)));
-                self.diagnostics.push(at(Some(asset), found));
-            }
-            let missing: Vec<&String> = view.entity.iter().filter(|key| !labels.keys.contains(key)).collect();
-            for key in missing {
-                let found = Diagnostic::error(
-                    codes::UNKNOWN_COLUMN,
-                    format!(
-                        "model `{}` reads feature view `{}` by `{key}`, which is not among labels.keys",
-                        asset.name, reference.view
-                    ),
-                )
-                .with_help(format!("add {key} to labels.keys"));
-                self.diagnostics.push(at(Some(asset), found));
             }
         }
     }
@@ -342,37 +256,4 @@ fn contract_schema(source: &Source) -> SchemaRef {
     let landed = contract.columns.iter().filter(|column| contract.selects(&column.name));
     let fields = landed.map(|column| arrow::datatypes::Field::new(&column.name, column.data_type.clone(), true));
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
-}
-
-fn at(asset: Option<&Asset>, diagnostic: Diagnostic) -> Diagnostic {
-    let Some(asset) = asset else { return diagnostic };
-    diagnostic.with_label(Label {
-        file: asset.origin.file.clone(),
-        line: asset.origin.line,
-        column: asset.origin.column,
-        length: asset.name.as_str().len() as u32,
-        text: "declared here".to_owned(),
-    })
-}
-
-fn sql_diagnostic(name: &AssetName, table: &Table, problem: &SqlProblem) -> Diagnostic {
-    let code = match (&problem.unknown_name, problem.candidates.is_empty()) {
-        (Some(_), _) => codes::UNKNOWN_COLUMN,
-        _ => codes::INVALID_SQL,
-    };
-    let kind = Kind::Table;
-    let mut diagnostic = Diagnostic::error(code, format!("{kind} `{name}`: {}", problem.message)).with_label(Label {
-        file: table.file.clone(),
-        line: problem.line as u32 + table.line_offset,
-        column: problem.column as u32,
-        length: problem.length.max(1) as u32,
-        text: String::new(),
-    });
-    if !problem.candidates.is_empty() {
-        diagnostic = diagnostic.with_detail(format!("Valid names here: {}.", problem.candidates.join(", ")));
-    }
-    match &problem.unknown_name {
-        Some(unknown) => diagnostic.with_nearest(nearest(unknown, problem.candidates.iter().map(String::as_str))),
-        None => diagnostic,
-    }
 }

@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 
-use baton_core::TableVersion;
+use baton_core::{TableVersion, Timestamp};
 use baton_engine::{SessionInput, TableFiles, TableInput};
 use baton_lake::Snapshot;
 use baton_stats::profile::{Profiler, TableProfile};
@@ -49,6 +49,16 @@ pub async fn profile(services: &Services, version: &TableVersion) -> Result<Opti
     Ok(merged)
 }
 
+/// The profile of the rows of a table version that are known at `as_of`: a scan, nothing is kept.
+pub async fn profile_at(
+    services: &Services,
+    version: &TableVersion,
+    as_of: Timestamp,
+) -> Result<Option<TableProfile>, RunError> {
+    let files = TableFiles::from(services.lake.snapshot(version).await?.as_ref());
+    Ok(Some(scan(services, files, Some(as_of)).await?))
+}
+
 async fn scan_file(
     services: &Services,
     snapshot: &Snapshot,
@@ -56,8 +66,12 @@ async fn scan_file(
     index: usize,
 ) -> Result<TableProfile, RunError> {
     let one = TableFiles { schema: snapshot.schema().clone(), files: vec![all.files[index].clone()] };
-    let tables = [("part".to_owned(), TableInput::Files(one))].into();
-    let session = services.engine.session(SessionInput { tables, as_of: None })?;
+    scan(services, one, None).await
+}
+
+async fn scan(services: &Services, files: TableFiles, as_of: Option<Timestamp>) -> Result<TableProfile, RunError> {
+    let tables = [("part".to_owned(), TableInput::Files(files))].into();
+    let session = services.engine.session(SessionInput { tables, as_of })?;
     let mut stream = session.query_stream("select * from part").await?;
     let mut profiler = Profiler::new(&stream.schema());
     while let Some(batch) = stream.try_next().await? {

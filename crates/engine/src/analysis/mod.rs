@@ -13,6 +13,7 @@ use datafusion::execution::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 
 use crate::availability::prepare;
+use crate::determinism::reads_clock;
 use crate::engine::new_state;
 use crate::error::{EngineError, SqlProblem};
 use crate::session::register;
@@ -35,6 +36,8 @@ pub struct Analysis {
     pub row_lineage: BTreeSet<TableColumn>,
     /// The tables that are read.
     pub reads: BTreeSet<String>,
+    /// Whether the result depends on the clock beyond which rows it sees (`now()`, `current_date`).
+    pub reads_clock: bool,
 }
 
 /// Analyses `sql`, the query of table `name`, over `tables`.
@@ -50,10 +53,17 @@ pub fn analyze(tables: &BTreeMap<String, SchemaRef>, name: &str, sql: &str) -> R
     let types = stored_types(plan.schema())?;
     let fields = plan.schema().fields().iter().zip(types);
     let schema: Vec<_> = fields.map(|(field, kind)| (field.name().clone(), kind, field.is_nullable())).collect();
+    let reads_clock = reads_clock(&plan);
     let prepared = prepare(plan, &state).map_err(|error| problems_of(sql, &error))?;
     let lineage = lineage::of(&prepared);
     let names = schema.iter().map(|(name, _, _)| name.clone());
-    Ok(Analysis { column_lineage: names.zip(lineage.columns).collect(), row_lineage: lineage.rows, reads, schema })
+    Ok(Analysis {
+        column_lineage: names.zip(lineage.columns).collect(),
+        row_lineage: lineage.rows,
+        reads,
+        schema,
+        reads_clock,
+    })
 }
 
 /// The checked plan of `sql` over tables without rows, before anything is rewritten.

@@ -174,3 +174,11 @@ fn thousand_analyses() {
     }
     std::io::Write::write_all(&mut std::io::stderr(), format!("{:?}\n", started.elapsed()).as_bytes()).unwrap();
 }
+
+#[test]
+fn queries_that_ask_for_the_clock_are_known() {
+    let reads = |sql: &str| analyze(&tables(), "t", sql).unwrap().reads_clock;
+    assert!(reads("select id from flights where at > now() - interval '1 day'"));
+    assert!(reads("select id, current_date as today from flights"));
+    assert!(!reads("select id, date_trunc('day', at) as day from flights where delay > 15"));
+}

@@ -8,14 +8,15 @@ use baton_core::asset::Column;
 use baton_core::check::CheckResult;
 use baton_core::event::EventFilter;
 use baton_core::incident::{Incident, IncidentState};
-use baton_core::{Asset, AssetName, Commit, Definition, EventKind, Kind, Timestamp};
-use baton_stats::profile::{TableSummary, render_text};
+use baton_core::{Asset, AssetName, Commit, Definition, EventKind, Kind, Pin, Timestamp};
+use baton_stats::profile::{TableProfile, TableSummary, render_text};
 use serde::{Deserialize, Serialize};
 
 use super::head;
+use crate::checks::{count, quoted};
 use crate::error::RunError;
 use crate::prepare::Prepared;
-use crate::profiles::profile;
+use crate::profiles::{profile, profile_at};
 use crate::registry::{ModelVersion, model_versions};
 use crate::report::AssetLine;
 use crate::services::Services;
@@ -104,22 +105,43 @@ pub async fn list(
 ) -> Result<Vec<AssetLine>, RunError> {
     let commit = services.ledger.head(environment).await?;
     let wanted = |asset: &&Asset| kind.is_none_or(|kind| asset.kind() == kind);
-    let mut lines: Vec<AssetLine> =
-        prepared.project.assets.values().filter(wanted).map(|asset| line(asset, commit.as_ref())).collect();
+    let mut lines = Vec::new();
+    for asset in prepared.project.assets.values().filter(wanted) {
+        lines.push(line(services, asset, commit.as_ref()).await?);
+    }
     lines.sort_by(|a, b| a.kind.cmp(&b.kind).then(a.name.cmp(&b.name)));
     Ok(lines)
 }
 
-fn line(asset: &Asset, commit: Option<&Commit>) -> AssetLine {
+async fn line(services: &Services, asset: &Asset, commit: Option<&Commit>) -> Result<AssetLine, RunError> {
     let pin = commit.and_then(|commit| commit.assets.get(&asset.name));
-    AssetLine {
+    let rows = match commit {
+        Some(commit) => known_rows(services, commit, &asset.name).await?,
+        None => None,
+    };
+    Ok(AssetLine {
         name: asset.name.clone(),
         kind: asset.kind(),
         version: pin.map(|pin| pin.version.to_string()),
-        rows: pin.and_then(|pin| pin.rows),
+        rows,
         owner: asset.owner.clone(),
         description: asset.description.clone(),
+    })
+}
+
+/// Whether a version of a commit holds rows that are not known yet at the commit's clock.
+fn has_future_rows(commit: &Commit, pin: &Pin) -> bool {
+    pin.known_through.is_some_and(|known| known > commit.as_of.timestamp_micros())
+}
+
+/// The rows of an asset that are known at the commit's clock.
+async fn known_rows(services: &Services, commit: &Commit, name: &AssetName) -> Result<Option<u64>, RunError> {
+    let Some(pin) = commit.assets.get(name) else { return Ok(None) };
+    if pin.rows.is_none() || !has_future_rows(commit, pin) {
+        return Ok(pin.rows);
     }
+    let session = session_of(services, &commit.assets, [name], Some(commit.as_of)).await?;
+    Ok(Some(count(&session, &format!("select * from {}", quoted(name))).await?))
 }
 
 /// Runs a read-only query over the assets of an environment, under its clock or `as_of`.
@@ -145,13 +167,9 @@ pub async fn show(
 ) -> Result<AssetReport, RunError> {
     let asset = known_asset(prepared, environment, name)?;
     let commit = services.ledger.head(environment).await?;
-    let table = commit.as_ref().and_then(|commit| commit.assets.get(name)).and_then(|pin| pin.version.table());
-    let profile = match table {
-        Some(table) if matches!(asset.kind(), Kind::Source | Kind::Table) => profile(services, table).await?,
-        _ => None,
-    };
+    let profile = known_profile(services, asset, commit.as_ref()).await?;
     Ok(AssetReport {
-        line: line(asset, commit.as_ref()),
+        line: line(services, asset, commit.as_ref()).await?,
         columns: columns(prepared, asset),
         profile_text: profile.as_ref().map(render_text),
         profile: profile.map(|found| found.summary()),
@@ -162,6 +180,24 @@ pub async fn show(
         models: if asset.kind() == Kind::Model { model_versions(services, name).await? } else { Vec::new() },
         definition: serde_json::to_value(&asset.definition).unwrap_or_default(),
     })
+}
+
+/// Statistics of the rows that are known at the commit's clock.
+async fn known_profile(
+    services: &Services,
+    asset: &Asset,
+    commit: Option<&Commit>,
+) -> Result<Option<TableProfile>, RunError> {
+    let Some((commit, pin)) = commit.and_then(|commit| Some((commit, commit.assets.get(&asset.name)?))) else {
+        return Ok(None);
+    };
+    match pin.version.table() {
+        Some(table) if matches!(asset.kind(), Kind::Source | Kind::Table) => match has_future_rows(commit, pin) {
+            true => profile_at(services, table, commit.as_of).await,
+            false => profile(services, table).await,
+        },
+        _ => Ok(None),
+    }
 }
 
 /// The declared asset of this name, or an error with the nearest names.
@@ -236,8 +272,10 @@ pub async fn status(services: &Services, environment: &str) -> Result<StatusRepo
     let root = services.ledger.root().await?;
     let mut assets: BTreeMap<String, usize> = BTreeMap::new();
     let mut aliases = BTreeMap::new();
+    let mut rows = 0;
     for (name, pin) in &commit.assets {
         *assets.entry(pin.kind.to_string()).or_default() += 1;
+        rows += known_rows(services, &commit, name).await?.unwrap_or_default();
         for (alias, number) in crate::training::aliases_of(Some(pin)) {
             aliases.insert(format!("{name}@{alias}"), number);
         }
@@ -249,7 +287,7 @@ pub async fn status(services: &Services, environment: &str) -> Result<StatusRepo
         commit: commit.id.short().to_owned(),
         as_of: commit.as_of,
         assets,
-        rows: commit.assets.values().filter_map(|pin| pin.rows).sum(),
+        rows,
         aliases,
         incidents,
         events: root.size,

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use baton_core::asset::{Materialize, Table};
 use baton_core::check::Check;
 use baton_core::interval::MICROS_PER_SECOND;
-use baton_core::{AssetName, Fingerprint, Interval, IntervalSet, Kind, Pin, TableVersion, Version, failpoint};
+use baton_core::{
+    AssetName, Fingerprint, Interval, IntervalSet, Kind, Pin, TableVersion, Timestamp, Version, failpoint,
+};
 use baton_engine::{AVAILABLE_AT, BuildOptions};
 use baton_lake::{Change, CommitInfo, TableLocation};
 use futures::TryStreamExt as _;
@@ -42,11 +44,22 @@ impl Execution<'_> {
         if work == Work::Nothing {
             return self.audit_again(asset, &checks).await;
         }
-        let key = step_key(&content, &checks, &inputs, work, previous.as_ref());
+        let clock = self.reads_clock(asset).then_some(self.as_of);
+        let key = step_key(&content, &checks, &inputs, work, previous.as_ref(), clock);
         if let Some(pin) = self.take_recorded(asset, &key).await? {
             return Ok(StepOutcome::reused(format!("{} rows", pin.rows.unwrap_or_default())));
         }
         self.compute(asset, table, &location, previous, inputs, work, &checks, &key).await
+    }
+
+    /// Whether the table's query asks for the clock itself, as `now()` does.
+    fn reads_clock(&self, asset: &AssetName) -> bool {
+        self.prepared.analyses.get(asset).is_some_and(|analysis| analysis.reads_clock)
+    }
+
+    /// Whether the same inputs make other rows, because the clock has moved since the last commit.
+    fn clock_decides(&self, asset: &AssetName) -> bool {
+        self.reads_clock(asset) && self.base.as_ref().is_some_and(|commit| commit.as_of != self.as_of)
     }
 
     async fn work(
@@ -56,7 +69,7 @@ impl Execution<'_> {
         previous: Option<&Pin>,
         inputs: &BTreeMap<AssetName, String>,
     ) -> Result<Work, RunError> {
-        let same_inputs = previous.is_some_and(|pin| pin.inputs == *inputs);
+        let same_inputs = previous.is_some_and(|pin| pin.inputs == *inputs) && !self.clock_decides(asset);
         let moved = match previous {
             Some(previous) if !same_inputs => self.moved_since(asset, previous).await?,
             _ => None,
@@ -192,9 +205,11 @@ fn step_key(
     inputs: &BTreeMap<AssetName, String>,
     work: Work,
     previous: Option<&Pin>,
+    clock: Option<Timestamp>,
 ) -> Fingerprint {
     let mut parts = vec!["build".to_owned(), content.as_str().to_owned(), json!(checks).to_string()];
     parts.extend(inputs.iter().flat_map(|(name, version)| [name.to_string(), version.clone()]));
+    parts.extend(clock.map(|clock| clock.to_rfc3339()));
     if let Work::Range(interval) = work {
         parts.push(interval.start.to_string());
         parts.push(interval.end.to_string());

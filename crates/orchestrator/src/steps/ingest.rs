@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use arrow::datatypes::{Schema, SchemaRef};
-use baton_connectors::{Connector, ReadReport, Unit};
+use baton_connectors::{Connector, ReadReport, SchemaChange, Unit};
 use baton_core::asset::{Load, Source};
 use baton_core::check::{Check, CheckResult};
 use baton_core::{AssetName, EventKind, Fingerprint, Kind, TableVersion, Version, failpoint};
@@ -157,6 +157,7 @@ impl Execution<'_> {
             rows: written.rows,
             rejected: report.rejected_total,
             schema_changes: Vec::new(),
+            differs: report.schema_changes.iter().filter(|change| !is_added(change)).map(ToString::to_string).collect(),
         };
         Ok((Staged { unit: landed, files: written.files, schema, checks: written.checks }, report))
     }
@@ -236,9 +237,14 @@ impl Execution<'_> {
     /// Compares each delivery's columns with those landed before, so that a change is a recorded fact.
     async fn note_schema_changes(&self, asset: &AssetName, staged: &mut [Staged]) -> Result<(), RunError> {
         let Some(before) = self.working.get(asset).and_then(|pin| pin.version.table()) else { return Ok(()) };
+        let landed = landed_units(self.services, &self.prepared.landings, before).await?;
+        let usual: BTreeSet<&String> = landed.values().flat_map(|unit| &unit.differs).collect();
         let before = self.services.lake.snapshot(before).await?.schema().clone();
         for part in staged {
             part.unit.schema_changes = schema_changes(&before, &part.schema);
+            // A declared column that is missing lands as nulls: the schema of what is landed does not show it.
+            let differs = part.unit.differs.iter().filter(|differs| !usual.contains(*differs));
+            part.unit.schema_changes.extend(differs.cloned());
         }
         Ok(())
     }
@@ -272,6 +278,11 @@ fn schema_changes(before: &Schema, now: &Schema) -> Vec<String> {
     let added = new.difference(&old).map(|column| format!("new column {column}"));
     let removed = old.difference(&new).map(|column| format!("column {column} is missing"));
     added.chain(removed).collect()
+}
+
+/// A column that is not declared: it lands, so [`schema_changes`] sees it where it is new.
+fn is_added(change: &SchemaChange) -> bool {
+    matches!(change, SchemaChange::Added { .. })
 }
 
 fn union_schema(staged: &[Staged]) -> Result<Schema, arrow::error::ArrowError> {

@@ -31,6 +31,9 @@ pub(crate) struct LandedUnit {
     pub(crate) rejected: u64,
     /// How its columns differ from those landed before.
     pub(crate) schema_changes: Vec<String>,
+    /// How its columns differ from those declared: missing, or of another type.
+    #[serde(default)]
+    pub(crate) differs: Vec<String>,
 }
 
 /// The body of a `file.landed` event; its key is the version that the landing made.

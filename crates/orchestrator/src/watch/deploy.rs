@@ -13,6 +13,10 @@ use crate::training::aliases_of;
 impl Execution<'_> {
     /// Pins what the endpoint serves from now on; a revision more when that changed.
     pub(crate) async fn deploy(&mut self, asset: &AssetName, endpoint: &Endpoint) -> Result<StepOutcome, RunError> {
+        if self.failed.contains(&endpoint.model.model) && self.pinned_model(&endpoint.model).is_err() {
+            self.failed.insert(asset.clone());
+            return Ok(StepOutcome::skipped(format!("{} failed", endpoint.model.model)));
+        }
         let serves = self.serves(endpoint)?;
         let before = self.working.get(asset).map(served_of);
         let revision = match &before {

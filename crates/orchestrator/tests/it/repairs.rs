@@ -41,20 +41,20 @@ async fn relay_keeps_checks_of_sources_and_of_reused_steps() {
     assert!(!wind.passed && wind.severity == Severity::Warn && wind.failed_rows > 1_000, "{wind:?}");
     let carriers = first.checks.iter().find(|check| check.check == "not_null_carrier").unwrap();
     assert!(carriers.passed && carriers.rows > 20_000, "{carriers:?}");
-    assert!(first.incidents.iter().any(|found| found.asset == "weather"), "{:?}", first.incidents);
+    assert!(first.incidents.iter().any(|found| found.asset.as_str() == "weather"), "{:?}", first.incidents);
 
     let second = tried(&flights, &prepared, "prod", "2013-03-10").await;
     let reused = second.steps.iter().filter(|step| step.state == StepState::Reused).count();
     assert!(reused > 10, "{:?}", second.steps);
     assert_eq!(checks(&first), checks(&second));
-    assert!(second.incidents.iter().any(|found| found.asset == "weather"), "{:?}", second.incidents);
+    assert!(second.incidents.iter().any(|found| found.asset.as_str() == "weather"), "{:?}", second.incidents);
     let shown = show(&flights.services, &prepared, "prod", "weather").await.unwrap();
     assert!(shown.checks.iter().any(|check| check.check == "between_wind_speed" && !check.passed));
 
     // Rows of the future are neither counted nor described.
     let known = count(&flights, "weather").await;
     let listed = list(&flights.services, &prepared, "prod", None).await.unwrap();
-    let weather = listed.iter().find(|line| line.name == "weather").unwrap();
+    let weather = listed.iter().find(|line| line.name.as_str() == "weather").unwrap();
     assert_eq!((weather.rows, shown.profile.map(|profile| profile.rows)), (Some(known), Some(known)));
 }
 

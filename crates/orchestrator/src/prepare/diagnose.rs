@@ -1,0 +1,47 @@
+//! Diagnostics about assets and their SQL, pointing into the project's files.
+
+use baton_core::asset::Table;
+use baton_core::{Asset, AssetName, Kind};
+use baton_diagnostics::{Diagnostic, Label, codes, nearest};
+use baton_engine::SqlProblem;
+
+/// Points a diagnostic at the asset's declaration.
+pub(super) fn at(asset: Option<&Asset>, diagnostic: Diagnostic) -> Diagnostic {
+    let Some(asset) = asset else { return diagnostic };
+    diagnostic.with_label(Label {
+        file: asset.origin.file.clone(),
+        line: asset.origin.line,
+        column: asset.origin.column,
+        length: asset.name.as_str().len() as u32,
+        text: "declared here".to_owned(),
+    })
+}
+
+/// A problem in a table's query, pointing into its SQL file.
+pub(super) fn in_query(name: &AssetName, table: &Table, problem: &SqlProblem) -> Diagnostic {
+    let label = Label {
+        file: table.file.clone(),
+        line: problem.line as u32 + table.line_offset,
+        column: problem.column as u32,
+        length: problem.length.max(1) as u32,
+        text: String::new(),
+    };
+    described(&format!("{} `{name}`", Kind::Table), problem).with_label(label)
+}
+
+/// A problem in a piece of SQL that an asset's YAML holds; `role` says which.
+pub(super) fn in_expression(asset: &Asset, role: &str, problem: &SqlProblem) -> Diagnostic {
+    at(Some(asset), described(&format!("{role} of {} `{}`", asset.kind(), asset.name), problem))
+}
+
+fn described(subject: &str, problem: &SqlProblem) -> Diagnostic {
+    let code = if problem.unknown_name.is_some() { codes::UNKNOWN_COLUMN } else { codes::INVALID_SQL };
+    let mut diagnostic = Diagnostic::error(code, format!("{subject}: {}", problem.message));
+    if !problem.candidates.is_empty() {
+        diagnostic = diagnostic.with_detail(format!("Valid names here: {}.", problem.candidates.join(", ")));
+    }
+    match &problem.unknown_name {
+        Some(unknown) => diagnostic.with_nearest(nearest(unknown, problem.candidates.iter().map(String::as_str))),
+        None => diagnostic,
+    }
+}
