@@ -1,12 +1,14 @@
 //! What a commit does to the base version: from its files and the change to the files of the new version.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 use baton_core::Timestamp;
 use object_store::ObjectStore;
 
+use crate::compaction::{Joined, join_small_files};
 use crate::error::LakeError;
 use crate::rewrite::{Rewriter, without_keys, without_range};
 use crate::schema::evolve;
@@ -55,6 +57,8 @@ pub struct CommitInfo {
 pub(crate) struct Target {
     pub(crate) schema: SchemaRef,
     pub(crate) files: Vec<Arc<FileEntry>>,
+    /// Files of the base that are another file now, with the same rows.
+    pub(crate) joined: Option<Joined>,
 }
 
 impl Change {
@@ -62,7 +66,7 @@ impl Change {
     pub(crate) async fn target(
         self,
         store: &Arc<dyn ObjectStore>,
-        folder: &std::path::Path,
+        folder: &Path,
         base: Option<&Snapshot>,
         written: SchemaRef,
     ) -> Result<Target, LakeError> {
@@ -77,22 +81,52 @@ impl Change {
             schema: schema.clone(),
             names: FileNames { sequence: new_files.len(), ..FileNames::after(&base_files) },
         };
-        Ok(match self {
-            Self::Replace(files) => Target { schema: written, files },
-            Self::Append(files) => Target { schema: evolved?, files: together(base_files, files) },
+        match self {
+            Self::Replace(files) => Ok(Target { schema: written, files, joined: None }),
+            Self::Append(files) => {
+                let untouched = names_without(&base_files, &files);
+                let target = Target { schema: evolved?, files: together(base_files, files), joined: None };
+                target.with_few_small_files(store, folder, &untouched).await
+            }
             Self::ReplaceRange { column, start_micros, end_micros, files } => {
                 let schema = evolved?;
                 let kept =
                     without_range(rewriter(&schema, &files), &base_files, &column, start_micros..end_micros).await?;
-                Target { schema, files: together(kept, files) }
+                let untouched = names_without(&base_files, &files);
+                let target = Target { schema, files: together(kept, files), joined: None };
+                target.with_few_small_files(store, folder, &untouched).await
             }
             Self::Merge { keys, files } => {
                 let schema = evolved?;
                 let kept = without_keys(rewriter(&schema, &files), &base_files, &keys, &files).await?;
-                Target { schema, files: together(kept, files) }
+                Ok(Target { schema, files: together(kept, files), joined: None })
             }
-        })
+        }
     }
+}
+
+impl Target {
+    /// The same rows with the older small files among `untouched` put together, if there are many.
+    async fn with_few_small_files(
+        mut self,
+        store: &Arc<dyn ObjectStore>,
+        folder: &Path,
+        untouched: &BTreeSet<String>,
+    ) -> Result<Self, LakeError> {
+        let files = self.files.iter().filter(|file| untouched.contains(&file.name));
+        self.joined = join_small_files(store, folder, &self.schema, files).await?;
+        if let Some(joined) = &self.joined {
+            self.files.retain(|file| !joined.from.contains(&file.name));
+            self.files.push(joined.into.clone());
+        }
+        Ok(self)
+    }
+}
+
+/// The names of files of the base that a change does not bring itself.
+fn names_without(base: &[Arc<FileEntry>], brought: &[StagedFile]) -> BTreeSet<String> {
+    let brought: BTreeSet<&str> = brought.iter().map(|file| file.name.as_str()).collect();
+    base.iter().map(|file| file.name.clone()).filter(|name| !brought.contains(name.as_str())).collect()
 }
 
 fn together(kept: Vec<Arc<FileEntry>>, new: Vec<StagedFile>) -> Vec<Arc<FileEntry>> {

@@ -109,7 +109,7 @@ impl Lake {
     ) -> Result<TableVersion, LakeError> {
         let location = location.to_string();
         let wanted = self.version(&location, version).await?;
-        let target = Target { schema: wanted.schema.clone(), files: wanted.files.clone() };
+        let target = Target { schema: wanted.schema.clone(), files: wanted.files.clone(), joined: None };
         self.commit_target(&*self.table(&location)?, &target, info).await
     }
 

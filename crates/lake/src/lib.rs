@@ -9,6 +9,7 @@
 
 mod artifacts;
 mod change;
+mod compaction;
 mod digest;
 mod error;
 mod lake;

@@ -12,7 +12,8 @@ use arrow::datatypes::SchemaRef;
 use baton_core::TableVersion;
 use deltalake::kernel::transaction::TransactionError;
 use deltalake::kernel::{
-    Action, CommitInfo as DeltaCommitInfo, EagerSnapshot, Metadata, MetadataExt as _, Protocol, new_metadata,
+    Action, Add, CommitInfo as DeltaCommitInfo, EagerSnapshot, Metadata, MetadataExt as _, Protocol, Remove,
+    new_metadata,
 };
 use deltalake::logstore::{CommitOrBytes, LogStoreRef, get_actions};
 use deltalake::{DeltaTable, DeltaTableBuilder, DeltaTableError, checkpoints};
@@ -148,19 +149,26 @@ impl DeltaLog {
         let mut files: BTreeMap<String, Arc<FileEntry>> = BTreeMap::new();
         let old: BTreeMap<&str, &Arc<FileEntry>> =
             head.iter().flat_map(|head| &head.files).map(|file| (file.name.as_str(), file)).collect();
+        // Rows only moved between files when the head has the files that they were in.
+        let moved =
+            target.joined.as_ref().filter(|joined| joined.from.iter().all(|name| old.contains_key(name.as_str())));
         for file in &target.files {
             let entry = match old.get(file.name.as_str()) {
                 Some(known) => (*known).clone(),
                 None => {
                     let entry = Arc::new(file.committed(at_millis));
-                    actions.push(Action::Add(entry.to_add()));
+                    let data_change = moved.is_none_or(|joined| joined.into.name != entry.name);
+                    actions.push(Action::Add(Add { data_change, ..entry.to_add() }));
                     entry
                 }
             };
             files.insert(entry.name.clone(), entry);
         }
         let gone = old.values().filter(|file| !files.contains_key(&file.name));
-        actions.extend(gone.map(|file| Action::Remove(file.to_remove(at_millis))));
+        actions.extend(gone.map(|file| {
+            let data_change = moved.is_none_or(|joined| !joined.from.contains(&file.name));
+            Action::Remove(Remove { data_change, ..file.to_remove(at_millis) })
+        }));
         let version = head.map_or(0, |head| head.table.version + 1);
         let table = TableVersion { location: self.location.clone(), version };
         Ok((Snapshot { table, schema: target.schema.clone(), files: files.into_values().collect(), metadata }, actions))

@@ -147,8 +147,14 @@ impl Writer {
 impl FileNames {
     /// Names that come after those of `files`.
     pub(crate) fn after(files: &[Arc<FileEntry>]) -> Self {
-        let generation = files.iter().filter_map(|file| generation_of(&file.name)).max();
+        let generation = files.iter().filter_map(|file| Self::of(&file.name)).map(|names| names.generation).max();
         Self { generation: generation.map_or(0, |highest| highest + 1), sequence: 0 }
+    }
+
+    /// The place of the file called `name`; `None` when the name is not one of ours.
+    pub(crate) fn of(name: &str) -> Option<Self> {
+        let mut parts = name.strip_prefix("part-")?.split('-');
+        Some(Self { generation: parts.next()?.parse().ok()?, sequence: parts.next()?.parse().ok()? })
     }
 }
 
@@ -161,10 +167,6 @@ pub(crate) fn content_hash(bytes: &[u8]) -> String {
 pub(crate) fn promised_hash(name: &str) -> Option<&str> {
     let hash = name.strip_prefix("part-")?.strip_suffix(".parquet")?.rsplit('-').next()?;
     (hash.len() == 16).then_some(hash)
-}
-
-fn generation_of(name: &str) -> Option<u64> {
-    name.strip_prefix("part-")?.split('-').next()?.parse().ok()
 }
 
 impl OpenFile {
