@@ -22,8 +22,8 @@ mod watch;
 mod write;
 
 pub use commands::{
-    AssetReport, ColumnEdge, ColumnReport, Direction, EndpointParts, FeaturePart, LineageReport, ReplayOptions,
-    Served, ServedModel, StatusReport, TraceReport, TracedTable, VersionLine, WhyReport, apply, copy_environment,
+    AssetReport, ColumnEdge, ColumnReport, Direction, EndpointParts, FeaturePart, LineageReport, ReplayOptions, Served,
+    ServedModel, StatusReport, TraceReport, TracedTable, VersionLine, WhyReport, apply, copy_environment,
     endpoint_parts, history, lineage, list, plan, query, replay, rollback, run, show, status, trace, trace_served, why,
 };
 pub use error::RunError;

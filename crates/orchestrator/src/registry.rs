@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use baton_core::event::EventFilter;
 use baton_core::{AssetName, EventKind, TableVersion, Timestamp};
-use baton_ml::runtime::load;
-use baton_ml::{Predictor, StoredModel};
 use baton_ml::evaluate::Evaluation;
 use baton_ml::explain::FeatureImportance;
 use baton_ml::gate::GateResult;
+use baton_ml::runtime::load;
+use baton_ml::{Predictor, StoredModel};
 use serde::{Deserialize, Serialize};
 
 use crate::error::RunError;

@@ -33,13 +33,13 @@ pub(crate) enum Form {
     /// One of a few words.
     Words(&'static [&'static str]),
     /// A list; a single value may stand for a list of one.
-    List(&'static Form),
+    List(&'static Self),
     /// An object with known keys.
     Object(Shape),
     /// An object whose keys the user chooses.
-    Map(&'static Form),
+    Map(&'static Self),
     /// Either of these.
-    Either(&'static [Form]),
+    Either(&'static [Self]),
 }
 
 /// A needed key.

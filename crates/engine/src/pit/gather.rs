@@ -18,7 +18,7 @@ pub(super) fn append(
     matches: &Matches,
 ) -> Result<Vec<RecordBatch>, EngineError> {
     let mut columns: Vec<Vec<ArrayRef>> = left.iter().map(|batch| batch.columns().to_vec()).collect();
-    let mut fields: Vec<Vec<Field>> = left.iter().map(|batch| fields_of(batch)).collect();
+    let mut fields: Vec<Vec<Field>> = left.iter().map(fields_of).collect();
     for (name, output) in features {
         for (index, values) in feature(left, right, name, matches)?.into_iter().enumerate() {
             fields[index].push(Field::new(output, values.data_type().clone(), true));

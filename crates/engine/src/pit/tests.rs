@@ -81,7 +81,8 @@ fn agrees_with_the_golden_table_in_all_columns() {
     let rules = [rule(0, false), rule(1_000_000, false), rule(7_200_000_000, false), rule(7_200_000_000, true)];
     for (index, rule) in rules.iter().enumerate() {
         let feature = [("conv".to_owned(), "conv".to_owned())];
-        let joined = rule.join(&[left.clone()], &[right.clone()], &feature, &options(1 << 20)).unwrap();
+        let joined =
+            rule.join(std::slice::from_ref(&left), std::slice::from_ref(&right), &feature, &options(1 << 20)).unwrap();
         assert_eq!(joined.len(), 1);
         assert_eq!(joined[0].column(0), left.column(0));
         let values: Vec<Option<f64>> = joined[0].column(2).as_primitive::<Float64Type>().iter().collect();
@@ -207,8 +208,8 @@ fn a_join_beyond_its_memory_limit_gives_the_same() {
     };
     let (left, right) = (side(3), side(11));
     let rule = PointInTimeJoin { created: None, ..rule(50_000, false) };
-    let within = rule.matches(&[left.clone()], &[right.clone()], &options(1 << 30)).unwrap();
-    let beyond = rule.matches(&[left.clone()], &[right.clone()], &options(1 << 20)).unwrap();
+    let within = rule.matches(std::slice::from_ref(&left), std::slice::from_ref(&right), &options(1 << 30)).unwrap();
+    let beyond = rule.matches(std::slice::from_ref(&left), std::slice::from_ref(&right), &options(1 << 20)).unwrap();
     assert_eq!(within, beyond);
     assert!((0..within.len()).filter(|index| within.get(*index).is_some()).count() > 50_000);
 }
@@ -217,7 +218,9 @@ fn a_join_beyond_its_memory_limit_gives_the_same() {
 fn columns_that_do_not_fit_are_named() {
     let (left, right) = golden_sides();
     let message = |rule: PointInTimeJoin| {
-        rule.matches(&[left.clone()], &[right.clone()], &options(1 << 20)).unwrap_err().to_string()
+        rule.matches(std::slice::from_ref(&left), std::slice::from_ref(&right), &options(1 << 20))
+            .unwrap_err()
+            .to_string()
     };
     let missing = PointInTimeJoin { right_time: "evnt".to_owned(), ..rule(0, false) };
     assert_eq!(message(missing), "point-in-time join: there is no column `evnt`");
@@ -230,8 +233,9 @@ fn columns_that_do_not_fit_are_named() {
 #[test]
 fn features_come_in_the_order_of_the_labels() {
     let (left, right) = golden_sides();
-    let matches =
-        rule(0, false).matches(&[left.slice(3, 2), left.slice(8, 2)], &[right.clone()], &options(1 << 20)).unwrap();
+    let matches = rule(0, false)
+        .matches(&[left.slice(3, 2), left.slice(8, 2)], std::slice::from_ref(&right), &options(1 << 20))
+        .unwrap();
     let taken =
         take_features(&[left.slice(3, 2), left.slice(8, 2)], &[right], &["driver".to_owned()], &matches).unwrap();
     let values: Vec<Option<i64>> =

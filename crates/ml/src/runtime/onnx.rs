@@ -55,7 +55,7 @@ impl Predictor for OnnxPredictor {
 /// One prediction a row: the only column, or the last of two (the probability of class 1).
 fn last_of_each_row(values: &[f32], n_rows: usize) -> Result<Vec<f64>> {
     let width = values.len() / n_rows;
-    if !(1..=2).contains(&width) || values.len() % n_rows != 0 {
+    if !(1..=2).contains(&width) || !values.len().is_multiple_of(n_rows) {
         return Err(MlError::prediction(format!(
             "the model gives {} values for {n_rows} rows; one or two a row are understood",
             values.len()

@@ -125,7 +125,7 @@ async fn commit_of(
     predictions: &AssetName,
     prediction: &Value,
 ) -> Result<Commit, RunError> {
-    let made_at = prediction.get("predicted_at").and_then(Value::as_str).and_then(|text| parse_instant(text));
+    let made_at = prediction.get("predicted_at").and_then(Value::as_str).and_then(parse_instant);
     let Some(made_at) = made_at else { return Ok(newest.clone()) };
     let mut oldest = newest.clone();
     for commit in services.ledger.history(environment, u32::MAX).await? {

@@ -42,7 +42,8 @@ pub(crate) fn referenced_views<'a>(
         };
         match found.iter_mut().find(|(name, ..)| *name == reference.view) {
             Some((_, _, features)) => {
-                features.extend(wanted.into_iter().filter(|name| !features.contains(name)).collect::<Vec<_>>())
+                let new: Vec<String> = wanted.into_iter().filter(|name| !features.contains(name)).collect();
+                features.extend(new);
             }
             None => found.push((reference.view.clone(), view, wanted)),
         }

@@ -48,6 +48,9 @@ struct FitInput {
     test_labels: Vec<f64>,
 }
 
+/// Where the validation and the test part begin, in microseconds.
+type Boundaries = (i64, i64);
+
 /// The model, the encoded test part, and the predictions on it.
 type FitOutput = (StoredModel, Vec<f32>, Vec<f64>);
 
@@ -75,7 +78,7 @@ impl Execution<'_> {
         asset: &AssetName,
         model: &Model,
         set: &TrainingSet,
-    ) -> Result<(FitInput, (i64, i64), Range<usize>), RunError> {
+    ) -> Result<(FitInput, Boundaries, Range<usize>), RunError> {
         let task = ml_task(model.task);
         let end = self.as_of.timestamp_micros();
         let parts = parts(model, end);

@@ -43,7 +43,7 @@ impl Execution<'_> {
             return Ok(StepOutcome::done(format!("{} predictions, too few to judge", window.num_rows())));
         }
         let drifts = match &monitor.drift {
-            Some(rule) => judge_drift(&*self.reference(&champion).await?, &window, rule)?,
+            Some(rule) => judge_drift(&self.reference(&champion).await?, &window, rule)?,
             None => Vec::new(),
         };
         let performance = match &monitor.performance {

@@ -8,10 +8,10 @@ use arrow::array::{ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use baton_core::asset::{Endpoint, Model, Scoring};
 use baton_core::event::EventFilter;
+use baton_core::interval::MICROS_PER_SECOND;
 use baton_core::{
     AssetName, Definition, EventKind, Fingerprint, Interval, IntervalSet, Kind, Pin, TableVersion, Version, failpoint,
 };
-use baton_core::interval::MICROS_PER_SECOND;
 use baton_engine::AVAILABLE_AT;
 use baton_lake::{Change, TableLocation};
 use serde_json::json;

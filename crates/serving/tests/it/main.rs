@@ -1,4 +1,5 @@
 //! The online store on redb, held to the contract of its port.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
 use std::sync::Arc;
 

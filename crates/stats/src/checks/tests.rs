@@ -1,3 +1,5 @@
+//! Every rule over every type it takes, and every refusal.
+
 use std::sync::Arc;
 
 use arrow::array::{

@@ -49,13 +49,10 @@ fn types_of(value: &str) -> u8 {
         b"NaN" | b"inf" | b"Infinity" => FLOAT,
         // Leading zeros mean a code, not a number: a post code, an account, a time such as `0517`.
         [b'0', b'0'..=b'9', ..] => 0,
-        bytes if !bytes.is_empty() && bytes.iter().all(u8::is_ascii_digit) => {
-            if value.parse::<i64>().is_ok() {
-                INTEGER | FLOAT
-            } else {
-                0
-            }
-        }
+        bytes if !bytes.is_empty() && bytes.iter().all(u8::is_ascii_digit) => match value.parse::<i64>() {
+            Ok(_) => INTEGER | FLOAT,
+            Err(_) => 0,
+        },
         [b'0'..=b'9' | b'.', .., b'0'..=b'9' | b'.'] if Float64Type::parse(value).is_some() => FLOAT,
         _ if value.eq_ignore_ascii_case("true") || value.eq_ignore_ascii_case("false") => BOOLEAN,
         bytes if bytes.len() >= 10 && bytes[4] == b'-' && bytes[7] == b'-' => times_of(value),

@@ -23,8 +23,8 @@ pub(super) enum Shape {
     Text,
     /// Scalars of unlike types.
     Mixed,
-    List(Box<Shape>),
-    Object(IndexMap<String, Shape>),
+    List(Box<Self>),
+    Object(IndexMap<String, Self>),
 }
 
 impl Shape {
