@@ -20,5 +20,7 @@ mod request_id;
 mod scalars;
 mod serve;
 mod state;
+#[cfg(test)]
+mod testing;
 
 pub use serve::{router, serve};

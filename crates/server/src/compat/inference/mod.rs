@@ -13,6 +13,8 @@ mod outputs;
 mod request;
 mod rows;
 mod tensor;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 use axum::Router;

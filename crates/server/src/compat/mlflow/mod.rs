@@ -3,6 +3,8 @@
 mod csv;
 mod error;
 mod frame;
+#[cfg(test)]
+mod tests;
 
 use axum::extract::{Path, State};
 use axum::http::header::CONTENT_TYPE;
