@@ -37,7 +37,7 @@ fn plan_apply_and_then_nothing_is_left_to_do() {
               ✓ ingest      orders               1 deliveries, 3 rows
               ✓ build       customers            2 rows
               ✓ build       days                 2 rows
-            prod moved to [hash]; 1 check holds
+            prod moved to [hash]; 5 checks hold
         "#]],
     );
     check(
@@ -108,7 +108,7 @@ fn run_takes_in_what_arrived() {
               ✓ ingest      orders               1 deliveries, 2 rows
               ✓ build       customers            3 rows
               ✓ build       days                 3 rows
-            prod moved to [hash]; 1 check holds
+            prod moved to [hash]; 5 checks hold
         "#]],
     );
     check(
@@ -133,10 +133,10 @@ fn replay_drives_the_clock() {
     check(
         &project.run(&["replay", "--from", "2024-01-05", "--to", "2024-01-08"]),
         &expect![[r#"
-        exit: 0
-        --- stdout
-        3 ticks, 1 commits, 0 predictions, 1 checks (0 did not hold)
-    "#]],
+            exit: 0
+            --- stdout
+            3 ticks, 1 commits, 0 predictions, 5 checks (0 did not hold)
+        "#]],
     );
     check(
         &project.run(&["log"]),
@@ -205,7 +205,7 @@ fn broken_delivery_is_named_and_the_rest_lands() {
               ✓ build       customers            2 rows
               ✓ build       days                 2 rows
               inc-1 open since 2030-01-01, 1 alert: set aside of orders: landing/orders-9.csv: 1 rows set aside: row 2, column `order_id`: `nine` is not a whole number (int64)
-            dev moved to [hash]; 1 check holds
+            dev moved to [hash]; 5 checks hold
         "#]],
     );
 }

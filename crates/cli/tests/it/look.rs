@@ -44,38 +44,42 @@ fn show_is_the_asset_from_all_sides() {
     check(
         &applied().run(&["show", "orders"]),
         &expect![[r#"
-        exit: 0
-        --- stdout
-        source orders
-          What was ordered
-          version    v0, 3 rows
-          owner      shop@example.com
-          feeds      customers, days
+            exit: 0
+            --- stdout
+            source orders
+              What was ordered
+              version    v0, 3 rows
+              owner      shop@example.com
+              feeds      customers, days
 
-        Columns
-          column      type                  tags    description
-          ──────────  ────────────────────  ──────  ───────────
-          order_id    Int64
-          customer    Utf8                  person
-          amount      Float64
-          ordered_at  Timestamp(µs, "UTC")
+            Columns
+              column      type                  tags    description
+              ──────────  ────────────────────  ──────  ───────────
+              order_id    Int64
+              customer    Utf8                  person
+              amount      Float64
+              ordered_at  Timestamp(µs, "UTC")
 
-        Profile
-          3 rows, 4 columns
-          column      type                  nulls  distinct  min                   p50                   max                   mean                  histogram
-          order_id    Int64                 0%     3         1                     2                     3                     2                     ███
-          customer    Utf8                  0%     2         ada                                         grace                                       █▄
-          amount      Float64               0%     3         7.25                  12.5                  99.75                 39.833                ██                 █
-          ordered_at  Timestamp(µs, "UTC")  0%     3         2024-01-02T09:00:00Z  2024-01-02T10:30:00Z  2024-01-03T08:15:00Z  2024-01-02T17:15:00Z  ██                 █
+            Profile
+              3 rows, 4 columns
+              column      type                  nulls  distinct  min                   p50                   max                   mean                  histogram
+              order_id    Int64                 0%     3         1                     2                     3                     2                     ███
+              customer    Utf8                  0%     2         ada                                         grace                                       █▄
+              amount      Float64               0%     3         7.25                  12.5                  99.75                 39.833                ██                 █
+              ordered_at  Timestamp(µs, "UTC")  0%     3         2024-01-02T09:00:00Z  2024-01-02T10:30:00Z  2024-01-03T08:15:00Z  2024-01-02T17:15:00Z  ██                 █
 
-        Checks
-          ✓ unique_order_id: 0 of 3 rows of orders share their order_id
+            Checks
+              ✓ all 3 rows have `order_id`
+              ✓ all 3 rows have `customer`
+              ✓ `amount` between 0 and 1000: all 3 rows inside
+              ✓ all 3 rows have `ordered_at`
+              ✓ unique_order_id: 0 of 3 rows of orders share their order_id
 
-        Versions
-          commit      as of                 version  rows
-          ──────────  ────────────────────  ───────  ────
-          [hash]  2024-01-05 00:00 UTC  v0          3
-    "#]],
+            Versions
+              commit      as of                 version  rows
+              ──────────  ────────────────────  ───────  ────
+              [hash]  2024-01-05 00:00 UTC  v0          3
+        "#]],
     );
 }
 
@@ -189,7 +193,7 @@ fn status_is_a_screen() {
               assets     1 source, 2 tables
               rows       7
               models     none
-              ledger     7 events, root [hash]
+              ledger     9 events, root [hash]
               incidents  0 open, 0 in all
         "#]],
     );
