@@ -48,7 +48,7 @@ impl Flights {
             }
         }
         flights.edit("models.yml", "test: 30d, validate: 15d", "test: 7d, validate: 3d");
-        flights.edit("models.yml", "auto, trials: 8, cross_validate: 3", "boosted_trees, trials: 1, cross_validate: 2");
+        flights.edit("models.yml", "trials: 8, cross_validate: 3", "trials: 1, cross_validate: 2");
         flights.edit("models.yml", "roc_auc >= 0.65", "roc_auc >= 0.5");
         flights.edit("models.yml", "max: 0.5}", "max: 1}");
         flights.edit("monitors.yml", "min_rows: 1000", "min_rows: 100");
