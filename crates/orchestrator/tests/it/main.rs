@@ -1,5 +1,11 @@
 //! The relay on real flights, in process.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test that cannot go on should say where, and what it measured"
+)]
 
 mod delta;
 mod faults;
