@@ -7,7 +7,18 @@ use crate::failure::{Failure, Outcome};
 
 /// The `cargo` that started this tool.
 pub(crate) fn cargo() -> Command {
-    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    // This process runs under cargo, which describes it in variables. Build scripts that watch these would see them change
+    // between a build from the shell and one from here, and everything above `ring` would be compiled again.
+    let described = |name: &str| {
+        ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|prefix| name.starts_with(prefix)) || name == "CARGO_BIN_NAME"
+    };
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(described) {
+            command.env_remove(name);
+        }
+    }
+    command
 }
 
 /// Runs a program that speaks to the terminal itself. Fails without a message when it does not succeed.
