@@ -1,0 +1,129 @@
+//! The command line: flags that every command takes, and the commands. Doc comments are the help.
+
+mod change;
+mod look;
+mod project;
+mod serving;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use change::{ApplyArguments, PlanArguments, ReplayArguments, RollbackArguments};
+pub(crate) use look::{
+    AssetArguments, KindName, LineageArguments, ListArguments, LogArguments, QueryArguments, RowForm, TraceArguments,
+    WhyArguments,
+};
+pub(crate) use project::{CompletionsArguments, DemoArguments, InitArguments, TemplateName};
+pub(crate) use serving::{PredictArguments, ServeArguments};
+
+/// Carry data to models, and what models learn back to data
+#[derive(Debug, Parser)]
+#[command(
+    name = "baton",
+    version,
+    propagate_version = false,
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) global: GlobalArguments,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Flags of every command.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct GlobalArguments {
+    /// Folder of the project [default: the current one]
+    #[arg(short = 'C', long, global = true, value_name = "FOLDER")]
+    pub(crate) directory: Option<PathBuf>,
+    /// Environment to work on [default: prod, or the project's first]
+    #[arg(short, long = "env", global = true, value_name = "NAME")]
+    pub(crate) environment: Option<String>,
+    /// Form of the answer on standard output
+    #[arg(short, long, global = true, value_name = "FORM", default_value = "text")]
+    pub(crate) output: OutputForm,
+    /// Logical clock: what became known later does not exist [default: now]
+    #[arg(long, global = true, value_name = "TIME")]
+    pub(crate) as_of: Option<String>,
+    /// Say nothing but the answer and errors
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    /// Say more; twice for the log of the parts below
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+    /// When to use colour
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub(crate) color: ColorWhen,
+    /// Draw no progress bars
+    #[arg(long, global = true)]
+    pub(crate) no_progress: bool,
+}
+
+/// Form of the answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OutputForm {
+    /// For people
+    Text,
+    /// One JSON document
+    Json,
+}
+
+/// When to use colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ColorWhen {
+    /// On a terminal
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// The commands, in the order in which people meet them.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Write a new project
+    Init(InitArguments),
+    /// Read the project and report every mistake in it
+    Check,
+    /// Show what an apply would do, and why
+    Plan(PlanArguments),
+    /// Bring the environment to what the project asks for
+    Apply(ApplyArguments),
+    /// Take in new data, score, and watch, as a schedule does
+    Run,
+    /// Drive the schedule over a stretch of history, tick by tick
+    Replay(ReplayArguments),
+    /// Serve endpoints over HTTP
+    Serve(ServeArguments),
+    /// Ask the environment's tables in SQL
+    Query(QueryArguments),
+    /// List assets
+    Ls(ListArguments),
+    /// Show one asset: versions, schema, profile, checks, lineage
+    Show(AssetArguments),
+    /// Show what an asset is made from and what it feeds
+    Lineage(LineageArguments),
+    /// Ask an endpoint for a prediction, and log it
+    Predict(PredictArguments),
+    /// Follow one prediction back to the files behind it
+    Trace(TraceArguments),
+    /// Say why something went wrong, with evidence
+    Why(WhyArguments),
+    /// Show how the environment stands
+    Status,
+    /// Show the commits of the environment
+    Log(LogArguments),
+    /// Move the environment back: data, features, model and endpoint together
+    Rollback(RollbackArguments),
+    /// Run the whole relay on a year of real flights
+    Demo(DemoArguments),
+    /// Check settings, stores and libraries
+    Doctor,
+    /// Print shell completions
+    Completions(CompletionsArguments),
+}

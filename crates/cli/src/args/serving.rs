@@ -1,0 +1,25 @@
+//! Arguments of the commands around endpoints.
+
+use clap::Args;
+
+/// Arguments of `serve`.
+#[derive(Debug, Args)]
+pub(crate) struct ServeArguments {
+    /// Address to listen on [default: from the project, else 127.0.0.1]
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) bind: Option<String>,
+    /// Port to listen on; 0 picks a free one [default: from the project, else 8400]
+    #[arg(long, value_name = "PORT")]
+    pub(crate) port: Option<u16>,
+}
+
+/// Arguments of `predict`.
+#[derive(Debug, Args)]
+pub(crate) struct PredictArguments {
+    /// The endpoint
+    #[arg(value_name = "ENDPOINT")]
+    pub(crate) endpoint: String,
+    /// One row as a JSON object, or several as an array; `-` reads standard input
+    #[arg(long, value_name = "ROWS")]
+    pub(crate) json: String,
+}
