@@ -1,0 +1,178 @@
+//! A run in progress: the environment as it was, as it will be, and the loop over stages.
+//!
+//! Steps write aside and record their exact output; only the last stage moves the environment, in one transaction.
+//! Invariant: whatever stops a run, the environment points at its last good commit, and the same command goes on from
+//! the recorded steps.
+
+mod pins;
+mod publish;
+mod record;
+
+pub(crate) use publish::commit_event;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
+
+use baton_core::incident::Alert;
+use baton_core::{AssetName, Commit, Definition, Fingerprint, NewEvent, Pin, Timestamp, failpoint};
+use baton_plan::Stage;
+
+use crate::error::RunError;
+use crate::prepare::Prepared;
+use crate::report::{RunReport, StepState};
+use crate::services::Services;
+
+/// The reason of commits that bring the project's definitions along.
+pub(crate) const APPLY: &str = "apply";
+
+/// A run in progress.
+pub(crate) struct Execution<'a> {
+    pub(crate) services: &'a Services,
+    pub(crate) prepared: &'a Prepared,
+    pub(crate) environment: String,
+    pub(crate) as_of: Timestamp,
+    pub(crate) run: String,
+    /// When it began, on the machine's clock.
+    pub(crate) began: Timestamp,
+    pub(crate) reason: String,
+    pub(crate) base: Option<Commit>,
+    pub(crate) working: BTreeMap<AssetName, Pin>,
+    pub(crate) failed: BTreeSet<AssetName>,
+    /// Tables of this run whose rows changed from an instant (microseconds) on that no lookback reaches.
+    pub(crate) moved_from: BTreeMap<AssetName, i64>,
+    pub(crate) alerts: Vec<Alert>,
+    pub(crate) pending: Vec<NewEvent>,
+    pub(crate) report: RunReport,
+}
+
+/// What a step answers when it did not fail.
+pub(crate) struct StepOutcome {
+    pub(crate) state: StepState,
+    pub(crate) detail: String,
+}
+
+impl StepOutcome {
+    pub(crate) fn done(detail: impl Into<String>) -> Self {
+        Self { state: StepState::Done, detail: detail.into() }
+    }
+
+    pub(crate) fn reused(detail: impl Into<String>) -> Self {
+        Self { state: StepState::Reused, detail: detail.into() }
+    }
+
+    pub(crate) fn skipped(detail: impl Into<String>) -> Self {
+        Self { state: StepState::Skipped, detail: detail.into() }
+    }
+
+    pub(crate) fn up_to_date() -> Self {
+        Self { state: StepState::UpToDate, detail: String::new() }
+    }
+}
+
+impl<'a> Execution<'a> {
+    /// Begins a run in `environment` at `as_of`; `reason` names the command.
+    pub(crate) async fn begin(
+        services: &'a Services,
+        prepared: &'a Prepared,
+        environment: &str,
+        as_of: Timestamp,
+        reason: &str,
+    ) -> Result<Self, RunError> {
+        let base = services.ledger.head(environment).await?;
+        if let Some(commit) = base.as_ref().filter(|commit| as_of < commit.as_of) {
+            return Err(RunError::BackInTime {
+                environment: environment.to_owned(),
+                at: commit.as_of.format("%Y-%m-%d %H:%M UTC").to_string(),
+            });
+        }
+        let working = base.as_ref().map(|commit| commit.assets.clone()).unwrap_or_default();
+        let began = services.clock.now();
+        let run = Fingerprint::of([environment, reason, &as_of.to_rfc3339(), &began.to_rfc3339()]);
+        Ok(Self {
+            services,
+            prepared,
+            environment: environment.to_owned(),
+            as_of,
+            run: run.short().to_owned(),
+            began,
+            reason: reason.to_owned(),
+            base,
+            working,
+            failed: BTreeSet::new(),
+            moved_from: BTreeMap::new(),
+            alerts: Vec::new(),
+            pending: Vec::new(),
+            report: RunReport {
+                run: run.short().to_owned(),
+                environment: environment.to_owned(),
+                as_of: Some(as_of),
+                ..RunReport::default()
+            },
+        })
+    }
+
+    /// Executes `stages` in order. A failed step keeps its asset's last good version and skips what depends on it.
+    pub(crate) async fn execute(mut self, stages: &[Stage]) -> Result<RunReport, RunError> {
+        for stage in stages {
+            match stage {
+                Stage::Publish => self.publish().await?,
+                _ => self.step(stage).await?,
+            }
+        }
+        Ok(self.report)
+    }
+
+    async fn step(&mut self, stage: &Stage) -> Result<(), RunError> {
+        let Some(asset) = stage.asset().cloned() else { return Ok(()) };
+        if let Some(broken) = self.broken_input(stage, &asset) {
+            self.failed.insert(asset.clone());
+            self.note(stage, StepState::Skipped, format!("{broken} failed"), 0.0);
+            return Ok(());
+        }
+        let began = Instant::now();
+        self.services.progress.started(stage.verb(), &asset);
+        let outcome = self.perform(stage, &asset).await;
+        let took = began.elapsed();
+        match outcome {
+            Ok(outcome) => {
+                self.services.progress.finished(stage.verb(), &asset, &outcome.detail, took);
+                self.note(stage, outcome.state, outcome.detail, took.as_secs_f64());
+            }
+            Err(error) if is_fatal(&error) => return Err(error),
+            Err(error) => self.step_failed(stage, &asset, &error, took.as_secs_f64()).await?,
+        }
+        failpoint::reach("run.step_finished");
+        Ok(())
+    }
+
+    async fn perform(&mut self, stage: &Stage, asset: &AssetName) -> Result<StepOutcome, RunError> {
+        let prepared = self.prepared;
+        let definition = prepared.project.assets.get(asset).map(|found| &found.definition);
+        match (stage, definition) {
+            (Stage::Ingest { .. }, Some(Definition::Source(source))) => self.ingest(asset, source).await,
+            (Stage::Build { .. }, Some(Definition::Table(table))) => self.build(asset, table).await,
+            (Stage::Materialize { .. }, Some(Definition::FeatureView(view))) => self.materialize(asset, view).await,
+            (Stage::Train { reason, .. }, Some(Definition::Model(model))) => self.train(asset, model, reason).await,
+            (Stage::Deploy { .. }, Some(Definition::Endpoint(endpoint))) => self.deploy(asset, endpoint).await,
+            (Stage::Score { .. }, Some(Definition::Endpoint(endpoint))) => self.score(asset, endpoint).await,
+            (Stage::Watch { .. }, Some(Definition::Monitor(monitor))) => self.watch(asset, monitor).await,
+            (Stage::Remove { .. }, _) => {
+                self.working.remove(asset);
+                Ok(StepOutcome::done("taken out of the environment"))
+            }
+            _ => Ok(StepOutcome::up_to_date()),
+        }
+    }
+
+    /// The first input that failed in this run, if this stage reads data forward.
+    fn broken_input(&self, stage: &Stage, asset: &AssetName) -> Option<AssetName> {
+        let reads_forward = matches!(stage, Stage::Build { .. } | Stage::Materialize { .. } | Stage::Train { .. });
+        let mut inputs = self.prepared.graph.inputs(asset);
+        if reads_forward { inputs.find(|input| self.failed.contains(*input)).cloned() } else { None }
+    }
+}
+
+/// Whether going on makes no sense: the ledger itself failed.
+fn is_fatal(error: &RunError) -> bool {
+    matches!(error, RunError::Ledger(_))
+}

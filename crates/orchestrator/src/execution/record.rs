@@ -1,0 +1,100 @@
+//! What a run writes down while it goes on: events, exact outputs of steps, check results, and steps for the report.
+
+use baton_core::check::CheckResult;
+use baton_core::event::EventFilter;
+use baton_core::{AssetName, EventKind, Fingerprint, NewEvent, failpoint};
+use baton_plan::Stage;
+use serde_json::{Value, json};
+
+use super::Execution;
+use crate::error::RunError;
+use crate::report::{StepReport, StepState};
+
+impl Execution<'_> {
+    /// An event of this run about `asset`.
+    pub(crate) fn event(&self, kind: EventKind, asset: &AssetName, key: &str, body: Value) -> NewEvent {
+        NewEvent {
+            at: self.services.clock.now(),
+            as_of: self.as_of,
+            environment: self.environment.clone(),
+            run: Some(self.run.clone()),
+            asset: Some(asset.clone()),
+            kind,
+            key: key.to_owned(),
+            body,
+        }
+    }
+
+    /// The output that a step with this key had, in any environment.
+    pub(crate) async fn recorded_output(&self, key: &Fingerprint) -> Result<Option<Value>, RunError> {
+        let filter = EventFilter {
+            kinds: vec![EventKind::StepFinished],
+            key: Some(key.as_str().to_owned()),
+            last: Some(1),
+            ..EventFilter::default()
+        };
+        Ok(self.services.ledger.events(&filter).await?.pop().map(|found| found.event.body))
+    }
+
+    /// Records a step's exact output, durably, together with the events that led to it.
+    pub(crate) async fn record_output(
+        &mut self,
+        asset: &AssetName,
+        key: &Fingerprint,
+        output: Value,
+        mut events: Vec<NewEvent>,
+    ) -> Result<(), RunError> {
+        failpoint::reach("run.before_record");
+        events.push(self.event(EventKind::StepFinished, asset, key.as_str(), output));
+        self.services.ledger.append(events).await?;
+        failpoint::reach("run.after_record");
+        Ok(())
+    }
+
+    /// Keeps check results for the report and the ledger.
+    pub(crate) fn keep_checks(&mut self, asset: &AssetName, results: &[CheckResult]) {
+        if results.is_empty() {
+            return;
+        }
+        let body = json!({"results": results});
+        self.pending.push(self.event(EventKind::ChecksEvaluated, asset, asset.as_str(), body));
+        self.report.checks.extend(results.iter().cloned());
+    }
+
+    pub(super) fn note(&mut self, stage: &Stage, state: StepState, detail: String, seconds: f64) {
+        let asset = stage.asset().map(ToString::to_string).unwrap_or_default();
+        self.report.steps.push(StepReport { verb: stage.verb().to_owned(), asset, state, detail, seconds });
+    }
+
+    pub(super) async fn step_failed(
+        &mut self,
+        stage: &Stage,
+        asset: &AssetName,
+        error: &RunError,
+        seconds: f64,
+    ) -> Result<(), RunError> {
+        let reason = error.to_string();
+        self.services.progress.failed(stage.verb(), asset, &reason);
+        self.failed.insert(asset.clone());
+        self.note(stage, StepState::Failed, reason.clone(), seconds);
+        let event =
+            self.event(EventKind::StepFailed, asset, asset.as_str(), json!({"verb": stage.verb(), "reason": reason}));
+        self.services.ledger.append(vec![event]).await?;
+        self.raise_failure(asset, stage.verb(), &reason);
+        Ok(())
+    }
+
+    /// An asset that was changed in the project and not applied: it, and what depends on it, stays as it is.
+    pub(crate) fn note_unapplied(&mut self, asset: &AssetName) {
+        self.failed.insert(asset.clone());
+        let detail = "changed in the project since the last apply; run `baton apply`".to_owned();
+        let step = StepReport {
+            verb: "run".to_owned(),
+            asset: asset.to_string(),
+            state: StepState::Skipped,
+            detail,
+            seconds: 0.0,
+        };
+        self.report.steps.push(step);
+    }
+}
