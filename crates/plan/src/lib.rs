@@ -8,12 +8,14 @@ mod build;
 mod desired;
 mod plan;
 mod render;
+mod select;
 mod stage;
 
 pub use build::{PlanInput, build_plan};
 pub use desired::{Desired, DesiredAsset};
 pub use plan::{Change, ColumnChanges, Plan, PlannedAsset};
 pub use render::render_text;
+pub use select::{SelectError, Selected, Selection, SelectionContext, Unmatched};
 pub use stage::{Stage, run_stages, stages};
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 
 mod properties;
 mod scene;
+mod selecting;
 
 use expect_test::{Expect, expect};
 
