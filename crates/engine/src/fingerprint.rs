@@ -5,19 +5,24 @@
 //! so a change upstream changes exactly what reads it. A reader of the table takes in the row fingerprint and the
 //! fingerprints of the columns that it reads.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use arrow::datatypes::{FieldRef, SchemaRef};
 use baton_core::Fingerprint;
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::common::{Column, DFSchema, JoinType};
+use datafusion::common::{Column, DFSchema, JoinType, NullEquality, ScalarValue};
 use datafusion::logical_expr::utils::split_conjunction;
-use datafusion::logical_expr::{Aggregate, Expr, Join, LogicalPlan, Sort, SortExpr, TableScan, Union};
+use datafusion::logical_expr::{
+    Aggregate, Expr, ExprSchemable as _, Join, LogicalPlan, Sort, SortExpr, TableScan, Union,
+};
 
+use self::canonical::canonical;
 use crate::analysis::plan_over;
 use crate::availability::prepare;
 use crate::error::SqlProblem;
 use crate::sql::problems_of;
+
+mod canonical;
 
 #[cfg(test)]
 mod tests;
@@ -53,18 +58,31 @@ pub fn fingerprints(sql: &str, upstream: &BTreeMap<String, Upstream>) -> Result<
     let node = Hashing { upstream }.of(&prepared);
     let typed = node.columns.iter().zip(types).map(|(column, kind)| hash(["column", &column.to_string(), &kind]));
     let columns = names.into_iter().zip(typed.map(|text| Fingerprint::of([text]))).collect();
-    Ok(TableFingerprints { rows: Fingerprint::of([node.rows]), columns })
+    Ok(TableFingerprints { rows: Fingerprint::of([node.all_rows()]), columns })
 }
 
 /// What one node stands for.
 #[derive(Default)]
 struct Node {
-    /// Hash of what decides the rows.
+    /// Hash of what decides the rows, without the conditions.
     rows: String,
+    /// What must hold of a row besides; kept apart so that it does not matter where a query says it.
+    conditions: Vec<Expr>,
     /// Each column as an expression over upstream columns, which are named by their hashes.
     columns: Vec<Expr>,
     /// Of the order of its rows, which counts only below a limit.
     order: String,
+}
+
+impl Node {
+    /// Hash of all that decides the rows. Conditions count in any order, and once.
+    fn all_rows(&self) -> String {
+        let conditions: BTreeSet<String> = self.conditions.iter().map(ToString::to_string).collect();
+        if conditions.is_empty() {
+            return self.rows.clone();
+        }
+        hash(["filter".to_owned(), self.rows.clone()].into_iter().chain(conditions))
+    }
 }
 
 struct Hashing<'a> {
@@ -81,23 +99,25 @@ impl Hashing<'_> {
                 Node { columns, ..input }
             }
             LogicalPlan::Filter(node) => {
-                let input = self.of(&node.input);
-                let rows = self.filtered(&input, &node.predicate, node.input.schema());
-                Node { rows, ..input }
+                let mut input = self.of(&node.input);
+                let conditions = self.conditions(&node.predicate, node.input.schema(), &input);
+                input.conditions.extend(conditions);
+                input
             }
             LogicalPlan::Sort(node) => self.sort(node),
             LogicalPlan::Limit(node) => {
                 let input = self.of(&node.input);
                 let text = |value: &Option<Box<Expr>>| value.as_ref().map_or_else(String::new, ToString::to_string);
-                let rows = hash(["limit", &input.rows, &input.order, &text(&node.skip), &text(&node.fetch)]);
-                Node { rows, ..input }
+                let rows = hash(["limit", &input.all_rows(), &input.order, &text(&node.skip), &text(&node.fetch)]);
+                Node { rows, conditions: Vec::new(), ..input }
             }
             LogicalPlan::Aggregate(node) => self.aggregate(node),
             LogicalPlan::Window(node) => {
                 let mut input = self.of(&node.input);
                 let schema = node.input.schema();
                 // A window looks at other rows, so what decides them belongs to its value.
-                let value = |call: &Expr| leaf(["window", &self.text(call, schema, &input), &input.rows]);
+                let rows = input.all_rows();
+                let value = |call: &Expr| leaf(["window", &self.text(call, schema, &input), &rows]);
                 let added: Vec<Expr> = node.window_expr.iter().map(value).collect();
                 input.columns.extend(added);
                 input
@@ -118,7 +138,7 @@ impl Hashing<'_> {
             None => leaf(["base", table, field.name(), &field.data_type().to_string()]),
         };
         let rows = hash(["scan", known.map_or(table, |table| table.fingerprints.rows.as_str())]);
-        Node { rows, columns: scan.projected_schema.fields().iter().map(column).collect(), order: String::new() }
+        Node { rows, columns: scan.projected_schema.fields().iter().map(column).collect(), ..Node::default() }
     }
 
     fn sort(&self, node: &Sort) -> Node {
@@ -128,17 +148,19 @@ impl Hashing<'_> {
             hash([self.text(&key.expr, node.input.schema(), &input), direction])
         };
         let order = hash(node.expr.iter().map(key));
-        let rows = match node.fetch {
-            Some(fetch) => hash(["top", &input.rows, &order, &fetch.to_string()]),
-            None => input.rows,
-        };
-        Node { rows, order, columns: input.columns }
+        match node.fetch {
+            Some(fetch) => {
+                let rows = hash(["top", &input.all_rows(), &order, &fetch.to_string()]);
+                Node { rows, order, columns: input.columns, conditions: Vec::new() }
+            }
+            None => Node { order, ..input },
+        }
     }
 
-    /// The parts of a condition count in any order.
-    fn filtered(&self, input: &Node, predicate: &Expr, schema: &DFSchema) -> String {
-        let parts = split_conjunction(predicate).into_iter().map(|part| self.text(part, schema, input)).collect();
-        hash([vec!["filter".to_owned(), input.rows.clone()], sorted(parts)].concat())
+    /// The parts of a predicate; what always holds is none.
+    fn conditions(&self, predicate: &Expr, schema: &DFSchema, input: &Node) -> Vec<Expr> {
+        let parts = split_conjunction(predicate).into_iter().map(|part| self.resolved(part, schema, input));
+        parts.filter(|part| !matches!(part, Expr::Literal(ScalarValue::Boolean(Some(true)), _))).collect()
     }
 
     fn aggregate(&self, node: &Aggregate) -> Node {
@@ -146,7 +168,7 @@ impl Hashing<'_> {
         let schema = node.input.schema();
         let keys: Vec<Expr> = node.group_expr.iter().map(|key| self.resolved(key, schema, &input)).collect();
         let texts = sorted(keys.iter().map(ToString::to_string).collect());
-        let rows = hash([vec!["group".to_owned(), input.rows.clone()], texts].concat());
+        let rows = hash([vec!["group".to_owned(), input.all_rows()], texts].concat());
         let value = |value: &Expr| leaf(["aggregate", &self.text(value, schema, &input)]);
         let values = node.aggr_expr.iter().map(value);
         let fields = node.schema.fields().len();
@@ -157,25 +179,33 @@ impl Hashing<'_> {
             }
             _ => keys.into_iter().chain(values).collect(),
         };
-        Node { rows, columns, order: String::new() }
+        Node { rows, columns, ..Node::default() }
     }
 
     /// Columns of the two sides are kept apart, so that `a.x - b.x` and `b.x - a.x` differ in a join with itself.
     fn join(&self, node: &Join) -> Node {
-        let (left, right) = (self.of(&node.left), self.of(&node.right));
-        let on = node.on.iter().map(|(left_key, right_key)| {
-            let left_key = self.text(left_key, node.left.schema(), &left);
-            hash([left_key, self.text(right_key, node.right.schema(), &right)])
-        });
-        let kind = format!("{:?} {:?} {}", node.join_type, node.null_equality, node.null_aware);
-        let mut parts = vec!["join".to_owned(), kind];
-        parts.extend(sorted(on.collect()));
+        let (mut left, mut right) = (self.of(&node.left), self.of(&node.right));
         let (from_left, from_right) = (on_side(&left.columns, "left"), on_side(&right.columns, "right"));
         let both = Node { columns: [from_left.clone(), from_right.clone()].concat(), ..Node::default() };
+        let mut held = self.join_keys(node, &left, &right);
         if let (Some(filter), Ok(schema)) = (&node.filter, node.left.schema().join(node.right.schema())) {
-            parts.push(self.filtered(&both, filter, &schema));
+            held.extend(self.conditions(filter, &schema, &both));
         }
-        let rows = hash([parts, vec![left.rows, right.rows]].concat());
+        // A row of a side that every row of the result has can meet its conditions before the join or after it.
+        let mut conditions = Vec::new();
+        if keeps_left(node.join_type) {
+            conditions.extend(on_side(&std::mem::take(&mut left.conditions), "left"));
+        }
+        if keeps_right(node.join_type) {
+            conditions.extend(on_side(&std::mem::take(&mut right.conditions), "right"));
+        }
+        let kind = format!("{:?} {:?} {}", node.join_type, node.null_equality, node.null_aware);
+        let mut parts = vec!["join".to_owned(), kind];
+        if node.join_type == JoinType::Inner && node.null_equality == NullEquality::NullEqualsNothing {
+            conditions.append(&mut held);
+        }
+        parts.extend(sorted(held.iter().map(ToString::to_string).collect()));
+        let rows = hash([parts, vec![left.all_rows(), right.all_rows()]].concat());
         let mark = vec![leaf(["mark", &rows])];
         let columns = match node.join_type {
             JoinType::LeftSemi | JoinType::LeftAnti => from_left,
@@ -184,7 +214,19 @@ impl Hashing<'_> {
             JoinType::RightMark => [from_right, mark].concat(),
             _ => both.columns,
         };
-        Node { rows, columns, order: String::new() }
+        Node { rows, conditions, columns, order: String::new() }
+    }
+
+    /// The pairs of keys as conditions, their sides marked.
+    fn join_keys(&self, node: &Join, left: &Node, right: &Node) -> Vec<Expr> {
+        let marked = |key: &Expr, schema: &DFSchema, input: &Node, side: &str| {
+            on_side(&[self.resolved(key, schema, input)], side).pop().unwrap_or_else(|| key.clone())
+        };
+        let pair = |(left_key, right_key): &(Expr, Expr)| {
+            let left_key = marked(left_key, node.left.schema(), left, "left");
+            canonical(left_key.eq(marked(right_key, node.right.schema(), right, "right")))
+        };
+        node.on.iter().map(pair).collect()
     }
 
     fn union(&self, node: &Union) -> Node {
@@ -192,8 +234,8 @@ impl Hashing<'_> {
         let text = |input: &Node, index: usize| input.columns.get(index).map_or_else(String::new, ToString::to_string);
         let column = |index: usize| leaf(inputs.iter().map(|input| text(input, index)));
         let columns = (0..node.schema.fields().len()).map(column).collect();
-        let rows = inputs.iter().map(|input| input.rows.clone());
-        Node { rows: hash(["union".to_owned()].into_iter().chain(rows)), columns, order: String::new() }
+        let rows = inputs.iter().map(Node::all_rows);
+        Node { rows: hash(["union".to_owned()].into_iter().chain(rows)), columns, ..Node::default() }
     }
 
     /// Constants and nodes without a rule of their own: every column stands for the whole node and its place.
@@ -201,13 +243,13 @@ impl Hashing<'_> {
         let mut parts = vec![plan.display().to_string()];
         for input in plan.inputs() {
             let node = self.of(input);
-            parts.push(node.rows);
+            parts.push(node.all_rows());
             parts.extend(node.columns.iter().map(ToString::to_string));
         }
         let rows = hash(parts);
         let column = |index: usize| leaf([&rows, &index.to_string()]);
         let columns = (0..plan.schema().fields().len()).map(column).collect();
-        Node { rows, columns, order: String::new() }
+        Node { rows, columns, ..Node::default() }
     }
 
     fn text(&self, expression: &Expr, schema: &DFSchema, input: &Node) -> String {
@@ -216,7 +258,9 @@ impl Hashing<'_> {
 
     /// `expression` over upstream columns, without aliases. What grows too long is replaced by its hash.
     fn resolved(&self, expression: &Expr, schema: &DFSchema, input: &Node) -> Expr {
-        let resolved = expression.clone().transform_up(|part| {
+        let typed = expression.clone().transform_up(|part| Ok(Transformed::yes(without_idle_cast(part, schema))));
+        let typed = typed.map_or_else(|_| expression.clone(), |typed| typed.data);
+        let resolved = typed.transform_up(|part| {
             Ok(match part {
                 Expr::Column(column) => match Self::column(&column, schema, input) {
                     Some(stands_for) => Transformed::yes(stands_for),
@@ -231,7 +275,7 @@ impl Hashing<'_> {
                 other => Transformed::no(other),
             })
         });
-        let resolved = resolved.map_or_else(|_| expression.clone(), |resolved| resolved.data);
+        let resolved = canonical(resolved.map_or_else(|_| expression.clone(), |resolved| resolved.data));
         let text = resolved.to_string();
         if text.len() > LONGEST_TEXT { leaf(["long", &text]) } else { resolved }
     }
@@ -243,8 +287,28 @@ impl Hashing<'_> {
     fn subquery(&self, kind: &str, plan: &LogicalPlan) -> Expr {
         let node = self.of(plan);
         let columns = node.columns.iter().map(ToString::to_string).collect();
-        leaf([vec![kind.to_owned(), node.rows], columns].concat())
+        leaf([vec![kind.to_owned(), node.all_rows()], columns].concat())
     }
+}
+
+/// What a cast to its own type is a cast of.
+fn without_idle_cast(part: Expr, schema: &DFSchema) -> Expr {
+    match part {
+        Expr::Cast(cast) if cast.expr.get_type(schema).is_ok_and(|found| found == *cast.field.data_type()) => {
+            *cast.expr
+        }
+        other => other,
+    }
+}
+
+/// Whether every row of the result has a row of the left side in it.
+fn keeps_left(kind: JoinType) -> bool {
+    matches!(kind, JoinType::Inner | JoinType::Left | JoinType::LeftSemi | JoinType::LeftAnti | JoinType::LeftMark)
+}
+
+/// Whether every row of the result has a row of the right side in it.
+fn keeps_right(kind: JoinType) -> bool {
+    matches!(kind, JoinType::Inner | JoinType::Right | JoinType::RightSemi | JoinType::RightAnti | JoinType::RightMark)
 }
 
 /// Beyond this, an expression is known by its hash: chains of columns that use each other twice double each time.
