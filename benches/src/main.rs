@@ -11,6 +11,7 @@ mod plan;
 mod predict;
 mod profile;
 mod project;
+mod tpch;
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -60,6 +61,10 @@ fn run(arguments: &[String]) -> Outcome<f64> {
         "predict-features" => predict::by_features(&places),
         "predict-keys" => predict::by_keys(&places),
         "predict-bare" => predict::bare(&places),
+        "tpch-1-data" => tpch::prepare(&places, 1),
+        "tpch-10-data" => tpch::prepare(&places, 10),
+        "tpch-1" => tpch::run(&places, 1),
+        "tpch-10" => tpch::run(&places, 10),
         _ => Err(format!("there is no benchmark `{name}`").into()),
     }
 }

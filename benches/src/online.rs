@@ -14,8 +14,7 @@ const READS: i64 = 100_000;
 const NAMESPACE: &str = "bench/congestion";
 
 pub(crate) fn run(places: &Places) -> Outcome<f64> {
-    let path = places.get("data")?.join("online.redb");
-    let store = RedbOnlineStore::open(&path)?;
+    let store = RedbOnlineStore::at(places.get("data")?.join("online.redb"));
     if store.count(NAMESPACE)? != ENTITIES.unsigned_abs() {
         let rows: Vec<_> = (0..ENTITIES).map(row).collect();
         store.upsert(NAMESPACE, &rows)?;
