@@ -1,11 +1,13 @@
 //! The one table of codes: constant, code, title, long text. `explain` and the reference of errors are made from it.
 //!
 //! Ranges: `P` project, `S` SQL, `T` tables and ledger, `C` connectors, `R` runs, `M` models, `A` API, `X` internal.
-//! A code keeps its meaning for ever. To add one: a row here, an example in `tests/examples.rs`, a golden.
+//! A code keeps its meaning for ever. To add one: a row here, an example in `examples.rs`, a golden.
 
 use std::fmt;
 
 use serde::Serialize;
+
+use crate::diagnostic::Severity;
 
 /// A stable code such as `P0102`; one of the constants of this module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -16,6 +18,14 @@ impl Code {
     /// The code as text.
     pub fn as_str(self) -> &'static str {
         self.0
+    }
+
+    /// How bad it mostly is. Most codes are mistakes that stop a command.
+    pub fn usual_severity(self) -> Severity {
+        match self {
+            NOT_IN_EFFECT => Severity::Warning,
+            _ => Severity::Error,
+        }
     }
 
     /// Its row in the table.

@@ -72,7 +72,7 @@ impl Diagnostic {
         Self::new(code, Severity::Warning, message.into())
     }
 
-    fn new(code: Code, severity: Severity, message: String) -> Self {
+    pub(crate) fn new(code: Code, severity: Severity, message: String) -> Self {
         Self { code, severity, message, labels: Vec::new(), detail: None, help: Vec::new() }
     }
 

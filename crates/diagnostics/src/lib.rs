@@ -4,12 +4,14 @@
 
 pub mod codes;
 mod diagnostic;
+mod examples;
 mod json;
 mod nearest;
 mod terminal;
 
 pub use codes::{Code, CodeInfo};
 pub use diagnostic::{Diagnostic, Label, Severity, count, has_errors};
+pub use examples::Example;
 pub use json::{to_json, to_problem};
 pub use nearest::nearest;
 pub use terminal::{render_terminal, summary};

@@ -1,28 +1,10 @@
 //! Every code has an example, and every example a golden: what a user sees, kept under `goldens/`.
 //! Update with `UPDATE_EXPECT=1`.
 
-mod examples;
-
 use expect_test::{expect, expect_file};
 
 use super::*;
-use examples::{EXAMPLES, Example};
-
-fn diagnostic(example: &Example) -> Diagnostic {
-    let mut diagnostic = Diagnostic::error(example.code, example.message);
-    if let Some(start) = example.source.find(example.at).filter(|_| !example.at.is_empty()) {
-        let before = &example.source[..start];
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        diagnostic = diagnostic.with_label(Label {
-            file: example.file.to_owned(),
-            line: before.matches('\n').count() as u32 + 1,
-            column: before[line_start..].chars().count() as u32 + 1,
-            length: example.at.chars().count() as u32,
-            text: example.label.to_owned(),
-        });
-    }
-    diagnostic.with_help(example.help)
-}
+use crate::examples::EXAMPLES;
 
 fn render(diagnostics: &[Diagnostic], file: &str, source: &str, color: bool) -> String {
     render_terminal(diagnostics, &|wanted| (wanted == file).then(|| source.to_owned()), color)
@@ -32,9 +14,9 @@ fn render(diagnostics: &[Diagnostic], file: &str, source: &str, color: bool) -> 
 fn every_code_has_an_example_and_a_golden() {
     for row in codes::ALL {
         let example = EXAMPLES.iter().find(|example| example.code == row.code);
-        let example = example.unwrap_or_else(|| panic!("{} has no example in tests/examples.rs", row.code));
+        let example = example.unwrap_or_else(|| panic!("{} has no example in examples.rs", row.code));
         assert!(example.source.contains(example.at), "{}: `{}` is not in the source", row.code, example.at);
-        let shown = render(&[diagnostic(example)], example.file, example.source, false);
+        let shown = example.render(false);
         expect_file![format!("goldens/{}.txt", row.code)].assert_eq(&format!("{}\n{shown}", codes::explain(row)));
     }
     assert_eq!(EXAMPLES.len(), codes::ALL.len());

@@ -1,23 +1,69 @@
-//! One example a code: message, place and help as a user could meet them.
+//! One example a code: message, place and help as a user could meet them. `explain` prints them, and the goldens are
+//! their renderings.
 
 use crate::codes::{self, Code};
+use crate::diagnostic::{Diagnostic, Label};
+use crate::terminal::render_terminal;
 
 /// A mistake that shows a code.
-pub(super) struct Example {
-    pub(super) code: Code,
-    pub(super) message: &'static str,
+#[derive(Debug, Clone, Copy)]
+pub struct Example {
+    /// What it shows.
+    pub code: Code,
+    /// The diagnostic's message.
+    pub message: &'static str,
     /// The user's file, empty when the code has no place.
-    pub(super) file: &'static str,
-    pub(super) source: &'static str,
+    pub file: &'static str,
+    /// The text of that file.
+    pub source: &'static str,
     /// The part of `source` that is underlined.
-    pub(super) at: &'static str,
-    pub(super) label: &'static str,
-    pub(super) help: &'static str,
+    pub at: &'static str,
+    /// What is said about that part; may be empty.
+    pub label: &'static str,
+    /// What to do.
+    pub help: &'static str,
+}
+
+impl Example {
+    /// The example of a code; every code has one.
+    pub fn of(code: Code) -> Option<&'static Self> {
+        EXAMPLES.iter().find(|example| example.code == code)
+    }
+
+    /// The diagnostic that a user would be told.
+    pub fn diagnostic(&self) -> Diagnostic {
+        let diagnostic = Diagnostic::new(self.code, self.code.usual_severity(), self.message.to_owned());
+        let diagnostic = match self.label() {
+            Some(label) => diagnostic.with_label(label),
+            None => diagnostic,
+        };
+        diagnostic.with_help(self.help)
+    }
+
+    /// The diagnostic as a terminal shows it.
+    pub fn render(&self, color: bool) -> String {
+        let source = |wanted: &str| (wanted == self.file).then(|| self.source.to_owned());
+        render_terminal(&[self.diagnostic()], &source, color)
+    }
+
+    fn label(&self) -> Option<Label> {
+        let start = self.source.find(self.at).filter(|_| !self.at.is_empty())?;
+        let before = &self.source[..start];
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        Some(Label {
+            file: self.file.to_owned(),
+            line: before.matches('\n').count() as u32 + 1,
+            column: before[line_start..].chars().count() as u32 + 1,
+            length: self.at.chars().count() as u32,
+            text: self.label.to_owned(),
+        })
+    }
 }
 
 macro_rules! examples {
     ($($code:ident, $message:literal, $file:literal, $source:literal, $at:literal, $label:literal, $help:literal;)*) => {
-        pub(super) const EXAMPLES: &[Example] = &[$(Example {
+        /// The examples, in the order of the codes.
+        pub(crate) const EXAMPLES: &[Example] = &[$(Example {
             code: codes::$code,
             message: $message,
             file: $file,
