@@ -32,6 +32,11 @@ macro_rules! ledger_suite {
             commit_on_a_moved_environment_is_refused_whole,
             history_follows_parents,
             environment_is_pointed_anywhere,
+            environment_starts_from_any_commit_once,
+            environment_is_removed_only_from_where_it_was_seen,
+            ancestry_follows_both_parents,
+            commits_are_found_by_their_first_digits,
+            tags_name_stored_commits,
             root_changes_with_every_event,
             concurrent_appends_lose_nothing,
             one_of_concurrent_commits_wins,
@@ -215,6 +220,94 @@ pub async fn environment_is_pointed_anywhere(ledger: Arc<dyn Ledger>) -> Outcome
     Ok(())
 }
 
+/// `start` makes an environment at a new or stored commit whose parent is of any environment, and only if it is not there.
+pub async fn environment_starts_from_any_commit_once(ledger: Arc<dyn Ledger>) -> Outcome {
+    let first = commit("prod", None, 1);
+    ledger.commit(&first, Vec::new()).await?;
+    let child = commit("dev", Some(&first), 2);
+    ledger.start("dev", &child, vec![event("dev", 1)]).await?;
+    ledger.start("qa", &first, vec![event("qa", 2)]).await?;
+    let again = ledger.start("dev", &first, vec![event("late", 3)]).await;
+    assert!(matches!(again, Err(LedgerError::Exists { .. })), "{again:?}");
+    assert_eq!(ledger.history("dev", 9).await?, [child, first.clone()]);
+    assert_eq!(ledger.head("qa").await?, Some(first));
+    assert_eq!(keys(&ledger.events(&EventFilter::default()).await?), ["dev", "qa"]);
+    Ok(())
+}
+
+/// `remove` forgets an environment that is where the caller saw it; its commits stay.
+pub async fn environment_is_removed_only_from_where_it_was_seen(ledger: Arc<dyn Ledger>) -> Outcome {
+    let first = commit("prod", None, 1);
+    ledger.commit(&first, Vec::new()).await?;
+    let second = commit("prod", Some(&first), 2);
+    ledger.commit(&second, Vec::new()).await?;
+    let early = ledger.remove("prod", &first.id, vec![event("late", 1)]).await;
+    assert!(matches!(early, Err(LedgerError::Moved { .. })), "{early:?}");
+    ledger.remove("prod", &second.id, vec![event("gone", 2)]).await?;
+    let again = ledger.remove("prod", &second.id, vec![event("late", 3)]).await;
+    assert!(matches!(again, Err(LedgerError::Moved { .. })), "{again:?}");
+    assert_eq!(ledger.head("prod").await?, None);
+    assert_eq!(ledger.read_commit(&second.id).await?, Some(second));
+    assert_eq!(keys(&ledger.events(&EventFilter::default()).await?), ["gone"]);
+    Ok(())
+}
+
+/// The ancestry of a commit has it, its parents and what it merged, each once.
+pub async fn ancestry_follows_both_parents(ledger: Arc<dyn Ledger>) -> Outcome {
+    let root = commit("prod", None, 1);
+    ledger.commit(&root, Vec::new()).await?;
+    let dev = commit("dev", Some(&root), 2);
+    ledger.start("dev", &dev, Vec::new()).await?;
+    let merge = Commit { merged: Some(dev.id.clone()), ..commit("prod", Some(&root), 3) }.sealed();
+    ledger.commit(&merge, Vec::new()).await?;
+    let found = ledger.ancestry(&merge.id).await?;
+    let ids: std::collections::BTreeSet<CommitId> = found.iter().map(|node| node.id.clone()).collect();
+    assert_eq!(ids, [root.id.clone(), dev.id.clone(), merge.id.clone()].into());
+    assert_eq!(found.len(), 3);
+    let node = found.into_iter().find(|node| node.id == merge.id);
+    assert_eq!(node.map(|node| (node.parent, node.merged)), Some((Some(root.id.clone()), Some(dev.id))));
+    assert_eq!(ledger.read_commit(&merge.id).await?, Some(merge));
+    assert_eq!(ledger.ancestry(&root.id).await?.len(), 1);
+    assert_eq!(ledger.ancestry(&CommitId("nope".to_owned())).await?, []);
+    Ok(())
+}
+
+/// A prefix finds its commits, two at most; the empty one finds any.
+pub async fn commits_are_found_by_their_first_digits(ledger: Arc<dyn Ledger>) -> Outcome {
+    let mut last: Option<Commit> = None;
+    for number in 0..5 {
+        let next = commit("prod", last.as_ref(), number);
+        ledger.commit(&next, Vec::new()).await?;
+        last = Some(next);
+    }
+    let Some(last) = last else { return Err(unexpected("no commit".to_owned())) };
+    assert_eq!(ledger.commits_starting(last.id.short()).await?, std::slice::from_ref(&last.id));
+    assert_eq!(ledger.commits_starting(&last.id.0).await?, [last.id]);
+    assert_eq!(ledger.commits_starting("").await?.len(), 2);
+    assert_eq!(ledger.commits_starting("x%").await?, []);
+    Ok(())
+}
+
+/// A tag is set on stored commits only, moved, and deleted once, with its events in the same transaction.
+pub async fn tags_name_stored_commits(ledger: Arc<dyn Ledger>) -> Outcome {
+    let first = commit("prod", None, 1);
+    ledger.commit(&first, Vec::new()).await?;
+    let second = commit("prod", Some(&first), 2);
+    ledger.commit(&second, Vec::new()).await?;
+    ledger.tag("v1", &first.id, vec![event("v1", 1)]).await?;
+    ledger.tag("audit", &second.id, Vec::new()).await?;
+    ledger.tag("v1", &second.id, vec![event("v1 again", 2)]).await?;
+    let missing = ledger.tag("v2", &CommitId("nope".to_owned()), vec![event("lost", 3)]).await;
+    assert!(matches!(missing, Err(LedgerError::Storage { .. })), "{missing:?}");
+    let tags: Vec<(String, CommitId)> = ledger.tags().await?.into_iter().map(|tag| (tag.name, tag.commit)).collect();
+    assert_eq!(tags, [("audit".to_owned(), second.id.clone()), ("v1".to_owned(), second.id)]);
+    assert!(ledger.untag("v1", vec![event("v1 gone", 4)]).await?);
+    assert!(!ledger.untag("v1", vec![event("never", 5)]).await?);
+    assert_eq!(ledger.tags().await?.len(), 1);
+    assert_eq!(keys(&ledger.events(&EventFilter::default()).await?), ["v1", "v1 again", "v1 gone"]);
+    Ok(())
+}
+
 /// The root knows every event and their order, and nothing else moves it.
 pub async fn root_changes_with_every_event(ledger: Arc<dyn Ledger>) -> Outcome {
     let mut seen = vec![ledger.root().await?];
@@ -302,6 +395,7 @@ fn commit(environment: &str, parent: Option<&Commit>, number: i64) -> Commit {
         columns: BTreeMap::from([("carrier".to_owned(), Fingerprint::of(["carrier"]))]),
         version: Version::Table(table),
         metadata: Some(Fingerprint::of(["owner"])),
+        definition: None,
         known_through: Some(number),
         intervals: IntervalSet::default(),
         rows: Some(3),
@@ -311,6 +405,7 @@ fn commit(environment: &str, parent: Option<&Commit>, number: i64) -> Commit {
     let unsealed = Commit {
         id: CommitId(String::new()),
         parent: parent.map(|parent| parent.id.clone()),
+        merged: None,
         environment: environment.to_owned(),
         created_at: timestamp_from_micros(number),
         as_of: timestamp_from_micros(number),

@@ -39,6 +39,9 @@ pub struct Pin {
     /// Hash of what does not decide its content: owner, description, tags, checks.
     #[serde(default)]
     pub metadata: Option<Fingerprint>,
+    /// Hash of the definition as declared; the ledger holds its text under this key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub definition: Option<Fingerprint>,
     /// Per output column, what defined it; empty for assets without columns.
     #[serde(default)]
     pub columns: BTreeMap<String, Fingerprint>,
@@ -67,6 +70,9 @@ pub struct Commit {
     pub id: CommitId,
     /// The commit that the environment pointed at before.
     pub parent: Option<CommitId>,
+    /// The commit of another environment whose changes it took in, for promotions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub merged: Option<CommitId>,
     /// The environment it was made in.
     pub environment: String,
     /// When it was made, on the machine's clock.

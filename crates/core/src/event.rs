@@ -53,9 +53,21 @@ pub enum EventKind {
     /// An incident was opened, grew or ended; the newest event is its state. Key: incident id.
     #[serde(rename = "incident.changed")]
     IncidentChanged,
+    /// An environment was removed. Key: environment.
+    #[serde(rename = "environment.removed")]
+    EnvironmentRemoved,
+    /// A tag was set on a commit, or deleted (commit null). Key: tag.
+    #[serde(rename = "tag.moved")]
+    TagMoved,
+    /// What nothing reaches any more was deleted. Key: `gc`.
+    #[serde(rename = "storage.collected")]
+    StorageCollected,
     /// A project definition was applied; the body maps assets to definitions. Key: environment.
     #[serde(rename = "project.applied")]
     ProjectApplied,
+    /// A definition that versions were made from, written down once. Key: its hash. Body: the asset as declared.
+    #[serde(rename = "asset.defined")]
+    AssetDefined,
 }
 
 impl EventKind {
@@ -77,7 +89,11 @@ impl EventKind {
             Self::MonitorEvaluated => "monitor.evaluated",
             Self::AlertRaised => "alert.raised",
             Self::IncidentChanged => "incident.changed",
+            Self::EnvironmentRemoved => "environment.removed",
+            Self::TagMoved => "tag.moved",
+            Self::StorageCollected => "storage.collected",
             Self::ProjectApplied => "project.applied",
+            Self::AssetDefined => "asset.defined",
         }
     }
 

@@ -14,6 +14,6 @@ mod record;
 mod sqlite;
 mod verify;
 
-pub use lock::LockGuard;
+pub use lock::{LockGuard, StorageGuard};
 pub use sqlite::SqliteLedger;
 pub use verify::InclusionProof;

@@ -1,4 +1,7 @@
-//! The lock of an environment across processes: an OS file lock, which the OS frees however the process ends.
+//! Locks across processes: OS file locks, which the OS frees however the process ends.
+//!
+//! One lock an environment keeps two commands from working on it. One lock for the stored files is shared by all who
+//! read or write them, and held alone by who deletes what nobody reaches, so that nothing is deleted under a reader.
 //!
 //! The lock file names its holder for the message of whoever comes second. It is never removed: a removed file could
 //! be locked by two processes at once, each through its own inode.
@@ -6,15 +9,23 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use baton_core::ports::LedgerError;
 
 use crate::error;
 
+/// How long one who needs the stored files waits for one who deletes some, and the other way round.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Time between two tries.
+const PAUSE: Duration = Duration::from_millis(20);
+
 /// Holds an environment's lock until it is dropped or the process ends.
 #[derive(Debug)]
 pub struct LockGuard {
     file: File,
+    /// Keeps the stored files from being collected meanwhile.
+    _storage: StorageGuard,
 }
 
 impl Drop for LockGuard {
@@ -24,8 +35,53 @@ impl Drop for LockGuard {
     }
 }
 
+/// Holds the lock of the stored files, shared or alone, until it is dropped or the process ends.
+#[derive(Debug)]
+pub struct StorageGuard {
+    _file: File,
+}
+
+/// Takes the lock of the stored files beside the database together with others who read and write them.
+pub(crate) fn share_storage(database: &Path, holder: &str) -> Result<StorageGuard, LedgerError> {
+    take_storage(database, holder, File::try_lock_shared)
+}
+
+/// Takes the lock of the stored files alone.
+pub(crate) fn own_storage(database: &Path, holder: &str) -> Result<StorageGuard, LedgerError> {
+    take_storage(database, holder, File::try_lock)
+}
+
+fn take_storage(
+    database: &Path,
+    holder: &str,
+    try_lock: fn(&File) -> Result<(), TryLockError>,
+) -> Result<StorageGuard, LedgerError> {
+    let mut path = database.as_os_str().to_owned();
+    path.push(".storage.lock");
+    let path = PathBuf::from(path);
+    let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
+    let mut file = open.map_err(|error| error::file("open the lock file", &path, &error))?;
+    let mut waited = Duration::ZERO;
+    loop {
+        match try_lock(&file) {
+            Ok(()) => break,
+            Err(TryLockError::WouldBlock) if waited < PATIENCE => {
+                std::thread::sleep(PAUSE);
+                waited += PAUSE;
+            }
+            Err(TryLockError::WouldBlock) => {
+                return Err(LedgerError::StorageLocked { holder: read_holder(&mut file) });
+            }
+            Err(TryLockError::Error(error)) => return Err(error::file("lock", &path, &error)),
+        }
+    }
+    write_holder(&mut file, holder).map_err(|error| error::file("write the lock file", &path, &error))?;
+    Ok(StorageGuard { _file: file })
+}
+
 /// Locks `environment` beside the database, or says who holds it.
 pub(crate) fn acquire(database: &Path, environment: &str, holder: &str) -> Result<LockGuard, LedgerError> {
+    let storage = share_storage(database, holder)?;
     let path = lock_path(database, environment);
     let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
     let mut file = open.map_err(|error| error::file("open the lock file", &path, &error))?;
@@ -37,7 +93,7 @@ pub(crate) fn acquire(database: &Path, environment: &str, holder: &str) -> Resul
         Err(TryLockError::Error(error)) => return Err(error::file("lock", &path, &error)),
     }
     write_holder(&mut file, holder).map_err(|error| error::file("write the lock file", &path, &error))?;
-    Ok(LockGuard { file })
+    Ok(LockGuard { file, _storage: storage })
 }
 
 /// The name of an environment may hold any character, a file name may not.
@@ -83,6 +139,25 @@ mod tests {
         acquire(&database, "dev", "baton run").unwrap();
         drop(guard);
         acquire(&database, "prod", "baton run").unwrap();
+    }
+
+    #[test]
+    fn stored_files_are_shared_or_held_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = folder.path().join("ledger.sqlite");
+        let reader = share_storage(&database, "baton query").unwrap();
+        let writer = acquire(&database, "prod", "baton apply").unwrap();
+        drop(reader);
+        drop(writer);
+        let alone = own_storage(&database, "baton gc").unwrap();
+        let waiting = std::thread::spawn({
+            let database = database.clone();
+            move || acquire(&database, "prod", "baton apply").map(drop)
+        });
+        std::thread::sleep(Duration::from_millis(100));
+        assert!(!waiting.is_finished(), "an apply began while files were deleted");
+        drop(alone);
+        waiting.join().unwrap().unwrap();
     }
 
     #[test]

@@ -8,12 +8,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use baton_core::commit::{Commit, CommitId};
 use baton_core::event::{Event, EventFilter, NewEvent};
-use baton_core::ports::{Environment, Ledger, LedgerError, LogRoot};
+use baton_core::ports::{Ancestor, Environment, Ledger, LedgerError, LogRoot, Tag};
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection, Transaction};
 
 use crate::connection::{self, Connections};
 use crate::error::{self, damaged, storage};
-use crate::lock::{self, LockGuard};
+use crate::lock::{self, LockGuard, StorageGuard};
 use crate::merkle::Frontier;
 use crate::record::{EventRow, decode_commit, encode_commit};
 
@@ -69,6 +69,27 @@ impl SqliteLedger {
         lock::acquire(&self.path, environment, holder)
     }
 
+    /// Keeps stored files from being collected until the guard is dropped; any number of processes may hold it. `None`
+    /// where the lock file cannot be opened, as in a folder that is read only: nobody can delete anything there.
+    ///
+    /// # Errors
+    /// [`LedgerError::StorageLocked`] when files are being deleted for longer than a few seconds.
+    pub fn use_storage(&self, holder: &str) -> Result<Option<StorageGuard>, LedgerError> {
+        match lock::share_storage(&self.path, holder) {
+            Ok(guard) => Ok(Some(guard)),
+            Err(LedgerError::Storage { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Takes the stored files for deleting: nobody else reads or writes them until the guard is dropped.
+    ///
+    /// # Errors
+    /// [`LedgerError::StorageLocked`] when somebody works with them for longer than a few seconds.
+    pub fn own_storage(&self, holder: &str) -> Result<StorageGuard, LedgerError> {
+        lock::own_storage(&self.path, holder)
+    }
+
     /// Begins a transaction that holds the write lock from the start, so that what it reads cannot move.
     async fn begin(&self, action: &str) -> Result<Transaction<'static, Sqlite>, LedgerError> {
         self.connections.writer.begin_with("BEGIN IMMEDIATE").await.map_err(|error| storage(action, &error))
@@ -106,14 +127,8 @@ impl Ledger for SqliteLedger {
         let action = format!("commit to `{}`", commit.environment);
         let content = encode_commit(commit)?;
         let mut transaction = self.begin(&action).await?;
-        check_parent(&mut transaction, commit).await?;
-        sqlx::query("INSERT INTO commit_record (id, parent, content) VALUES (?, ?, ?) ON CONFLICT (id) DO NOTHING")
-            .bind(&commit.id.0)
-            .bind(commit.parent.as_ref().map(|parent| parent.0.as_str()))
-            .bind(content)
-            .execute(&mut *transaction)
-            .await
-            .map_err(|error| storage(&action, &error))?;
+        check_head(&mut transaction, &commit.environment, commit.parent.as_ref()).await?;
+        branches::insert_commit(&mut transaction, commit, &content).await?;
         set_environment(&mut transaction, &commit.environment, &commit.id).await?;
         append(&mut transaction, events).await?;
         transaction.commit().await.map_err(|error| storage(&action, &error))
@@ -150,17 +165,66 @@ impl Ledger for SqliteLedger {
     async fn point(&self, name: &str, commit: &CommitId, events: Vec<NewEvent>) -> Result<(), LedgerError> {
         let action = format!("point `{name}` at {}", commit.short());
         let mut transaction = self.begin(&action).await?;
-        let found: Option<i64> = sqlx::query_scalar("SELECT 1 FROM commit_record WHERE id = ?")
-            .bind(&commit.0)
-            .fetch_optional(&mut *transaction)
-            .await
-            .map_err(|error| storage(&action, &error))?;
-        if found.is_none() {
-            return Err(LedgerError::Storage { action, reason: "there is no such commit".to_owned() });
-        }
+        branches::need_commit(&mut transaction, commit, &action).await?;
         set_environment(&mut transaction, name, commit).await?;
         append(&mut transaction, events).await?;
         transaction.commit().await.map_err(|error| storage(&action, &error))
+    }
+
+    async fn start(&self, environment: &str, commit: &Commit, events: Vec<NewEvent>) -> Result<(), LedgerError> {
+        let action = format!("create environment `{environment}`");
+        let content = encode_commit(commit)?;
+        let mut transaction = self.begin(&action).await?;
+        branches::refuse_existing(&mut transaction, environment).await?;
+        branches::insert_commit(&mut transaction, commit, &content).await?;
+        set_environment(&mut transaction, environment, &commit.id).await?;
+        append(&mut transaction, events).await?;
+        transaction.commit().await.map_err(|error| storage(&action, &error))
+    }
+
+    async fn remove(&self, name: &str, head: &CommitId, events: Vec<NewEvent>) -> Result<(), LedgerError> {
+        let action = format!("remove environment `{name}`");
+        let mut transaction = self.begin(&action).await?;
+        check_head(&mut transaction, name, Some(head)).await?;
+        sqlx::query("DELETE FROM environment WHERE name = ?")
+            .bind(name)
+            .execute(&mut *transaction)
+            .await
+            .map_err(|error| storage(&action, &error))?;
+        append(&mut transaction, events).await?;
+        transaction.commit().await.map_err(|error| storage(&action, &error))
+    }
+
+    async fn ancestry(&self, id: &CommitId) -> Result<Vec<Ancestor>, LedgerError> {
+        branches::ancestry(&self.connections.readers, id).await
+    }
+
+    async fn commits_starting(&self, prefix: &str) -> Result<Vec<CommitId>, LedgerError> {
+        branches::commits_starting(&self.connections.readers, prefix).await
+    }
+
+    async fn tags(&self) -> Result<Vec<Tag>, LedgerError> {
+        branches::tags(&self.connections.readers).await
+    }
+
+    async fn tag(&self, name: &str, commit: &CommitId, events: Vec<NewEvent>) -> Result<(), LedgerError> {
+        let action = format!("tag {} as `{name}`", commit.short());
+        let mut transaction = self.begin(&action).await?;
+        branches::need_commit(&mut transaction, commit, &action).await?;
+        branches::set_tag(&mut transaction, name, commit).await?;
+        append(&mut transaction, events).await?;
+        transaction.commit().await.map_err(|error| storage(&action, &error))
+    }
+
+    async fn untag(&self, name: &str, events: Vec<NewEvent>) -> Result<bool, LedgerError> {
+        let action = format!("delete tag `{name}`");
+        let mut transaction = self.begin(&action).await?;
+        let was_there = branches::delete_tag(&mut transaction, name).await?;
+        if was_there {
+            append(&mut transaction, events).await?;
+        }
+        transaction.commit().await.map_err(|error| storage(&action, &error))?;
+        Ok(was_there)
     }
 
     async fn head(&self, environment: &str) -> Result<Option<Commit>, LedgerError> {
@@ -267,20 +331,25 @@ pub(crate) async fn read_frontier(connection: &mut SqliteConnection) -> Result<F
         .ok_or_else(|| damaged("the log's head", format!("{} bytes do not fit {size} events", bytes.len())))
 }
 
-async fn check_parent(connection: &mut SqliteConnection, commit: &Commit) -> Result<(), LedgerError> {
+/// Refuses unless `environment` points at `expected` (does not exist, when `None`).
+async fn check_head(
+    connection: &mut SqliteConnection,
+    environment: &str,
+    expected: Option<&CommitId>,
+) -> Result<(), LedgerError> {
     let found: Option<String> = sqlx::query_scalar("SELECT commit_id FROM environment WHERE name = ?")
-        .bind(&commit.environment)
+        .bind(environment)
         .fetch_optional(connection)
         .await
-        .map_err(|error| storage(format!("read environment `{}`", commit.environment), &error))?;
+        .map_err(|error| storage(format!("read environment `{environment}`"), &error))?;
     let found = found.map(CommitId);
-    if found == commit.parent {
+    if found.as_ref() == expected {
         return Ok(());
     }
     let show = |id: Option<&CommitId>| id.map_or("no commit".to_owned(), |id| id.short().to_owned());
     Err(LedgerError::Moved {
-        environment: commit.environment.clone(),
-        expected: show(commit.parent.as_ref()),
+        environment: environment.to_owned(),
+        expected: show(expected),
         found: show(found.as_ref()),
     })
 }
@@ -297,5 +366,6 @@ async fn set_environment(connection: &mut SqliteConnection, name: &str, id: &Com
     Ok(())
 }
 
+mod branches;
 #[cfg(test)]
 mod tests;

@@ -14,6 +14,33 @@ pub struct Environment {
     pub commit: CommitId,
 }
 
+/// A name that people gave to a commit.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Tag {
+    /// The name.
+    pub name: String,
+    /// What it stands for.
+    pub commit: CommitId,
+}
+
+/// A commit in the graph of commits, without its content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ancestor {
+    /// The commit.
+    pub id: CommitId,
+    /// What its environment pointed at before.
+    pub parent: Option<CommitId>,
+    /// The commit of another environment that it took in.
+    pub merged: Option<CommitId>,
+}
+
+impl Ancestor {
+    /// The commits that it goes on from.
+    pub fn parents(&self) -> impl Iterator<Item = &CommitId> {
+        self.parent.iter().chain(&self.merged)
+    }
+}
+
 /// The state of the sealed log: RFC 6962 Merkle tree hash over all events.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogRoot {
@@ -43,6 +70,22 @@ pub enum LedgerError {
         environment: String,
         /// Who, with process id.
         holder: String,
+    },
+    /// Another process works with the stored files, or deletes some.
+    #[error("{holder} is at work on the project's files; wait for it to end, or stop it and try again")]
+    StorageLocked {
+        /// Who, with process id.
+        holder: String,
+    },
+    /// A name that is to be given is given already.
+    #[error("{what} `{name}` exists already; {hint}")]
+    Exists {
+        /// `environment` or `tag`.
+        what: &'static str,
+        /// The name.
+        name: String,
+        /// What to do.
+        hint: String,
     },
     /// Storage failed: full, read-only, unreachable, damaged.
     #[error("ledger cannot {action}: {reason}")]
@@ -89,6 +132,30 @@ pub trait Ledger: Send + Sync {
 
     /// Creates `name` (or moves it, when it exists) to a stored commit without the check of parents; for copies of environments.
     async fn point(&self, name: &str, commit: &CommitId, events: Vec<NewEvent>) -> Result<(), LedgerError>;
+
+    /// Creates the environment of `commit` and points it at `commit`, which is stored if it is new, in one transaction.
+    ///
+    /// Unlike [`Ledger::commit`] its parent may be of any environment. Fails with [`LedgerError::Exists`] when there is
+    /// an environment of that name.
+    async fn start(&self, environment: &str, commit: &Commit, events: Vec<NewEvent>) -> Result<(), LedgerError>;
+
+    /// Forgets the environment `name`; its commits stay. Fails with [`LedgerError::Moved`] unless it points at `head`.
+    async fn remove(&self, name: &str, head: &CommitId, events: Vec<NewEvent>) -> Result<(), LedgerError>;
+
+    /// The commit and all that it goes on from, through parents and merged commits, each once.
+    async fn ancestry(&self, id: &CommitId) -> Result<Vec<Ancestor>, LedgerError>;
+
+    /// The commits whose id begins with `prefix`, at most two of them: enough to know whether it names one.
+    async fn commits_starting(&self, prefix: &str) -> Result<Vec<CommitId>, LedgerError>;
+
+    /// All tags by name.
+    async fn tags(&self) -> Result<Vec<Tag>, LedgerError>;
+
+    /// Sets the tag `name` on a stored commit, wherever it was before.
+    async fn tag(&self, name: &str, commit: &CommitId, events: Vec<NewEvent>) -> Result<(), LedgerError>;
+
+    /// Deletes the tag `name`; answers whether there was one, and appends nothing if not.
+    async fn untag(&self, name: &str, events: Vec<NewEvent>) -> Result<bool, LedgerError>;
 
     /// The head commit of an environment; `None` when it does not exist.
     async fn head(&self, environment: &str) -> Result<Option<Commit>, LedgerError> {

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard};
 
 use async_trait::async_trait;
 
-use super::{Environment, Ledger, LedgerError, LogRoot};
+use super::{Ancestor, Environment, Ledger, LedgerError, LogRoot, Tag};
 use crate::commit::{Commit, CommitId};
 use crate::event::{Event, EventFilter, NewEvent};
 use crate::fingerprint::Fingerprint;
@@ -15,6 +15,7 @@ struct State {
     events: Vec<Event>,
     commits: BTreeMap<CommitId, Commit>,
     environments: BTreeMap<String, CommitId>,
+    tags: BTreeMap<String, CommitId>,
 }
 
 /// A ledger that lives as long as the value. Its [`Ledger::root`] is a hash over all events, not a Merkle tree.
@@ -41,6 +42,13 @@ impl State {
             self.events.push(Event { sequence, event });
         }
     }
+}
+
+/// What to do when an environment is there already.
+const ENVIRONMENT_EXISTS: &str = "choose another name, or remove it first with `baton env rm`";
+
+fn no_such_commit(action: String) -> LedgerError {
+    LedgerError::Storage { action, reason: "there is no such commit".to_owned() }
 }
 
 fn matches(filter: &EventFilter, event: &NewEvent) -> bool {
@@ -112,14 +120,83 @@ impl Ledger for MemoryLedger {
     async fn point(&self, name: &str, commit: &CommitId, events: Vec<NewEvent>) -> Result<(), LedgerError> {
         let mut state = self.lock();
         if !state.commits.contains_key(commit) {
-            return Err(LedgerError::Storage {
-                action: format!("point `{name}` at {}", commit.short()),
-                reason: "there is no such commit".to_owned(),
-            });
+            return Err(no_such_commit(format!("point `{name}` at {}", commit.short())));
         }
         state.environments.insert(name.to_owned(), commit.clone());
         state.append(events);
         Ok(())
+    }
+
+    async fn start(&self, environment: &str, commit: &Commit, events: Vec<NewEvent>) -> Result<(), LedgerError> {
+        let mut state = self.lock();
+        if state.environments.contains_key(environment) {
+            return Err(LedgerError::Exists {
+                what: "environment",
+                name: environment.to_owned(),
+                hint: ENVIRONMENT_EXISTS.to_owned(),
+            });
+        }
+        state.commits.insert(commit.id.clone(), commit.clone());
+        state.environments.insert(environment.to_owned(), commit.id.clone());
+        state.append(events);
+        Ok(())
+    }
+
+    async fn remove(&self, name: &str, head: &CommitId, events: Vec<NewEvent>) -> Result<(), LedgerError> {
+        let mut state = self.lock();
+        let found = state.environments.get(name);
+        if found != Some(head) {
+            return Err(LedgerError::Moved {
+                environment: name.to_owned(),
+                expected: head.short().to_owned(),
+                found: found.map_or("no commit".to_owned(), |id| id.short().to_owned()),
+            });
+        }
+        state.environments.remove(name);
+        state.append(events);
+        Ok(())
+    }
+
+    async fn ancestry(&self, id: &CommitId) -> Result<Vec<Ancestor>, LedgerError> {
+        let state = self.lock();
+        let mut found: BTreeMap<CommitId, Ancestor> = BTreeMap::new();
+        let mut next = vec![id.clone()];
+        while let Some(id) = next.pop() {
+            let Some(commit) = state.commits.get(&id).filter(|_| !found.contains_key(&id)) else { continue };
+            let node = Ancestor { id: id.clone(), parent: commit.parent.clone(), merged: commit.merged.clone() };
+            next.extend(node.parents().cloned());
+            found.insert(id, node);
+        }
+        Ok(found.into_values().collect())
+    }
+
+    async fn commits_starting(&self, prefix: &str) -> Result<Vec<CommitId>, LedgerError> {
+        let state = self.lock();
+        Ok(state.commits.keys().filter(|id| id.0.starts_with(prefix)).take(2).cloned().collect())
+    }
+
+    async fn tags(&self) -> Result<Vec<Tag>, LedgerError> {
+        let state = self.lock();
+        Ok(state.tags.iter().map(|(name, commit)| Tag { name: name.clone(), commit: commit.clone() }).collect())
+    }
+
+    async fn tag(&self, name: &str, commit: &CommitId, events: Vec<NewEvent>) -> Result<(), LedgerError> {
+        let mut state = self.lock();
+        if !state.commits.contains_key(commit) {
+            return Err(no_such_commit(format!("tag {} as `{name}`", commit.short())));
+        }
+        state.tags.insert(name.to_owned(), commit.clone());
+        state.append(events);
+        Ok(())
+    }
+
+    async fn untag(&self, name: &str, events: Vec<NewEvent>) -> Result<bool, LedgerError> {
+        let mut state = self.lock();
+        let was_there = state.tags.remove(name).is_some();
+        if was_there {
+            state.append(events);
+        }
+        Ok(was_there)
     }
 
     async fn root(&self) -> Result<LogRoot, LedgerError> {

@@ -5,7 +5,7 @@ mod memory_ledger;
 mod memory_online;
 mod online;
 
-pub use ledger::{Environment, Ledger, LedgerError, LogRoot};
+pub use ledger::{Ancestor, Environment, Ledger, LedgerError, LogRoot, Tag};
 pub use memory_ledger::MemoryLedger;
 pub use memory_online::MemoryOnlineStore;
-pub use online::{OnlineError, OnlineRow, OnlineStore, UpsertReport};
+pub use online::{OnlineError, OnlineRow, OnlineSnapshot, OnlineStore, UpsertReport};
