@@ -7,3 +7,4 @@ pub mod band;
 pub mod causes;
 pub mod evidence;
 pub mod incidents;
+pub mod volume;
