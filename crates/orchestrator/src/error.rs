@@ -62,6 +62,43 @@ pub enum RunError {
         /// What to do.
         hint: String,
     },
+    /// A text that names no commit.
+    #[error("`{text}` names no environment, tag or commit; {hint}")]
+    UnknownReference {
+        /// The text.
+        text: String,
+        /// What to do.
+        hint: String,
+    },
+    /// A name for an environment or a tag that may not be used.
+    #[error(
+        "`{name}` cannot name {article} {what}: use letters, digits, `_`, `-` and `.`, beginning with a letter or digit",
+        article = if *what == "environment" { "an" } else { "a" }
+    )]
+    BadName {
+        /// `environment` or `tag`.
+        what: &'static str,
+        /// The name.
+        name: String,
+    },
+    /// A name that is given already.
+    #[error("there is {article} {what} `{name}` already; {hint}", article = if *what == "environment" { "an" } else { "a" })]
+    NameTaken {
+        /// `environment` or `tag`.
+        what: &'static str,
+        /// The name.
+        name: String,
+        /// What to do.
+        hint: String,
+    },
+    /// Files of a commit are no longer there.
+    #[error("files of `{asset}` in commit {commit} are gone; the commit is older than what `baton gc` keeps")]
+    Collected {
+        /// The asset.
+        asset: AssetName,
+        /// The commit.
+        commit: String,
+    },
     /// The logical clock would go back.
     #[error(
         "environment `{environment}` is at {at} already and cannot go back in time; give a later --as-of, roll back with `baton rollback`, or use another environment"
@@ -72,6 +109,9 @@ pub enum RunError {
         /// Its clock.
         at: String,
     },
+    /// A selection of assets means nothing here.
+    #[error(transparent)]
+    Selection(#[from] baton_plan::SelectError),
     /// The project cannot be run as it is.
     #[error("{0}")]
     Project(String),

@@ -6,6 +6,7 @@
 
 mod checks;
 mod commands;
+mod definitions;
 mod error;
 mod execution;
 mod features;
@@ -16,18 +17,25 @@ pub mod report;
 mod services;
 mod sessions;
 mod steps;
+mod testing;
 mod training;
 mod values;
 mod watch;
 mod write;
 
 pub use commands::{
-    AssetReport, ColumnEdge, ColumnReport, Direction, EndpointParts, FeaturePart, LineageReport, ReplayOptions, Served,
-    ServedModel, StatusReport, TraceReport, TracedTable, VersionLine, WhyReport, apply, copy_environment,
-    endpoint_parts, history, lineage, list, plan, query, replay, rollback, run, show, status, trace, trace_served, why,
+    AssetDifference, AssetReport, Behind, ColumnEdge, ColumnReport, Comparison, Conflict, Direction, EndpointParts,
+    EnvironmentLine, FeaturePart, LineageReport, Move, MoveKind, PlanRequest, PlannedChange, Prefer, PromoteOptions,
+    PromoteReport, ReplayOptions, RowConflict, Served, ServedModel, SideChange, StatusReport, TagLine, TraceReport,
+    TracedTable, VersionLine, ViewPart, WhyReport, apply, approve, check_name, compare, copy_environment,
+    create_environment, delete_tag, endpoint_parts, environments, history, is_declared_as_served, lineage, list,
+    missing_approvals, online_views, plan, plan_change, promote, query, remove_environment, replay, resolve_commit,
+    rollback, run, run_selected, set_tag, show, status, tags, trace, trace_served, why,
 };
 pub use error::RunError;
 pub use prepare::{Prepared, prepare};
 pub use registry::{ModelVersion, model_versions};
 pub use report::{AssetLine, ReplayReport, RunReport, StepReport, StepState};
+pub use watch::{DatedLook, EstimatedPerformance, FeatureDrift, MeasuredPerformance, MonitorLook};
+pub use testing::{BatchDifference, ChangedCell, ChangedRow, RowDifference, TestReport, TestSuite, check_tests};
 pub use services::{LoadTester, Progress, Services, Silent};
