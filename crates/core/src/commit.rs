@@ -1,6 +1,6 @@
 //! Commits: immutable maps from every asset to its exact version.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -45,6 +45,9 @@ pub struct Pin {
     /// Per output column, what defined it; empty for assets without columns.
     #[serde(default)]
     pub columns: BTreeMap<String, Fingerprint>,
+    /// Per output column, the tagged columns that reach it, such as `identifier:schedule.tailnum`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tagged: BTreeMap<String, BTreeSet<String>>,
     /// Its exact version.
     pub version: Version,
     /// Which time it covers, for incremental tables.

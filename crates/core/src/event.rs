@@ -68,6 +68,9 @@ pub enum EventKind {
     /// A definition that versions were made from, written down once. Key: its hash. Body: the asset as declared.
     #[serde(rename = "asset.defined")]
     AssetDefined,
+    /// An owner agreed to a saved plan. Key: the plan's digest. Body: who.
+    #[serde(rename = "plan.approved")]
+    PlanApproved,
 }
 
 impl EventKind {
@@ -93,6 +96,7 @@ impl EventKind {
             Self::TagMoved => "tag.moved",
             Self::StorageCollected => "storage.collected",
             Self::ProjectApplied => "project.applied",
+            Self::PlanApproved => "plan.approved",
             Self::AssetDefined => "asset.defined",
         }
     }

@@ -5,8 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use baton_core::interval::MICROS_PER_SECOND;
 use baton_core::{AssetName, Commit, Fingerprint, Interval, IntervalSet, Kind, Pin, Timestamp};
 
+use crate::blast::BlastRadius;
 use crate::desired::{Desired, DesiredAsset};
-use crate::plan::{Change, ColumnChanges, Plan, PlannedAsset};
+use crate::estimate::Estimate;
+use crate::plan::{Change, ColumnChanges, Plan, PlanScope, PlannedAsset, PlannedChecks};
 
 /// Everything a plan is made from.
 #[derive(Debug, Clone, Copy)]
@@ -21,36 +23,123 @@ pub struct PlanInput<'a> {
     pub recorded: Option<&'a Commit>,
     /// Deliveries that are there and not landed yet, by source.
     pub deliveries: &'a BTreeMap<AssetName, usize>,
+    /// How the caller limits the plan, and what its policies are.
+    pub options: &'a PlanOptions,
+}
+
+/// How a plan is limited, and what the project's policies ask of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PlanOptions {
+    /// What the plan is limited to, as written and as found; `None` for the whole project.
+    pub scope: Option<(PlanScope, BTreeSet<AssetName>)>,
+    /// Whether incremental tables are made from nothing.
+    pub full_refresh: bool,
+    /// Stateful tables that are made from nothing, by name.
+    pub recreate: BTreeSet<AssetName>,
+    /// Whether the owners of what breaks must approve.
+    pub needs_approval: bool,
+    /// Who answered for assets that the project no longer has.
+    pub former_owners: BTreeMap<AssetName, String>,
+}
+
+impl PlanInput<'_> {
+    /// Whether the plan may change this asset.
+    pub(crate) fn is_selected(&self, name: &AssetName) -> bool {
+        self.options.scope.as_ref().is_none_or(|(_, selected)| selected.contains(name))
+    }
+
+    fn held(&self, name: &AssetName) -> bool {
+        let held = self.options.scope.iter().flat_map(|(scope, _)| &scope.held);
+        held.into_iter().any(|held| held.name == *name)
+    }
 }
 
 /// Compares project and environment, asset by asset, inputs before readers. Deterministic; has no effect.
 ///
-/// An asset takes in data when it has deliveries, lacks time, or reads an asset that gets other rows or columns in this
-/// very plan. Models do not: they are trained when what they learn from is defined otherwise, and by their policy.
+/// An asset takes in data when it has deliveries, lacks time, or reads an asset that takes in data. One that reads an
+/// asset of which only the definition changes has the same content as before, or a changed fingerprint of its own.
+/// Models are trained when what they learn from is defined otherwise, and by their policy.
 pub fn build_plan(input: PlanInput<'_>) -> Plan {
     let mut assets: Vec<PlannedAsset> = Vec::new();
     let mut moving: BTreeSet<AssetName> = BTreeSet::new();
     for name in &input.desired.order {
         let Some(desired) = input.desired.assets.get(name) else { continue };
-        let planned = plan_asset(input, name, desired, &moving);
-        if !matches!(planned.change, Change::Unchanged | Change::MetadataOnly) {
+        let (planned, moves) = plan_asset(input, name, desired, &moving);
+        if moves {
             moving.insert(name.clone());
         }
         assets.push(planned);
     }
     assets.extend(removed_assets(input));
+    let blast_radius = BlastRadius::of(input, &assets);
+    let needs_approval = input.options.needs_approval && input.recorded.is_some();
     Plan {
         environment: input.environment.to_owned(),
         as_of: input.as_of,
         base: input.recorded.map(|commit| commit.id.clone()),
+        checks: checks_of(input, &assets),
+        undo: undo(input, &assets),
+        approvals: if needs_approval { blast_radius.owners.clone() } else { Vec::new() },
+        notes: notes(input, &assets),
+        scope: input.options.scope.as_ref().map(|(scope, _)| scope.clone()),
+        estimate: Estimate::default(),
+        blast_radius,
         assets,
     }
 }
 
+fn undo(input: PlanInput<'_>, assets: &[PlannedAsset]) -> Option<String> {
+    let base = input.recorded?;
+    let changes = assets.iter().any(|asset| asset.change != Change::Unchanged);
+    changes.then(|| format!("baton rollback -e {} {}", input.environment, base.id.short()))
+}
+
+/// The checks of what is built, and the gates of what is trained.
+fn checks_of(input: PlanInput<'_>, assets: &[PlannedAsset]) -> Vec<PlannedChecks> {
+    let runs = |planned: &&PlannedAsset| match planned.change {
+        Change::Unchanged | Change::Removed => false,
+        Change::MetadataOnly => matches!(planned.kind, Kind::Source | Kind::Table),
+        _ => true,
+    };
+    let checks = |planned: &PlannedAsset| {
+        let checks = input.desired.assets.get(&planned.name)?.about.checks.clone();
+        let name = planned.name.clone();
+        (!checks.is_empty()).then_some(PlannedChecks { asset: name, kind: planned.kind, checks })
+    };
+    assets.iter().filter(runs).filter_map(checks).collect()
+}
+
+/// What was asked for and is not done.
+fn notes(input: PlanInput<'_>, assets: &[PlannedAsset]) -> Vec<String> {
+    let is_kept = |planned: &&PlannedAsset| {
+        let desired = input.desired.assets.get(&planned.name);
+        input.options.full_refresh
+            && input.is_selected(&planned.name)
+            && !planned.from_nothing
+            && planned.change != Change::New
+            && desired.is_some_and(|desired| desired.about.is_stateful)
+    };
+    let kept = assets.iter().filter(is_kept).map(|planned| {
+        format!(
+            "`{0}` keeps its rows: they hold what its inputs no longer say; --recreate {0} makes it from nothing",
+            planned.name
+        )
+    });
+    let unknown = input
+        .options
+        .recreate
+        .iter()
+        .filter(|name| !input.desired.assets.get(name.as_str()).is_some_and(|desired| desired.about.is_stateful));
+    let unknown = unknown.map(|name| format!("`{name}` is no stateful table, so --recreate does nothing to it"));
+    kept.chain(unknown).collect()
+}
+
 fn removed_assets(input: PlanInput<'_>) -> Vec<PlannedAsset> {
-    let recorded = input.recorded.map(|commit| &commit.assets).into_iter().flatten();
-    recorded
-        .filter(|(name, _)| !input.desired.assets.contains_key(*name))
+    let Some(commit) = input.recorded else { return Vec::new() };
+    commit
+        .assets
+        .iter()
+        .filter(|(name, _)| !input.desired.assets.contains_key(*name) && input.is_selected(name))
         .map(|(name, pin)| PlannedAsset {
             name: name.clone(),
             kind: pin.kind,
@@ -58,16 +147,18 @@ fn removed_assets(input: PlanInput<'_>) -> Vec<PlannedAsset> {
             reasons: vec!["the project no longer has it; its versions stay until garbage collection".to_owned()],
             columns: ColumnChanges::default(),
             missing: IntervalSet::default(),
+            from_nothing: false,
         })
         .collect()
 }
 
+/// What happens to one asset, and whether other rows come of it for the same definition.
 fn plan_asset(
     input: PlanInput<'_>,
     name: &AssetName,
     desired: &DesiredAsset,
     moving: &BTreeSet<AssetName>,
-) -> PlannedAsset {
+) -> (PlannedAsset, bool) {
     let pin = input.recorded.and_then(|commit| commit.assets.get(name));
     let mut planned = PlannedAsset {
         name: name.clone(),
@@ -76,20 +167,69 @@ fn plan_asset(
         reasons: Vec::new(),
         columns: ColumnChanges::default(),
         missing: IntervalSet::default(),
+        from_nothing: false,
     };
-    match pin {
-        None => {
-            planned.change = Change::New;
-            planned.reasons.push("not in the environment yet".to_owned());
-        }
-        Some(pin) => {
-            compare_definition(&mut planned, desired, pin);
-            if matches!(planned.change, Change::Unchanged | Change::MetadataOnly) {
-                compare_data(&mut planned, input, desired, pin, moving);
-            }
-        }
+    if !input.is_selected(name) {
+        return (planned, false);
     }
-    planned
+    let Some(pin) = pin else {
+        planned.change = Change::New;
+        planned.reasons.push("not in the environment yet".to_owned());
+        tell_held_inputs(&mut planned, input, desired);
+        return (planned, true);
+    };
+    compare_definition(&mut planned, desired, pin);
+    let data = data_reasons(&mut planned, input, desired, pin, moving);
+    let moves = !data.is_empty();
+    if moves && !planned.changes_content() {
+        planned.change = Change::Data;
+        planned.reasons.extend(data);
+    }
+    start_from_nothing(&mut planned, input, desired);
+    if planned.change != Change::Unchanged {
+        tell_held_inputs(&mut planned, input, desired);
+    }
+    let moves_with_clock = planned.changes_content() && clock_decides(input, desired, pin);
+    let moves = moves || planned.from_nothing || moves_with_clock;
+    (planned, moves)
+}
+
+/// Whether the same definition over the same inputs gives other rows, because the clock has moved.
+fn clock_decides(input: PlanInput<'_>, desired: &DesiredAsset, pin: &Pin) -> bool {
+    let Some(commit) = input.recorded.filter(|commit| commit.as_of != input.as_of) else { return false };
+    let before = commit.as_of.timestamp_micros();
+    let was_known = |pin: &Pin| pin.kind == Kind::FeatureView || pin.known_through.is_none_or(|known| known <= before);
+    let inputs = desired.inputs.iter().filter_map(|name| commit.assets.get(name));
+    desired.about.reads_clock || !was_known(pin) || !inputs.into_iter().all(was_known)
+}
+
+fn start_from_nothing(planned: &mut PlannedAsset, input: PlanInput<'_>, desired: &DesiredAsset) {
+    let is_stateful = desired.about.is_stateful;
+    let refreshed = input.options.full_refresh && desired.batch.is_some() && !is_stateful;
+    let recreated = is_stateful && input.options.recreate.contains(&planned.name);
+    let keeps = is_stateful && !recreated && matches!(planned.change, Change::Additive | Change::Breaking);
+    planned.from_nothing = refreshed || recreated;
+    if planned.from_nothing && !planned.changes_content() {
+        planned.change = Change::Data;
+    }
+    let reason = match (refreshed, recreated, keeps) {
+        (true, _, _) => "is made from nothing (--full-refresh)",
+        (_, true, _) => "is recreated from nothing (--recreate): rows that its inputs no longer have are lost",
+        (_, _, true) => "keeps the rows it has; new ones follow the new query",
+        _ => return,
+    };
+    planned.reasons.push(reason.to_owned());
+}
+
+/// Says which inputs stay as recorded although the project has changed them.
+fn tell_held_inputs(planned: &mut PlannedAsset, input: PlanInput<'_>, desired: &DesiredAsset) {
+    let held: Vec<String> =
+        desired.inputs.iter().filter(|name| input.held(name)).map(|name| format!("`{name}`")).collect();
+    if !held.is_empty() {
+        planned
+            .reasons
+            .push(format!("is built on {} as recorded: what changes there is not selected", held.join(", ")));
+    }
 }
 
 fn compare_definition(planned: &mut PlannedAsset, desired: &DesiredAsset, pin: &Pin) {
@@ -101,7 +241,15 @@ fn compare_definition(planned: &mut PlannedAsset, desired: &DesiredAsset, pin: &
         _ => None,
     };
     let has_new_metadata = pin.metadata.as_ref().is_some_and(|recorded| *recorded != desired.metadata);
+    // A source that is landed again with other columns gives the same values in those that stay.
+    let only_adds = desired.kind == Kind::Source
+        && pin.kind == desired.kind
+        && !columns.added.is_empty()
+        && !pin.columns.is_empty()
+        && columns.changed.is_empty()
+        && columns.removed.is_empty();
     planned.change = match () {
+        () if only_adds => Change::Additive,
         () if content.is_some() || !columns.changed.is_empty() || !columns.removed.is_empty() => Change::Breaking,
         () if !columns.added.is_empty() => Change::Additive,
         () if has_new_metadata => Change::MetadataOnly,
@@ -156,33 +304,32 @@ fn column_changes(recorded: &BTreeMap<String, Fingerprint>, desired: &BTreeMap<S
     }
 }
 
-/// Looks for data to take in: deliveries of a source, time that an incremental table lacks, inputs that move.
-fn compare_data(
+/// The data that there is to take in: deliveries of a source, time that an incremental table lacks, inputs that move.
+fn data_reasons(
     planned: &mut PlannedAsset,
     input: PlanInput<'_>,
     desired: &DesiredAsset,
     pin: &Pin,
     moving: &BTreeSet<AssetName>,
-) {
+) -> Vec<String> {
+    let mut reasons = Vec::new();
     if let Some(count) = input.deliveries.get(&planned.name).filter(|count| **count > 0) {
-        planned.change = Change::Data;
-        planned.reasons.push(format!("{count} new {}", if *count == 1 { "delivery" } else { "deliveries" }));
+        reasons.push(format!("{count} new {}", if *count == 1 { "delivery" } else { "deliveries" }));
     }
     if let Some(batch) = desired.batch {
         planned.missing = missing_intervals(&pin.intervals, batch, input.as_of);
         if !planned.missing.is_empty() {
-            planned.change = Change::Data;
             let ranges: Vec<String> = planned.missing.ranges().iter().map(ToString::to_string).collect();
-            planned.reasons.push(format!("lacks {}", ranges.join(", ")));
+            reasons.push(format!("lacks {}", ranges.join(", ")));
         }
     }
     let reads_data = matches!(desired.kind, Kind::Table | Kind::FeatureView);
     let moved: Vec<&str> =
         desired.inputs.iter().filter(|name| moving.contains(*name)).map(|name| name.as_str()).collect();
     if reads_data && !moved.is_empty() {
-        planned.change = Change::Data;
-        planned.reasons.push(format!("reads {}", moved.join(", ")));
+        reasons.push(format!("reads {}", moved.join(", ")));
     }
+    reasons
 }
 
 /// Missing = required − done, from the first instant done to the last whole batch before `as_of`.

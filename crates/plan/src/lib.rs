@@ -4,17 +4,23 @@
 //! Pure: no IO, no clock, no engine. Invariant: planning against the commit that an apply of the plan made gives an
 //! empty plan.
 
+mod blast;
 mod build;
 mod desired;
+mod estimate;
 mod plan;
 mod render;
+mod saved;
 mod select;
 mod stage;
 
-pub use build::{PlanInput, build_plan};
-pub use desired::{Desired, DesiredAsset};
-pub use plan::{Change, ColumnChanges, Plan, PlannedAsset};
-pub use render::render_text;
+pub use blast::{BlastRadius, ChangedOutput, Effect, SparedModel, TaggedFlow};
+pub use build::{PlanInput, PlanOptions, build_plan};
+pub use desired::{About, AssetColumn, Desired, DesiredAsset, PREDICTION, TaggedColumn};
+pub use estimate::{Estimate, Past, StageEstimate, estimate};
+pub use plan::{Change, ColumnChanges, HeldAsset, NeededApproval, Plan, PlanScope, PlannedAsset, PlannedChecks};
+pub use render::{render_markdown, render_text};
+pub use saved::{SAVED_PLAN_VERSION, SavedPlan, SavedPlanError};
 pub use select::{SelectError, Selected, Selection, SelectionContext, Unmatched};
 pub use stage::{Stage, run_stages, stages};
 

@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use baton_core::{AssetName, CommitId, IntervalSet, Kind, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::blast::BlastRadius;
+use crate::estimate::Estimate;
+
 /// What happens to an asset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -51,6 +54,58 @@ pub struct PlannedAsset {
     pub columns: ColumnChanges,
     /// Time to fill, for incremental tables that exist.
     pub missing: IntervalSet,
+    /// Whether its stored rows are left aside and it is made from nothing, as `--full-refresh` and `--recreate` ask.
+    #[serde(default)]
+    pub from_nothing: bool,
+}
+
+impl PlannedAsset {
+    /// Whether its rows or columns, or what stands for them, are defined otherwise than before.
+    pub fn changes_content(&self) -> bool {
+        matches!(self.change, Change::New | Change::Additive | Change::Breaking | Change::Removed)
+    }
+}
+
+/// An asset that has changes and is not part of the selection: it stays as recorded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldAsset {
+    /// The asset.
+    pub name: AssetName,
+    /// What it is.
+    pub kind: Kind,
+    /// What would happen to it.
+    pub change: Change,
+}
+
+/// What a plan was limited to.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanScope {
+    /// Expressions of `--select`.
+    pub select: Vec<String>,
+    /// Expressions of `--exclude`.
+    pub exclude: Vec<String>,
+    /// Assets that they leave out and that have changes.
+    pub held: Vec<HeldAsset>,
+}
+
+/// Checks that an apply evaluates on an asset.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedChecks {
+    /// The asset.
+    pub asset: AssetName,
+    /// What it is: the checks of a model are its gates.
+    pub kind: Kind,
+    /// Their names.
+    pub checks: Vec<String>,
+}
+
+/// Somebody whose approval an apply needs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NeededApproval {
+    /// The owner.
+    pub owner: String,
+    /// Which of their assets break.
+    pub assets: Vec<AssetName>,
 }
 
 /// What an apply would do.
@@ -64,6 +119,27 @@ pub struct Plan {
     pub base: Option<CommitId>,
     /// All assets of the project and those that go, inputs before readers.
     pub assets: Vec<PlannedAsset>,
+    /// What the plan was limited to; `None` when it is about the whole project.
+    #[serde(default)]
+    pub scope: Option<PlanScope>,
+    /// What the changes reach.
+    #[serde(default)]
+    pub blast_radius: BlastRadius,
+    /// Checks that will run.
+    #[serde(default)]
+    pub checks: Vec<PlannedChecks>,
+    /// What the work will come to, from history; empty when nobody asked it.
+    #[serde(default)]
+    pub estimate: Estimate,
+    /// The command that takes it back; `None` in an environment without a commit.
+    #[serde(default)]
+    pub undo: Option<String>,
+    /// Whose approval is needed before it is applied.
+    #[serde(default)]
+    pub approvals: Vec<NeededApproval>,
+    /// What the plan does not do although it was asked for, and why.
+    #[serde(default)]
+    pub notes: Vec<String>,
 }
 
 impl Plan {

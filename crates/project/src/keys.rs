@@ -13,7 +13,13 @@ pub(crate) const SEVERITIES: &[&str] = &["error", "warn"];
 pub(crate) const COLUMN_TYPES: &[&str] = &["string", "int", "float", "bool", "date", "timestamp"];
 pub(crate) const LOADS: &[&str] = &["append", "replace"];
 pub(crate) const SCHEMA_CHANGES: &[&str] = &["evolve", "freeze", "quarantine"];
-pub(crate) const MATERIALIZATIONS: &[&str] = &["table", "incremental", "view"];
+pub(crate) const MATERIALIZATIONS: &[&str] =
+    &["table", "incremental", "view", "merge", "append", "history", "snapshot"];
+pub(crate) const INCREMENTAL_STRATEGIES: &[&str] = &["append", "merge", "delete+insert", "microbatch"];
+pub(crate) const DELETES: &[&str] = &["ignore", "close"];
+pub(crate) const HARD_DELETES: &[&str] = &["ignore", "invalidate"];
+pub(crate) const COLUMN_POLICIES: &[&str] =
+    &["evolve", "sync", "freeze", "append_new_columns", "sync_all_columns", "fail"];
 pub(crate) const CONNECTORS: &[&str] = &["file"];
 pub(crate) const TASKS: &[&str] = &["binary_classification", "regression"];
 pub(crate) const TRIGGERS: &[&str] = &["drift", "performance"];
@@ -28,6 +34,7 @@ pub(crate) const ROOT: Shape = &[
     key("online", Text, "File of the latest feature values; default `.baton/online.redb`."),
     key("memory_limit", Text, "Most memory that queries may use before they spill, such as `2GiB`."),
     key("server", Object(SERVER), "Where `baton serve` listens."),
+    key("policies", Object(POLICIES), "What must hold before a protected environment moves."),
     key("vars", Map(&Scalar), "Values for `{{ var('name') }}` in SQL."),
     key("sources", List(&Object(SOURCE)), "Data from outside, landed as immutable tables."),
     key("tables", List(&Object(TABLE)), "Descriptions and checks of SQL tables."),
@@ -36,13 +43,27 @@ pub(crate) const ROOT: Shape = &[
     key("endpoints", List(&Object(ENDPOINT)), "Served routes to model versions."),
     key("monitors", List(&Object(MONITOR)), "Watches over endpoints."),
     key("exposures", List(&Object(EXPOSURE)), "Uses outside of Baton, such as dashboards."),
+    key("tests", List(&Object(TEST)), "Unit tests: given rows, expected rows; `baton test` runs them."),
 ];
 
 /// How many of [`ROOT`]'s keys belong to `baton.yml` alone.
-pub(crate) const PROJECT_KEYS: usize = 8;
+pub(crate) const PROJECT_KEYS: usize = 9;
 
 pub(crate) const ENVIRONMENT: Shape =
     &[key("protected", Flag, "Whether it moves only by applying or promoting a checked plan; default false.")];
+
+pub(crate) const APPROVALS: &[&str] = &["none", "owner"];
+
+pub(crate) const POLICIES: Shape = &[
+    key("breaking", Object(BREAKING), "Changes of rows or columns that are there."),
+    key("tags", List(&Text), "Tags of columns whose new flows a plan names; default `identifier` and `personal`."),
+];
+
+pub(crate) const BREAKING: Shape = &[key(
+    "approval",
+    Words(APPROVALS),
+    "Whose approval a saved plan needs: `owner` is every owner of what it breaks; default `none`.",
+)];
 
 pub(crate) const SERVER: Shape = &[
     key("bind", Text, "Address to listen on; default 127.0.0.1."),
@@ -94,8 +115,17 @@ pub(crate) const SQL_CONFIG: Shape = &[
     key("materialized", Words(MATERIALIZATIONS), "The same under dbt's name."),
     key("time", Text, "The column that says when a row happened; needed for incremental tables."),
     key("grain", List(&Text), "The columns that identify a row."),
+    key("unique_key", List(&Text), "The same under dbt's name; makes an incremental table a merge."),
+    key("incremental_strategy", Words(INCREMENTAL_STRATEGIES), "dbt's word for how an incremental table takes in rows."),
     key("lookback", Duration, "How far back each run computes again for late rows; default none."),
     key("batch", Duration, "Length of one interval; default 1d."),
+    key("updated_at", Text, "For history: the column that says when a row changed; without it, rows are compared."),
+    key("check", List(&Text), "For history without `updated_at`: the columns that are compared; default all."),
+    key("check_cols", List(&Text), "The same under dbt's name."),
+    key("deletes", Words(DELETES), "For history: whether a key that the query no longer yields is closed; default `ignore`."),
+    key("hard_deletes", Words(HARD_DELETES), "The same under dbt's name."),
+    key("delete_when", Text, "For merge and history: a boolean column of the query; where it is true, the key is deleted."),
+    key("on_schema_change", Words(COLUMN_POLICIES), "What happens when the query yields other columns; default `evolve`."),
 ];
 
 pub(crate) const FEATURE_VIEW: Shape = &[
@@ -216,6 +246,53 @@ pub(crate) const EXPOSURE: Shape = &[
     needed("depends_on", List(&Text), "The assets it reads."),
     key("url", Text, "Where it is."),
 ];
+
+/// A unit test.
+pub(crate) const TEST: Shape = &[
+    needed("name", Text, "Name of the test, unique among tests."),
+    key("description", Text, "What it shows, for people."),
+    key("tags", List(&Text), TAGS),
+    key("table", Text, "The table that is tested; this, or `feature_view`."),
+    key("feature_view", Text, "The feature view that is tested, at the times of `at`."),
+    key("as_of", Text, "Logical clock of the run, such as `2013-07-02` or `2013-07-02T06:00`; default 2100-01-01."),
+    key("vars", Map(&Scalar), "Values for `{{ var('name') }}` that differ from those of the project."),
+    key("given", Map(&ROWS), "Rows by input; inputs that are not given are empty."),
+    key("batches", List(&Object(BATCH)), "Runs one after the other, each with what has arrived before it."),
+    key("at", ROWS, "Entities and times (columns as in the feature view) that a feature view is asked for."),
+    key("expect", EXPECT, "The rows that must be there after the last run: all of them."),
+];
+
+pub(crate) const BATCH: Shape = &[
+    key("as_of", Text, "Logical clock of this run; default that of the test."),
+    key("given", Map(&ROWS), "Rows by input that arrive before this run."),
+    key("expect", EXPECT, "The rows that must be there after this run."),
+];
+
+const ROWS: crate::shape::Form = Either(&[List(&Map(&Any)), Object(ROW_KEYS)]);
+
+/// The forms of rows come first.
+pub(crate) const ROW_KEYS: Shape = &[
+    key("rows", List(&Map(&Any)), "Rows as objects, column to value; a column that is left out is null."),
+    key("csv", Text, "Rows as CSV with a header; empty is null."),
+    key("file", Text, "File with the rows, relative to the project: CSV, Parquet or JSON lines."),
+    key("sql", Text, "A query that reads nothing, such as `select 1 as id`."),
+    key("load", Words(LOADS), "How the rows meet those of earlier batches; default as the input itself is kept."),
+];
+
+const EXPECT: crate::shape::Form = Either(&[List(&Map(&Any)), Object(EXPECT_KEYS)]);
+
+/// The forms of rows come first.
+pub(crate) const EXPECT_KEYS: Shape = &[
+    key("rows", List(&Map(&Any)), "Rows as objects; a column that a row leaves out is not compared."),
+    key("csv", Text, "Rows as CSV with a header; empty is null."),
+    key("file", Text, "File with the rows, relative to the project: CSV, Parquet or JSON lines."),
+    key("sql", Text, "A query that reads nothing."),
+    key("ordered", Flag, "Whether the order of rows counts; default false."),
+    key("tolerance", Number, "How far numbers with fractions may be apart; default 1e-9 of their size."),
+];
+
+/// How many of [`ROW_KEYS`] and of [`EXPECT_KEYS`] are forms of rows.
+pub(crate) const ROW_FORMS: usize = 4;
 
 pub(crate) const CHECK: &crate::shape::Form = &Either(&[Words(&["not_null", "unique"]), Object(CHECK_KEYS)]);
 

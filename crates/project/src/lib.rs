@@ -28,7 +28,7 @@ pub use graph::graph;
 pub use load::load_texts;
 pub use project::{Loaded, Project};
 pub use schema::json_schema;
-pub use spec::{EnvironmentSpec, Settings};
+pub use spec::{EnvironmentSpec, Policies, Settings};
 
 #[cfg(test)]
 mod tests;

@@ -12,7 +12,7 @@ use crate::project::Project;
 use crate::reader::Reader;
 use crate::report::{Findings, Place, Report};
 use crate::resolve::{Known, resolve};
-use crate::spec::{Declared, Head, Sections, TableNote, read_head, read_sections};
+use crate::spec::{Declared, Head, Sections, TableNote, read_head, read_sections, report_doubles};
 use crate::sql_file;
 use crate::unread::Unread;
 use crate::yaml::{self, Span};
@@ -34,9 +34,18 @@ fn is_sql(file: &str) -> bool {
 
 /// Reads a project from texts by file, relative to the project folder with `/` between parts.
 pub fn load_texts(files: BTreeMap<String, String>) -> (Project, Vec<Diagnostic>) {
+    load_with_vars(files, &BTreeMap::new())
+}
+
+/// Like [`load_texts`], with values for `var()` that come before those of the head.
+pub(crate) fn load_with_vars(
+    files: BTreeMap<String, String>,
+    vars: &BTreeMap<String, serde_json::Value>,
+) -> (Project, Vec<Diagnostic>) {
     let mut findings = Findings::default();
     let mut head = None;
     let (mut declared, mut notes, mut unread) = (Vec::new(), Vec::new(), Unread::default());
+    let mut tests = Vec::new();
     for (file, text) in files.iter().filter(|(file, _)| is_yaml(file)) {
         let Some((file_head, sections)) = read_yaml(file, text, &mut findings) else {
             unread.texts.push(text.clone());
@@ -45,9 +54,11 @@ pub fn load_texts(files: BTreeMap<String, String>) -> (Project, Vec<Diagnostic>)
         head = head.or(file_head);
         declared.extend(sections.declared);
         notes.extend(sections.notes);
+        tests.extend(sections.tests);
     }
     let is_head_read = head.is_some();
-    let head = head.unwrap_or_default();
+    let mut head = head.unwrap_or_default();
+    head.vars.extend(vars.clone());
     for (file, text) in files.iter().filter(|(file, _)| is_sql(file)) {
         declared.extend(sql_file::read(file, text, &head.vars, &mut findings));
     }
@@ -61,8 +72,9 @@ pub fn load_texts(files: BTreeMap<String, String>) -> (Project, Vec<Diagnostic>)
     unread.names = known.keys().filter(|name| !assets.contains_key(*name)).cloned().collect();
     resolve(&assets, &known, &unread, &mut findings);
     report_what_is_missing(&files, known.is_empty(), &mut findings.diagnostics);
+    report_doubles(&tests, &mut findings.diagnostics);
     sort(&mut findings.diagnostics);
-    (project(head, assets, files, unread), findings.diagnostics)
+    (Project { tests, ..project(head, assets, files, unread) }, findings.diagnostics)
 }
 
 /// Orders diagnostics by file and place; those without a place come first.
@@ -74,7 +86,7 @@ pub(crate) fn sort(diagnostics: &mut [Diagnostic]) {
 
 fn project(head: Head, assets: Assets, texts: BTreeMap<String, String>, unread: Unread) -> Project {
     let (name, environments) = (head.name.unwrap_or_default(), head.environments);
-    Project { name, environments, settings: head.settings, assets, vars: head.vars, texts, unread }
+    Project { name, environments, settings: head.settings, policies: head.policies, assets, vars: head.vars, tests: Vec::new(), texts, unread }
 }
 
 /// What a file says; `None` when it is not YAML.

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use baton_core::asset::Assets;
-use baton_core::{AssetName, Graph};
+use baton_core::{AssetName, Graph, UnitTest};
 use baton_diagnostics::{Diagnostic, render_terminal};
 
 use crate::graph::{Context, graph_with_context};
-use crate::spec::{EnvironmentSpec, Settings};
+use crate::load::load_with_vars;
+use crate::spec::{EnvironmentSpec, Policies, Settings};
 use crate::unread::Unread;
 
 /// A project and what is wrong with it.
@@ -28,16 +29,25 @@ pub struct Project {
     pub environments: BTreeMap<String, EnvironmentSpec>,
     /// Where things are kept and served.
     pub settings: Settings,
+    /// What must hold before a protected environment moves.
+    pub policies: Policies,
     /// Assets of all kinds by name, without those too broken to build.
     pub assets: Assets,
     /// Values for `var()`.
     pub vars: BTreeMap<String, serde_json::Value>,
+    /// Unit tests in the order of files, without those too broken to run.
+    pub tests: Vec<UnitTest>,
     /// Texts of the project files by path relative to the folder, for showing diagnostics.
     pub texts: BTreeMap<String, String>,
     pub(crate) unread: Unread,
 }
 
 impl Project {
+    /// The same files read with other values for `var()`, with what is wrong with them then.
+    pub fn with_vars(&self, vars: &BTreeMap<String, serde_json::Value>) -> (Self, Vec<Diagnostic>) {
+        load_with_vars(self.texts.clone(), vars)
+    }
+
     /// Draws diagnostics with excerpts of this project's files.
     pub fn render(&self, diagnostics: &[Diagnostic], color: bool) -> String {
         render_terminal(diagnostics, &|file| self.texts.get(file).cloned(), color)

@@ -1,11 +1,17 @@
 //! Plan, apply, run: the three commands that compare and move an environment.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use baton_core::{AssetName, EventKind, Kind, Pin, Timestamp};
-use baton_plan::{DesiredAsset, Plan, PlanInput, build_plan, run_stages, stages};
+use baton_plan::{
+    Change, DesiredAsset, Plan, PlanInput, PlanOptions, PlannedAsset, build_plan, estimate, run_stages, stages,
+};
 use serde_json::json;
 
+use super::past::past;
+use crate::definitions::recorded_definition;
 use crate::error::RunError;
-use crate::execution::{APPLY, Execution};
+use crate::execution::{APPLY, Applied, Execution};
 use crate::prepare::Prepared;
 use crate::report::RunReport;
 use crate::services::Services;
@@ -18,6 +24,17 @@ pub async fn plan(
     environment: &str,
     as_of: Timestamp,
 ) -> Result<Plan, RunError> {
+    plan_with(services, prepared, environment, as_of, PlanOptions::default()).await
+}
+
+/// As [`plan`], limited as `options` say.
+pub(super) async fn plan_with(
+    services: &Services,
+    prepared: &Prepared,
+    environment: &str,
+    as_of: Timestamp,
+    mut options: PlanOptions,
+) -> Result<Plan, RunError> {
     let mut recorded = services.ledger.head(environment).await?;
     if let Some(commit) = &mut recorded {
         // Predictions are made by runs; the project does not declare them.
@@ -25,13 +42,36 @@ pub async fn plan(
     }
     let pins = recorded.as_ref().map(|commit| commit.assets.clone()).unwrap_or_default();
     let deliveries = waiting_deliveries(services, prepared, environment, &pins, as_of).await?;
-    Ok(build_plan(PlanInput {
+    options.needs_approval = prepared.project.policies.owners_approve_breaking
+        && prepared.project.environments.get(environment).is_some_and(|found| found.protected);
+    options.former_owners = former_owners(services, prepared, &pins).await?;
+    let mut plan = build_plan(PlanInput {
         environment,
         as_of,
         desired: &prepared.desired,
         recorded: recorded.as_ref(),
         deliveries: &deliveries,
-    }))
+        options: &options,
+    });
+    let past = past(services, &plan, &pins).await?;
+    let covered = pins.into_iter().map(|(name, pin)| (name, pin.intervals)).collect();
+    plan.estimate = estimate(&plan, &past, &covered);
+    Ok(plan)
+}
+
+/// Who answered for what the project no longer has.
+async fn former_owners(
+    services: &Services,
+    prepared: &Prepared,
+    pins: &BTreeMap<AssetName, Pin>,
+) -> Result<BTreeMap<AssetName, String>, RunError> {
+    let mut owners = BTreeMap::new();
+    let gone = pins.iter().filter(|(name, _)| !prepared.desired.assets.contains_key(*name));
+    for (name, key) in gone.filter_map(|(name, pin)| Some((name, pin.definition.as_ref()?))) {
+        let owner = recorded_definition(services, key).await?.and_then(|asset| asset.owner);
+        owners.extend(owner.map(|owner| (name.clone(), owner)));
+    }
+    Ok(owners)
 }
 
 fn is_predictions(prepared: &Prepared, name: &AssetName) -> bool {
@@ -52,6 +92,7 @@ pub async fn apply(services: &Services, prepared: &Prepared, plan: &Plan) -> Res
         }));
     }
     let mut execution = execution;
+    execution.applied = applied(plan);
     if !plan.is_empty() {
         let event = baton_core::NewEvent {
             at: services.clock.now(),
@@ -68,6 +109,23 @@ pub async fn apply(services: &Services, prepared: &Prepared, plan: &Plan) -> Res
     execution.execute(&stages(plan)).await
 }
 
+/// What an execution must know of the plan beside its stages.
+fn applied(plan: &Plan) -> Applied {
+    let names = |wanted: &dyn Fn(&PlannedAsset) -> bool| -> BTreeSet<AssetName> {
+        plan.assets.iter().filter(|asset| wanted(asset)).map(|asset| asset.name.clone()).collect()
+    };
+    let is_kept = |asset: &PlannedAsset| {
+        matches!(asset.change, Change::Unchanged | Change::MetadataOnly)
+            && matches!(asset.kind, Kind::Table | Kind::FeatureView)
+    };
+    Applied {
+        redefined: names(&|asset| matches!(asset.change, Change::Additive | Change::Breaking)),
+        kept: names(&is_kept),
+        from_nothing: names(&|asset| asset.from_nothing),
+        ..Applied::default()
+    }
+}
+
 /// One tick of the schedule: data forward, rows scored, endpoints watched, policies followed.
 pub async fn run(
     services: &Services,
@@ -75,10 +133,30 @@ pub async fn run(
     environment: &str,
     as_of: Timestamp,
 ) -> Result<RunReport, RunError> {
+    tick(services, prepared, (environment, as_of), |_| true).await
+}
+
+/// As [`run`], for these assets only: what they read is taken as it stands.
+pub async fn run_selected(
+    services: &Services,
+    prepared: &Prepared,
+    environment: &str,
+    as_of: Timestamp,
+    selected: &BTreeSet<AssetName>,
+) -> Result<RunReport, RunError> {
+    tick(services, prepared, (environment, as_of), |name| selected.contains(name)).await
+}
+
+async fn tick(
+    services: &Services,
+    prepared: &Prepared,
+    (environment, as_of): (&str, Timestamp),
+    is_wanted: impl Fn(&AssetName) -> bool,
+) -> Result<RunReport, RunError> {
     let commit = super::head(services, environment).await?;
     let mut execution = Execution::begin(services, prepared, environment, as_of, "run").await?;
     let mut assets: Vec<(AssetName, Kind)> = Vec::new();
-    for name in &prepared.desired.order {
+    for name in prepared.desired.order.iter().filter(|name| is_wanted(name)) {
         let Some(desired) = prepared.desired.assets.get(name) else { continue };
         if commit.assets.get(name).is_some_and(|pin| is_applied(pin, desired)) {
             assets.push((name.clone(), desired.kind));
@@ -90,6 +168,6 @@ pub async fn run(
 }
 
 /// Whether an asset in the environment is what the project says: a run does not bring changes of the project along.
-fn is_applied(pin: &Pin, desired: &DesiredAsset) -> bool {
+pub(super) fn is_applied(pin: &Pin, desired: &DesiredAsset) -> bool {
     pin.kind == desired.kind && pin.fingerprint == desired.rows && pin.columns == desired.columns
 }

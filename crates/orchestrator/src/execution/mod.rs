@@ -7,8 +7,10 @@
 mod pins;
 mod publish;
 mod record;
+mod settle;
 
 pub(crate) use publish::commit_event;
+pub(crate) use settle::Applied;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
@@ -19,7 +21,7 @@ use baton_plan::Stage;
 
 use crate::error::RunError;
 use crate::prepare::Prepared;
-use crate::report::{RunReport, StepState};
+use crate::report::{CacheReport, RunReport, StepState};
 use crate::services::Services;
 
 /// The reason of commits that bring the project's definitions along.
@@ -40,6 +42,10 @@ pub(crate) struct Execution<'a> {
     pub(crate) failed: BTreeSet<AssetName>,
     /// Tables of this run whose rows changed from an instant (microseconds) on that no lookback reaches.
     pub(crate) moved_from: BTreeMap<AssetName, i64>,
+    /// What the cache said about the step at hand, by asset.
+    pub(crate) cache: BTreeMap<AssetName, CacheReport>,
+    /// What an apply brings along beside its stages.
+    pub(crate) applied: Applied,
     pub(crate) alerts: Vec<Alert>,
     pub(crate) pending: Vec<NewEvent>,
     pub(crate) report: RunReport,
@@ -100,6 +106,8 @@ impl<'a> Execution<'a> {
             working,
             failed: BTreeSet::new(),
             moved_from: BTreeMap::new(),
+            cache: BTreeMap::new(),
+            applied: Applied::default(),
             alerts: Vec::new(),
             pending: Vec::new(),
             report: RunReport {
@@ -129,6 +137,7 @@ impl<'a> Execution<'a> {
             self.note(stage, StepState::Skipped, format!("{broken} failed"), 0.0);
             return Ok(());
         }
+        self.settle_through(&asset);
         let began = Instant::now();
         self.services.progress.started(stage.verb(), &asset);
         let outcome = self.perform(stage, &asset).await;

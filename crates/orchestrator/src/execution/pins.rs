@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use baton_core::{AssetName, Fingerprint, IntervalSet, Kind, Pin, Version};
 
+use baton_plan::DesiredAsset;
+
 use super::Execution;
+use crate::definitions::definition_key;
 
 impl Execution<'_> {
     /// The exact inputs of an asset, as text: versions, and the clock where it decides what is seen of them.
@@ -16,7 +19,14 @@ impl Execution<'_> {
     fn version_as_seen(&self, pin: &Pin) -> String {
         let version = match pin.version.table() {
             Some(table) => table.to_string(),
-            None => pin.version.to_string(),
+            None if pin.inputs.is_empty() => pin.version.to_string(),
+            // Without rows of its own it is what it reads, and how.
+            None => {
+                let read = pin.inputs.iter().flat_map(|(name, version)| [name.as_str(), version.as_str()]);
+                let defined =
+                    [pin.fingerprint.as_str()].into_iter().chain(pin.columns.values().map(Fingerprint::as_str));
+                format!("{}@{}", pin.version, Fingerprint::of(defined.chain(read)).short())
+            }
         };
         let clock = self.as_of.timestamp_micros();
         match pin.known_through {
@@ -32,7 +42,9 @@ impl Execution<'_> {
             kind,
             fingerprint: desired.map_or_else(|| Fingerprint::of([asset.as_str()]), |found| found.rows.clone()),
             metadata: desired.map(|found| found.metadata.clone()),
+            definition: self.prepared.project.assets.get(asset).map(definition_key),
             columns: desired.map(|found| found.columns.clone()).unwrap_or_default(),
+            tagged: desired.map(DesiredAsset::tagged).unwrap_or_default(),
             version,
             intervals: IntervalSet::default(),
             rows: None,

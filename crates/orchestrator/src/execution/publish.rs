@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::{APPLY, Execution};
 use crate::error::RunError;
+use crate::report::{RunReport, StepReport, StepState, StepTime};
 use crate::services::Services;
 
 impl Execution<'_> {
@@ -12,7 +13,9 @@ impl Execution<'_> {
     pub(super) async fn publish(&mut self) -> Result<(), RunError> {
         self.fold_alerts().await?;
         if self.reason == APPLY {
+            self.settle_rest();
             self.pin_definitions();
+            self.pin_declared().await?;
         }
         let before = self.base.as_ref().map(|commit| &commit.assets);
         let parent = self.base.as_ref().map(|commit| commit.id.clone());
@@ -40,7 +43,7 @@ impl Execution<'_> {
     fn events_of_run(&mut self) -> Vec<NewEvent> {
         let failed: Vec<&str> = self.report.failures().map(|step| step.asset.as_str()).collect();
         let about = json!({"reason": self.reason, "author": self.services.author});
-        let came_to = json!({"steps": self.report.steps.len(), "failed": failed});
+        let came_to = json!({"steps": self.report.steps.len(), "failed": failed, "work": work_of(&self.report)});
         let of_run = |kind: EventKind, at: Timestamp, body: Value| NewEvent {
             at,
             as_of: self.as_of,
@@ -65,6 +68,7 @@ impl Execution<'_> {
             }
             if let Some(pin) = self.working.get_mut(name).filter(|_| !self.failed.contains(name)) {
                 pin.metadata = Some(desired.metadata.clone());
+                pin.tagged = desired.tagged();
             }
         }
     }
@@ -73,6 +77,7 @@ impl Execution<'_> {
         Commit {
             id: CommitId(String::new()),
             parent,
+            merged: None,
             environment: self.environment.clone(),
             created_at: self.services.clock.now(),
             as_of: self.as_of,
@@ -83,6 +88,17 @@ impl Execution<'_> {
         }
         .sealed()
     }
+}
+
+/// How long each step took that did work, from which later plans estimate theirs.
+fn work_of(report: &RunReport) -> Vec<StepTime> {
+    let worked = report.steps.iter().filter(|step| step.state == StepState::Done);
+    let time = |step: &StepReport| StepTime {
+        verb: step.verb.clone(),
+        asset: step.asset.clone(),
+        milliseconds: (step.seconds * 1_000.0) as u64,
+    };
+    worked.map(time).collect()
 }
 
 /// The event that says an environment moved.

@@ -1,14 +1,14 @@
 //! What a run writes down while it goes on: events, exact outputs of steps, check results, and steps for the report.
 
 use baton_core::check::CheckResult;
-use baton_core::event::EventFilter;
-use baton_core::{AssetName, EventKind, Fingerprint, NewEvent, failpoint};
+use baton_core::{AssetName, EventKind, NewEvent, failpoint};
 use baton_plan::Stage;
 use serde_json::{Value, json};
 
 use super::Execution;
 use crate::error::RunError;
 use crate::report::{StepReport, StepState};
+use crate::steps::{RecordedStep, StepKey, StepOutput};
 
 impl Execution<'_> {
     /// An event of this run about `asset`.
@@ -25,27 +25,19 @@ impl Execution<'_> {
         }
     }
 
-    /// The output that a step with this key had, in any environment.
-    pub(crate) async fn recorded_output(&self, key: &Fingerprint) -> Result<Option<Value>, RunError> {
-        let filter = EventFilter {
-            kinds: vec![EventKind::StepFinished],
-            key: Some(key.as_str().to_owned()),
-            last: Some(1),
-            ..EventFilter::default()
-        };
-        Ok(self.services.ledger.events(&filter).await?.pop().map(|found| found.event.body))
-    }
-
-    /// Records a step's exact output, durably, together with the events that led to it.
+    /// Records a step's exact output, durably, together with the events that led to it and the definition behind it.
     pub(crate) async fn record_output(
         &mut self,
         asset: &AssetName,
-        key: &Fingerprint,
-        output: Value,
-        mut events: Vec<NewEvent>,
+        key: &StepKey,
+        output: &StepOutput,
+        events: Vec<NewEvent>,
     ) -> Result<(), RunError> {
         failpoint::reach("run.before_record");
-        events.push(self.event(EventKind::StepFinished, asset, key.as_str(), output));
+        let read = self.prepared.graph.inputs(asset).chain([asset]);
+        let mut events: Vec<NewEvent> = self.define(read).await?.into_iter().chain(events).collect();
+        let body = json!(RecordedStep { key: key.clone(), views: self.views_read(asset), output });
+        events.push(self.event(EventKind::StepFinished, asset, key.fingerprint().as_str(), body));
         self.services.ledger.append(events).await?;
         failpoint::reach("run.after_record");
         Ok(())
@@ -62,8 +54,9 @@ impl Execution<'_> {
     }
 
     pub(super) fn note(&mut self, stage: &Stage, state: StepState, detail: String, seconds: f64) {
+        let cache = stage.asset().and_then(|asset| self.cache.remove(asset));
         let asset = stage.asset().map(ToString::to_string).unwrap_or_default();
-        self.report.steps.push(StepReport { verb: stage.verb().to_owned(), asset, state, detail, seconds });
+        self.report.steps.push(StepReport { verb: stage.verb().to_owned(), asset, state, detail, seconds, cache });
     }
 
     pub(super) async fn step_failed(
@@ -94,6 +87,7 @@ impl Execution<'_> {
             state: StepState::Skipped,
             detail,
             seconds: 0.0,
+            cache: None,
         };
         self.report.steps.push(step);
     }

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use arrow::datatypes::SchemaRef;
-use baton_core::asset::{Assets, FeatureView, Model, Source, Table};
+use baton_core::asset::{Assets, Column, ColumnType, FeatureView, Model, Source, Table};
 use baton_core::{Asset, Definition, Fingerprint};
 use baton_engine::TableFingerprints;
 use baton_engine::fingerprint::Upstream;
@@ -36,11 +36,24 @@ pub(super) fn metadata(asset: &Asset) -> Fingerprint {
 }
 
 /// A source: where it reads, how rows are landed, and when they are known.
-pub(super) fn source(source: &Source) -> Fingerprint {
+pub(crate) fn source(source: &Source) -> Fingerprint {
     let types: Vec<_> = source.columns.iter().map(|column| (&column.name, &column.data_type)).collect();
     Fingerprint::of([
         json(&(&source.connector, &source.path, &source.load, &source.time)),
         json(&(&source.available_at, &types, &source.select)),
+        json(&(&source.on_schema_change, &source.null_values)),
+    ])
+}
+
+/// What decides which rows of a source there are, to those who read it: not which of its columns are landed beside the
+/// ones that they read. A declared type counts, because rows that do not fit it are set aside; any value fits text.
+pub(super) fn source_rows(source: &Source) -> Fingerprint {
+    let can_reject = |column: &&Column| column.data_type.is_some_and(|kind| kind != ColumnType::String);
+    let types: Vec<_> =
+        source.columns.iter().filter(can_reject).map(|column| (&column.name, &column.data_type)).collect();
+    Fingerprint::of([
+        json(&(&source.connector, &source.path, &source.load, &source.time)),
+        json(&(&source.available_at, &types)),
         json(&(&source.on_schema_change, &source.null_values)),
     ])
 }
@@ -63,7 +76,14 @@ pub(super) fn declared_columns(all: &TableFingerprints, source: &Source) -> BTre
 
 /// A table: what its query computes, and how it is kept.
 pub(super) fn table(table: &Table, computed: TableFingerprints) -> TableFingerprints {
-    let kept = json(&(&table.materialize, &table.time));
+    let keep = &table.keep;
+    let kept = match table.materialize.is_stateful() {
+        true => json(&(
+            (&table.materialize, &table.time, &table.grain),
+            (&keep.updated_at, &keep.check, &keep.deletes, &keep.delete_when),
+        )),
+        false => json(&(&table.materialize, &table.time)),
+    };
     TableFingerprints { rows: Fingerprint::of([computed.rows.as_str().as_bytes(), &kept]), columns: computed.columns }
 }
 

@@ -6,7 +6,7 @@ use baton_core::{AssetName, Interval, IntervalSet, Kind, Pin};
 use proptest::prelude::*;
 
 use super::scene::{Scene, commit, day, name, pin_of, print};
-use crate::{Change, Desired, DesiredAsset, Plan, Stage, run_stages, stages};
+use crate::{About, Change, Desired, DesiredAsset, Plan, Stage, run_stages, stages};
 
 /// An asset in numbers: kind, which earlier assets it reads (a bit each), definition, columns, whether incremental.
 type Numbers = (usize, u8, u8, Vec<(u8, u8)>, bool);
@@ -25,6 +25,7 @@ fn project(numbers: &[Numbers]) -> Desired {
         columns: columns.iter().map(|(column, word)| (format!("c{column}"), print(&word.to_string()))).collect(),
         metadata: print(&(rows % 2).to_string()),
         inputs: (0..place).filter(|input| reads >> input & 1 == 1).map(|input| names[input].clone()).collect(),
+        about: About::default(),
         batch: (*incremental && Kind::ALL[*kind] == Kind::Table).then_some(86_400),
     };
     let assets = numbers.iter().enumerate().map(|(place, found)| (names[place].clone(), asset(place, found)));
@@ -42,7 +43,7 @@ fn applied(desired: &Desired) -> BTreeMap<AssetName, Pin> {
 }
 
 fn plan(desired: &Desired, pins: BTreeMap<AssetName, Pin>) -> Plan {
-    Scene { desired: desired.clone(), recorded: Some(commit(pins)), deliveries: BTreeMap::new() }.plan()
+    Scene { desired: desired.clone(), recorded: Some(commit(pins)), ..Scene::default() }.plan()
 }
 
 proptest! {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use baton_core::{AssetName, Commit, CommitId, Fingerprint, Graph, Interval, IntervalSet, Pin, Timestamp, Version};
 
-use crate::{Desired, DesiredAsset, Plan, PlanInput, build_plan};
+use crate::{About, AssetColumn, Desired, DesiredAsset, Plan, PlanInput, PlanOptions, TaggedColumn, build_plan};
 
 /// What a plan is made from, owned.
 #[derive(Debug, Clone, Default)]
@@ -12,6 +12,7 @@ pub(super) struct Scene {
     pub(super) desired: Desired,
     pub(super) recorded: Option<Commit>,
     pub(super) deliveries: BTreeMap<AssetName, usize>,
+    pub(super) options: PlanOptions,
 }
 
 /// One line of text.
@@ -34,9 +35,17 @@ impl Scene {
         }
         let order = graph.topological_order().unwrap();
         let assets = asked.into_iter().map(|line| (line.name, line.desired)).collect();
-        let pins: BTreeMap<AssetName, Pin> = lines(environment).into_iter().map(Line::into_pin).collect();
+        let mut there = lines(environment);
+        let names: Vec<AssetName> = there.iter().map(|line| line.name.clone()).collect();
+        let known = there.iter().map(|line| (line.name.clone(), line.desired.clone())).collect();
+        let known = tagged(Desired { assets: known, order: names });
+        for line in &mut there {
+            line.desired = known.assets[&line.name].clone();
+        }
+        let pins: BTreeMap<AssetName, Pin> = there.into_iter().map(Line::into_pin).collect();
         let recorded = (!pins.is_empty()).then(|| commit(pins));
-        Self { desired: Desired { assets, order }, recorded, deliveries }
+        let desired = tagged(Desired { assets, order });
+        Self { desired, recorded, deliveries, options: PlanOptions::default() }
     }
 
     pub(super) fn plan(&self) -> Plan {
@@ -46,6 +55,7 @@ impl Scene {
             desired: &self.desired,
             recorded: self.recorded.as_ref(),
             deliveries: &self.deliveries,
+            options: &self.options,
         })
     }
 }
@@ -63,7 +73,9 @@ pub(super) fn pin_of(desired: &DesiredAsset) -> Pin {
         kind: desired.kind,
         fingerprint: desired.rows.clone(),
         metadata: Some(desired.metadata.clone()),
+        definition: None,
         columns: desired.columns.clone(),
+        tagged: desired.tagged(),
         version: Version::Definition,
         intervals: IntervalSet::default(),
         rows: None,
@@ -77,6 +89,7 @@ pub(super) fn commit(assets: BTreeMap<AssetName, Pin>) -> Commit {
     let commit = Commit {
         id: CommitId(String::new()),
         parent: None,
+        merged: None,
         environment: "prod".to_owned(),
         created_at: day("2013-07-01"),
         as_of: day("2013-07-01"),
@@ -115,6 +128,7 @@ fn line(text: &str) -> Line {
         metadata: print("1"),
         inputs,
         batch: None,
+        about: About::default(),
     };
     let mut line = Line {
         name: name(subject.trim()),
@@ -143,9 +157,40 @@ fn take_in(line: &mut Line, part: &str) {
         ["every", length] => line.desired.batch = Some(baton_core::duration::parse_seconds(length).unwrap()),
         ["until", until] => cover(line, "2013-01-01", until),
         ["between", from, until] => cover(line, from, until),
+        ["owner", owner] => line.desired.about.owner = Some((*owner).to_owned()),
+        ["stateful"] => line.desired.about.is_stateful = true,
+        ["clock"] => line.desired.about.reads_clock = true,
+        ["checks", names @ ..] => line.desired.about.checks = names.iter().map(ToString::to_string).collect(),
+        ["tag", column, tag] => {
+            let own = TaggedColumn { tag: (*tag).to_owned(), column: column_of(&format!("{}.{column}", line.name)) };
+            line.desired.about.tagged.entry((*column).to_owned()).or_default().insert(own);
+        }
+        ["reads", columns @ ..] => line.desired.about.reads.extend(columns.iter().map(|text| column_of(text))),
+        [column, "of", columns @ ..] => {
+            let of = columns.iter().map(|text| column_of(text)).collect();
+            line.desired.about.lineage.insert((*column).to_owned(), of);
+        }
         ["waiting", count] => line.waiting = Some(count.parse().unwrap()),
         _ => line.desired.columns.extend(part.split(',').map(column)),
     }
+}
+
+/// Carries tags along lineage, inputs before readers.
+fn tagged(mut desired: Desired) -> Desired {
+    for name in desired.order.clone() {
+        let Some(asset) = desired.assets.get(&name) else { continue };
+        let reaching = desired.tagged_columns(&name, &asset.about.lineage, &BTreeMap::new());
+        let about = &mut desired.assets.get_mut(&name).unwrap().about;
+        for (column, found) in reaching {
+            about.tagged.entry(column).or_default().extend(found);
+        }
+    }
+    desired
+}
+
+fn column_of(text: &str) -> AssetColumn {
+    let (asset, column) = text.split_once('.').unwrap();
+    AssetColumn { asset: name(asset), column: column.to_owned() }
 }
 
 fn column(text: &str) -> (String, Fingerprint) {

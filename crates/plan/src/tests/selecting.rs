@@ -257,7 +257,7 @@ fn states_come_from_the_plan() {
     let selection = parse(&["tag:raw,state:new"]).unwrap();
     assert!(selection.needs_plan());
     let error = selection.resolve(&SelectionContext { plan: None, ..sample.context() }).unwrap_err();
-    expect!["at character 9 of selection `tag:raw,state:new`: `state:` compares the project with an environment, which is not done here; select by name, tag, kind, owner, source or path"].assert_eq(&format!("{error}; {}", error.help()));
+    expect!["`state:` compares the project with an environment, which is not done here, at character 9 of selection `tag:raw,state:new`; select by name, tag, kind, owner, source or path"].assert_eq(&format!("{error}; {}", error.help()));
 }
 
 #[test]
@@ -338,24 +338,24 @@ fn mistakes_have_their_place_and_a_way_out() {
     ];
     let lines = wrong.map(|expression| sample.line(&[expression], &[]));
     expect![[r#"
-        error: at character 1 of selection `storm`: there is no asset `storm`; did you mean `storms`?
-        error: at character 9 of selection `weather +strom+2`: there is no asset `strom`; did you mean `storms`?
-        error: at character 1 of selection `tg:raw`: there is no method `tg`; did you mean `tag:`?
-        error: at character 10 of selection `weather,+tags:raw`: there is no method `tags`; did you mean `tag:`?
-        error: at character 1 of selection `colour:red`: there is no method `colour`; methods are kind, name, owner, path, source, state, tag
-        error: at character 6 of selection `kind:tabel`: there is no kind `tabel`; did you mean `table`?
-        error: at character 7 of selection `state:modifed`: there is no state `modifed`; did you mean `modified`?
-        error: at character 7 of selection `state:`: nothing stands here; write a name or `method:value`, or remove the comma or colon
-        error: at character 6 of selection `kind:pipeline`: there is no kind `pipeline`; known are source, table, feature_view, model, endpoint, monitor, exposure
-        error: at character 3 of selection `a,,b`: nothing stands here; write a name or `method:value`, or remove the comma or colon
-        error: at character 2 of selection `+`: nothing stands here; write a name or `method:value`, or remove the comma or colon
-        error: at character 2 of selection `@`: nothing stands here; write a name or `method:value`, or remove the comma or colon
-        error: at character 8 of selection `storms,`: nothing stands here; write a name or `method:value`, or remove the comma or colon
-        error: at character 2 of selection `@storms+`: `@` and `+` cannot be combined; `@x` already takes all descendants of x and all that those are made from
-        error: at character 2 of selection `@+storms`: `@` and `+` cannot be combined; `@x` already takes all descendants of x and all that those are made from
-        error: at character 1 of selection `99999999999999999999999+storms`: `99999999999999999999999` is not a number of steps; write a small whole number, as in `2+x` or `x+1`
-        error: at character 1 of selection `delay[a`: `delay[a` is not a pattern: unclosed character class; missing ']'; wildcards are `*`, `?` and `[abc]`
-        error: at character 9 of selection `ünd tag:`: nothing stands here; write a name or `method:value`, or remove the comma or colon"#]].assert_eq(&lines.join("\n"));
+        error: there is no asset `storm`, at character 1 of selection `storm`; did you mean `storms`?
+        error: there is no asset `strom`, at character 9 of selection `weather +strom+2`; did you mean `storms`?
+        error: there is no method `tg`, at character 1 of selection `tg:raw`; did you mean `tag:`?
+        error: there is no method `tags`, at character 10 of selection `weather,+tags:raw`; did you mean `tag:`?
+        error: there is no method `colour`, at character 1 of selection `colour:red`; methods are kind, name, owner, path, source, state, tag
+        error: there is no kind `tabel`, at character 6 of selection `kind:tabel`; did you mean `table`?
+        error: there is no state `modifed`, at character 7 of selection `state:modifed`; did you mean `modified`?
+        error: nothing stands at character 7 of selection `state:`; write a name or `method:value`, or remove the comma or colon
+        error: there is no kind `pipeline`, at character 6 of selection `kind:pipeline`; known are source, table, feature_view, model, endpoint, monitor, exposure
+        error: nothing stands at character 3 of selection `a,,b`; write a name or `method:value`, or remove the comma or colon
+        error: nothing stands at character 2 of selection `+`; write a name or `method:value`, or remove the comma or colon
+        error: nothing stands at character 2 of selection `@`; write a name or `method:value`, or remove the comma or colon
+        error: nothing stands at character 8 of selection `storms,`; write a name or `method:value`, or remove the comma or colon
+        error: `@` and `+` cannot be combined, at character 2 of selection `@storms+`; `@x` already takes all descendants of x and all that those are made from
+        error: `@` and `+` cannot be combined, at character 2 of selection `@+storms`; `@x` already takes all descendants of x and all that those are made from
+        error: `99999999999999999999999` is not a number of steps, at character 1 of selection `99999999999999999999999+storms`; write a small whole number, as in `2+x` or `x+1`
+        error: `delay[a` is not a pattern: unclosed character class; missing ']', at character 1 of selection `delay[a`; wildcards are `*`, `?` and `[abc]`
+        error: nothing stands at character 9 of selection `ünd tag:`; write a name or `method:value`, or remove the comma or colon"#]].assert_eq(&lines.join("\n"));
 }
 
 /// A graph of `reads`: asset `n` reads some of those before it.

@@ -10,14 +10,16 @@ mod monitor;
 mod settings;
 mod source;
 mod table;
+mod unit_test;
 
 use baton_core::asset::{Asset, Column, Origin};
 use baton_core::check::Check;
-use baton_core::{AssetName, Definition, Kind};
+use baton_core::{AssetName, Definition, Kind, UnitTest};
 
-pub use settings::{EnvironmentSpec, Settings};
+pub use settings::{EnvironmentSpec, Policies, Settings};
 pub(crate) use settings::{Head, read_head};
 pub(crate) use table::{SqlConfig, TableNote, read_sql_config};
+pub(crate) use unit_test::report_doubles;
 
 use crate::keys;
 use crate::reader::{Reader, parse_name};
@@ -42,6 +44,7 @@ pub(crate) struct Declared {
 pub(crate) struct Sections {
     pub(crate) declared: Vec<Declared>,
     pub(crate) notes: Vec<TableNote>,
+    pub(crate) tests: Vec<UnitTest>,
 }
 
 /// Reads every section of a file.
@@ -52,7 +55,8 @@ pub(crate) fn read_sections(root: &Reader<'_>) -> Sections {
         declared.extend(items.filter_map(|node| read_asset(root.report, node, section)));
     }
     let notes = root.items("tables").iter().filter_map(|node| table::read_note(root.report, node)).collect();
-    Sections { declared, notes }
+    let tests = root.items("tests").iter().filter_map(|node| unit_test::read(root.report, node)).collect();
+    Sections { declared, notes, tests }
 }
 
 /// What all assets have in common.

@@ -15,6 +15,21 @@ pub struct EnvironmentSpec {
     pub protected: bool,
 }
 
+/// What must hold before a protected environment moves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policies {
+    /// Whether breaking changes need the approval of the owners of what they break.
+    pub owners_approve_breaking: bool,
+    /// Tags of columns whose new flows a plan names.
+    pub tags: Vec<String>,
+}
+
+impl Default for Policies {
+    fn default() -> Self {
+        Self { owners_approve_breaking: false, tags: vec!["identifier".to_owned(), "personal".to_owned()] }
+    }
+}
+
 /// Where things are kept and served. Paths are relative to the project folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
@@ -51,6 +66,7 @@ pub(crate) struct Head {
     pub(crate) name: Option<String>,
     pub(crate) environments: BTreeMap<String, EnvironmentSpec>,
     pub(crate) settings: Settings,
+    pub(crate) policies: Policies,
     pub(crate) vars: BTreeMap<String, serde_json::Value>,
 }
 
@@ -60,6 +76,7 @@ pub(crate) fn read_head(root: &Reader<'_>) -> Head {
         name: root.need_text("project"),
         environments: read_environments(root),
         settings: read_settings(root),
+        policies: read_policies(root),
         vars: read_vars(root),
     }
 }
@@ -78,6 +95,17 @@ fn read_settings(root: &Reader<'_>) -> Settings {
             .and_then(|server| server.whole("port", 0, 65_535))
             .and_then(|port| u16::try_from(port).ok())
             .unwrap_or(default.port),
+    }
+}
+
+fn read_policies(root: &Reader<'_>) -> Policies {
+    let default = Policies::default();
+    let Some(policies) = root.object("policies", keys::POLICIES) else { return default };
+    let breaking = policies.object("breaking", keys::BREAKING);
+    let approval = breaking.and_then(|breaking| breaking.word("approval", keys::APPROVALS));
+    Policies {
+        owners_approve_breaking: approval == Some("owner"),
+        tags: if policies.has("tags") { policies.texts("tags") } else { default.tags },
     }
 }
 
@@ -104,7 +132,8 @@ fn read_environments(root: &Reader<'_>) -> BTreeMap<String, EnvironmentSpec> {
     environments
 }
 
-fn read_vars(root: &Reader<'_>) -> BTreeMap<String, serde_json::Value> {
+/// Reads `vars`: values by name.
+pub(super) fn read_vars(root: &Reader<'_>) -> BTreeMap<String, serde_json::Value> {
     let Some(node) = root.get("vars") else { return BTreeMap::new() };
     let Value::Map(entries) = &node.value else {
         wrong_type(root.report, &root.of("vars"), node, "an object");

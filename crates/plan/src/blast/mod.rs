@@ -1,0 +1,105 @@
+//! Blast radius: everything whose output changes with a plan, by column lineage, over all kinds.
+//!
+//! Tables, feature views and models carry fingerprints that take in exactly the columns that they read, so a changed
+//! fingerprint is a changed output. Endpoints, monitors and exposures change with what they read. What is downstream
+//! and is not reached is told too, with the proof, because "no retraining needed" is an answer.
+
+mod flows;
+mod reach;
+mod spared;
+
+use baton_core::{AssetName, Kind};
+use serde::{Deserialize, Serialize};
+
+pub use flows::TaggedFlow;
+pub use spared::SparedModel;
+
+use crate::build::PlanInput;
+use crate::plan::{NeededApproval, PlannedAsset};
+
+/// What happens to an output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Effect {
+    /// It is made for the first time.
+    Appears,
+    /// Its rows or columns differ.
+    Rebuilt,
+    /// Columns come to it; what was there stays.
+    Widened,
+    /// A model is trained again.
+    Retrained,
+    /// An endpoint answers otherwise.
+    ServesOtherwise,
+    /// A monitor judges other values.
+    JudgesOtherwise,
+    /// Something outside reads other values.
+    ReadsOtherwise,
+    /// It goes.
+    Disappears,
+}
+
+/// An asset whose output changes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangedOutput {
+    /// The asset.
+    pub asset: AssetName,
+    /// What it is.
+    pub kind: Kind,
+    /// What happens to it.
+    pub effect: Effect,
+    /// Whether other rows exist, and with them every column may differ.
+    pub rows: bool,
+    /// Columns that come, go or are computed otherwise.
+    pub columns: Vec<String>,
+    /// The changed inputs that it reads; empty when its own definition is where the change begins.
+    pub because: Vec<AssetName>,
+}
+
+/// Everything that a plan reaches.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlastRadius {
+    /// Assets whose output changes, inputs before readers.
+    pub outputs: Vec<ChangedOutput>,
+    /// Models downstream of a change that need no training, with the proof.
+    pub spared: Vec<SparedModel>,
+    /// Who answers for what changes otherwise than by additions.
+    pub owners: Vec<NeededApproval>,
+    /// Tagged columns that come to where they were not.
+    pub flows: Vec<TaggedFlow>,
+}
+
+impl BlastRadius {
+    /// Of `assets`, planned against `input`.
+    pub(crate) fn of(input: PlanInput<'_>, assets: &[PlannedAsset]) -> Self {
+        let outputs = reach::outputs(input, assets);
+        Self {
+            spared: spared::models(input, assets, &outputs),
+            owners: owners(input, &outputs),
+            flows: flows::new_flows(input, assets),
+            outputs,
+        }
+    }
+
+    /// Outputs that change because something upstream does.
+    pub fn downstream(&self) -> impl Iterator<Item = &ChangedOutput> {
+        self.outputs.iter().filter(|output| !output.because.is_empty())
+    }
+}
+
+/// Owners by name, each with the assets of theirs that break.
+fn owners(input: PlanInput<'_>, outputs: &[ChangedOutput]) -> Vec<NeededApproval> {
+    let mut owners: Vec<NeededApproval> = Vec::new();
+    let breaking = outputs.iter().filter(|output| !matches!(output.effect, Effect::Appears | Effect::Widened));
+    for output in breaking {
+        let recorded = || input.options.former_owners.get(&output.asset).cloned();
+        let desired = input.desired.assets.get(&output.asset);
+        let Some(owner) = desired.and_then(|asset| asset.about.owner.clone()).or_else(recorded) else { continue };
+        match owners.iter_mut().find(|found| found.owner == owner) {
+            Some(found) => found.assets.push(output.asset.clone()),
+            None => owners.push(NeededApproval { owner, assets: vec![output.asset.clone()] }),
+        }
+    }
+    owners.sort_by(|one, other| one.owner.cmp(&other.owner));
+    owners
+}

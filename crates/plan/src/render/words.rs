@@ -1,0 +1,149 @@
+//! The words that both forms of a plan share.
+
+use baton_core::{AssetName, Kind};
+
+use crate::blast::{ChangedOutput, Effect};
+use crate::estimate::Estimate;
+use crate::plan::{Change, NeededApproval, Plan, PlannedChecks};
+use crate::stage::{Stage, stages};
+
+/// Most names in a list before the rest is counted.
+const LISTED: usize = 6;
+
+/// The sign before an asset.
+pub(super) fn sign(change: Change) -> char {
+    match change {
+        Change::New => '+',
+        Change::Removed => '-',
+        Change::Additive | Change::Breaking | Change::MetadataOnly => '~',
+        Change::Data | Change::Unchanged => '>',
+    }
+}
+
+/// The change in words.
+pub(super) fn word(change: Change) -> &'static str {
+    match change {
+        Change::New => "new",
+        Change::Unchanged => "unchanged",
+        Change::MetadataOnly => "metadata only",
+        Change::Additive => "additive",
+        Change::Breaking => "breaking",
+        Change::Removed => "removed",
+        Change::Data => "new data",
+    }
+}
+
+/// `5 unchanged, 1 breaking`.
+pub(super) fn counts(plan: &Plan) -> String {
+    let parts: Vec<String> =
+        plan.counts().into_iter().map(|(change, count)| format!("{count} {}", word(change))).collect();
+    parts.join(", ")
+}
+
+/// The models that are trained; `None` in a plan without models.
+pub(super) fn trained(plan: &Plan) -> Option<Vec<AssetName>> {
+    let has_model = plan.assets.iter().any(|asset| asset.kind == Kind::Model && asset.change != Change::Removed);
+    let trained = stages(plan).into_iter().filter_map(|stage| match stage {
+        Stage::Train { asset, .. } => Some(asset),
+        _ => None,
+    });
+    has_model.then(|| trained.collect())
+}
+
+/// `tables`, `feature views`, … for a heading.
+pub(super) fn kinds(kind: Kind) -> String {
+    format!("{}s", kind.word())
+}
+
+/// The first names, and how many more there are.
+pub(super) fn list<T: ToString>(names: &[T]) -> String {
+    let shown: Vec<String> = names.iter().take(LISTED).map(ToString::to_string).collect();
+    match names.len().saturating_sub(LISTED) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}
+
+/// A changed output within the list of its kind.
+pub(super) fn output(output: &ChangedOutput) -> String {
+    let name = &output.asset;
+    match output.effect {
+        Effect::Rebuilt if output.rows => format!("{name} (other rows)"),
+        Effect::Rebuilt | Effect::Widened if !output.columns.is_empty() => {
+            format!("{name} ({})", list(&output.columns))
+        }
+        Effect::Retrained => format!("{name}: trained again"),
+        Effect::ServesOtherwise => format!("{name}: serves what is trained once its gates hold"),
+        Effect::Disappears => format!("{name}: goes"),
+        _ => name.to_string(),
+    }
+}
+
+/// What changes downstream, by kind, without what is new.
+pub(super) fn downstream(plan: &Plan) -> Vec<(Kind, Vec<&ChangedOutput>)> {
+    let of_kind = |kind: Kind| {
+        let found = plan.blast_radius.downstream().filter(move |output| output.kind == kind);
+        let found: Vec<&ChangedOutput> = found.filter(|output| output.effect != Effect::Appears).collect();
+        (!found.is_empty()).then_some((kind, found))
+    };
+    Kind::ALL.into_iter().filter_map(of_kind).collect()
+}
+
+/// `ada@example.com (flights, outcomes)`.
+pub(super) fn owner(owner: &NeededApproval) -> String {
+    format!("{} ({})", owner.owner, list(&owner.assets))
+}
+
+/// `12 on flights, outcomes; 4 gates on arrival_delay`.
+pub(super) fn checks(checks: &[PlannedChecks]) -> Option<String> {
+    let part = |is_gate: bool, what: &str| {
+        let found: Vec<&PlannedChecks> = checks.iter().filter(|found| (found.kind == Kind::Model) == is_gate).collect();
+        let count: usize = found.iter().map(|found| found.checks.len()).sum();
+        let names: Vec<&AssetName> = found.iter().map(|found| &found.asset).collect();
+        let what = if count == 1 { what.to_owned() } else { format!("{what}s") };
+        (count > 0).then(|| format!("{count} {what} on {}", list(&names)))
+    };
+    let parts: Vec<String> = [part(false, "check"), part(true, "gate")].into_iter().flatten().collect();
+    (!parts.is_empty()).then(|| parts.join("; "))
+}
+
+/// `336,776 rows, 12.1 MB, about 9 s; 2 steps were never done before`; `None` when nothing is known.
+pub(super) fn estimate(estimate: &Estimate) -> Option<String> {
+    if estimate.stages.len() == estimate.unknown {
+        return None;
+    }
+    let mut text =
+        format!("{} rows, {}, {}", thousands(estimate.rows), bytes(estimate.bytes), duration(estimate.milliseconds));
+    match estimate.unknown {
+        0 => {}
+        1 => text.push_str("; 1 step was never done before"),
+        more => text.push_str(&format!("; {more} steps were never done before")),
+    }
+    Some(text)
+}
+
+/// `336,776`.
+pub(super) fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let apart = digits.as_bytes().rchunks(3).rev().map(|part| String::from_utf8_lossy(part).into_owned());
+    apart.collect::<Vec<_>>().join(",")
+}
+
+/// `512 B`, `12.1 MB`.
+pub(super) fn bytes(bytes: u64) -> String {
+    let units = [("GB", 1_000_000_000_u64), ("MB", 1_000_000), ("kB", 1_000)];
+    match units.into_iter().find(|(_, size)| bytes >= *size) {
+        Some((unit, size)) => format!("{:.1} {unit}", bytes as f64 / size as f64),
+        None => format!("{bytes} B"),
+    }
+}
+
+/// `under 1 s`, `about 9 s`, `about 3 min`, `about 2.5 h`.
+pub(super) fn duration(milliseconds: u64) -> String {
+    match milliseconds {
+        ..1_000 => "under 1 s".to_owned(),
+        1_000..120_000 => format!("about {} s", (milliseconds + 500) / 1_000),
+        120_000..7_200_000 => format!("about {} min", (milliseconds + 30_000) / 60_000),
+        _ => format!("about {:.1} h", milliseconds as f64 / 3_600_000.0),
+    }
+}

@@ -1,0 +1,120 @@
+//! Plans of a selection, plans that start from nothing, and plans that need approval.
+
+use baton_core::AssetName;
+
+use super::scene::{Scene, day, name};
+use crate::{Change, HeldAsset, Plan, PlanScope, Stage, render_text, stages};
+
+const TABLES: &str = "
+    source landing | rows 1 | id 1
+    table days <- landing | rows 1 | id 1 | every 1d | until 2013-07-01 | owner data@example.com
+    table log <- landing | rows 1 | id 1 | stateful
+    table totals <- days | rows 1 | id 1 | owner boss@example.com";
+
+fn work(plan: &Plan) -> Vec<String> {
+    stages(plan).iter().filter_map(Stage::asset).map(AssetName::to_string).collect()
+}
+
+fn selecting(mut scene: Scene, names: &[&str], held: &[(&str, Change)]) -> Scene {
+    let held = held.iter().map(|(held, change)| {
+        let kind = scene.desired.assets[&name(held)].kind;
+        HeldAsset { name: name(held), kind, change: *change }
+    });
+    let scope =
+        PlanScope { select: names.iter().map(ToString::to_string).collect(), exclude: vec![], held: held.collect() };
+    scene.options.scope = Some((scope, names.iter().map(|found| name(found)).collect()));
+    scene
+}
+
+#[test]
+fn what_is_not_selected_stays_and_is_named() {
+    let project = TABLES.replace("totals <- days | rows 1", "totals <- days | rows 2");
+    let scene = selecting(Scene::parse(&project, TABLES), &["totals"], &[("days", Change::Breaking)]);
+    let plan = scene.plan();
+    assert_eq!(work(&plan), ["totals"]);
+    let text = render_text(&plan);
+    assert!(text.contains("is built on `days` as recorded: what changes there is not selected"), "{text}");
+    assert!(text.contains("Not selected, stay as recorded though they have changes: days"), "{text}");
+}
+
+#[test]
+fn deliveries_of_a_source_that_is_not_selected_wait() {
+    let mut scene = selecting(Scene::parse(TABLES, TABLES), &["totals"], &[]);
+    scene.deliveries.insert(name("landing"), 3);
+    assert!(scene.plan().is_empty());
+    scene.options.scope = None;
+    assert_eq!(work(&scene.plan()), ["landing", "days", "log", "totals"]);
+}
+
+#[test]
+fn what_the_project_no_longer_has_stays_unless_it_is_selected() {
+    let project = TABLES.replace("table totals <- days | rows 1 | id 1 | owner boss@example.com", "");
+    let whole = Scene::parse(&project, TABLES);
+    assert_eq!(work(&whole.plan()), ["totals"]);
+    assert!(selecting(whole.clone(), &["days"], &[]).plan().is_empty());
+    assert_eq!(work(&selecting(whole, &["totals"], &[]).plan()), ["totals"]);
+}
+
+#[test]
+fn a_full_refresh_makes_incremental_tables_from_nothing_and_never_stateful_ones() {
+    let mut scene = Scene::parse(TABLES, TABLES);
+    scene.options.full_refresh = true;
+    let plan = scene.plan();
+    assert_eq!(work(&plan), ["days", "totals"]);
+    assert!(plan.asset("days").unwrap().from_nothing);
+    assert!(!plan.asset("log").unwrap().from_nothing);
+    assert_eq!(plan.notes.len(), 1);
+    assert!(plan.notes[0].contains("`log` keeps its rows"), "{:?}", plan.notes);
+}
+
+#[test]
+fn a_stateful_table_is_recreated_only_by_name_and_the_plan_says_what_is_lost() {
+    let project = TABLES.replace("log <- landing | rows 1", "log <- landing | rows 2");
+    let mut scene = Scene::parse(&project, TABLES);
+    let plan = scene.plan();
+    assert!(!plan.asset("log").unwrap().from_nothing);
+    assert!(render_text(&plan).contains("keeps the rows it has; new ones follow the new query"));
+    scene.options.recreate.insert(name("log"));
+    let plan = scene.plan();
+    assert!(plan.asset("log").unwrap().from_nothing);
+    assert!(render_text(&plan).contains("rows that its inputs no longer have are lost"));
+}
+
+#[test]
+fn recreating_what_is_not_stateful_is_noted() {
+    let mut scene = Scene::parse(TABLES, TABLES);
+    scene.options.recreate.insert(name("days"));
+    let plan = scene.plan();
+    assert!(plan.is_empty());
+    assert_eq!(plan.notes, ["`days` is no stateful table, so --recreate does nothing to it"]);
+}
+
+#[test]
+fn owners_of_what_breaks_must_approve_where_the_policy_says_so() {
+    let project = TABLES
+        .replace("days <- landing | rows 1", "days <- landing | rows 2")
+        .replace("totals <- days | rows 1", "totals <- days | rows 2");
+    let mut scene = Scene::parse(&project, TABLES);
+    assert_eq!(scene.plan().approvals, []);
+    scene.options.needs_approval = true;
+    let owners: Vec<String> = scene.plan().approvals.into_iter().map(|needed| needed.owner).collect();
+    assert_eq!(owners, ["boss@example.com", "data@example.com"]);
+    let widened = TABLES.replace("days <- landing | rows 1 | id 1", "days <- landing | rows 1 | id 1, more 1");
+    let mut scene = Scene::parse(&widened, TABLES);
+    scene.options.needs_approval = true;
+    assert_eq!(scene.plan().approvals, [], "additions break nothing");
+}
+
+#[test]
+fn a_redefined_table_whose_rows_the_clock_decides_moves_its_readers() {
+    let project = TABLES.replace("days <- landing | rows 1 | id 1", "days <- landing | rows 1 | id 1, more 1");
+    let mut scene = Scene::parse(&project, TABLES);
+    assert_eq!(work(&scene.plan()), ["days"]);
+    let commit = scene.recorded.as_mut().unwrap();
+    commit.as_of = day("2013-06-30");
+    assert_eq!(work(&scene.plan()), ["days"], "all rows were known before");
+    let commit = scene.recorded.as_mut().unwrap();
+    let later = day("2013-06-30").timestamp_micros() + 1;
+    commit.assets.get_mut(&name("landing")).unwrap().known_through = Some(later);
+    assert_eq!(work(&scene.plan()), ["days", "totals"], "rows came to be known since");
+}
