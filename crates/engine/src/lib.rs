@@ -10,6 +10,7 @@ mod determinism;
 mod engine;
 mod error;
 pub mod fingerprint;
+pub mod keep;
 mod memory;
 pub mod pit;
 mod session;
@@ -17,6 +18,7 @@ pub mod sql;
 mod stream;
 pub mod table;
 
+pub use analysis::inspection::{FanOut, InspectedTable, Inspection, NullCause, TableFacts, inspect};
 pub use analysis::{Analysis, analyze};
 pub use engine::{Engine, EngineOptions};
 pub use error::{EngineError, SqlProblem};

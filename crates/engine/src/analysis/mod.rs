@@ -1,5 +1,6 @@
 //! What a table's SQL reads and yields, found from its logical plan without running it.
 
+pub mod inspection;
 mod lineage;
 
 #[cfg(test)]
@@ -74,7 +75,7 @@ pub(crate) fn plan_over(
     static PLANNING: LazyLock<SessionState> = LazyLock::new(|| new_state(1, None, None));
     let mut state = PLANNING.clone();
     let inputs = tables.iter().map(|(name, schema)| (name.clone(), TableInput::Schema(SchemaRef::clone(schema))));
-    register(&mut state, &inputs.collect()).map_err(|error| match error {
+    register(&mut state, &inputs.collect(), None).map_err(|error| match error {
         EngineError::Sql(problems) => problems,
         other => vec![SqlProblem::somewhere(other.to_string())],
     })?;

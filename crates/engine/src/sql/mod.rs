@@ -21,6 +21,7 @@ use futures::FutureExt;
 use crate::error::{EngineError, SqlProblem};
 
 pub(crate) use output::{ensure_table_query, output_problems, stored_output, stored_types, within};
+pub(crate) use place::Place;
 pub(crate) use problem::problems_of;
 
 /// The tables that a SELECT reads, without names of its own CTEs; parses only, so schemas need not be known.
@@ -112,7 +113,7 @@ fn unknown_tables(state: &SessionState, sql: &str, statement: &Statement) -> Res
 
 fn unknown_table(sql: &str, table: &str, relation: &ObjectName, known: &BTreeSet<String>) -> SqlProblem {
     let span = relation.span();
-    let place = place::Place::between(sql, span.start.line, span.start.column, span.end.line, span.end.column);
+    let place = Place::between(sql, span.start.line, span.start.column, span.end.line, span.end.column);
     SqlProblem {
         unknown_name: Some(table.to_owned()),
         candidates: known.iter().cloned().collect(),

@@ -39,6 +39,11 @@ impl Place {
         })
     }
 
+    /// Line, column and length.
+    pub(crate) fn parts(self) -> (usize, usize, usize) {
+        (self.line, self.column, self.length)
+    }
+
     /// Whether `problem` is here.
     pub(crate) fn is_of(self, problem: &SqlProblem) -> bool {
         self == Self { line: problem.line, column: problem.column, length: problem.length }
