@@ -58,6 +58,7 @@ fn run(arguments: &[String]) -> Outcome<f64> {
         "plan" => plan::run(&places),
         "start" => plan::start(&places),
         "online" => online::run(&places),
+        "online-http" => online::over_http(&places),
         "predict-features" => predict::by_features(&places),
         "predict-keys" => predict::by_keys(&places),
         "predict-bare" => predict::bare(&places),

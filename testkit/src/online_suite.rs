@@ -20,6 +20,8 @@ macro_rules! online_suite {
             answers_have_the_order_of_the_keys,
             older_rows_are_left_out,
             namespaces_are_kept_apart,
+            namespaces_are_listed_with_what_they_hold,
+            snapshots_stay_as_they_were,
             concurrent_upserts_keep_the_newest,
         );
     };
@@ -34,6 +36,22 @@ macro_rules! online_suite {
             )+
         }
     };
+}
+
+/// The list has the namespaces that hold rows, by name, with how many.
+pub fn namespaces_are_listed_with_what_they_hold(store: &Arc<dyn OnlineStore>) -> Outcome {
+    let row = |key: u8| OnlineRow { key: vec![key], event_at: 1, created_at: 1, values: vec![Scalar::Int(7)] };
+    assert!(store.namespaces()?.is_empty());
+    store.upsert("prod/view/b", &[row(1), row(2)])?;
+    store.upsert("prod/view/a", &[row(1)])?;
+    store.upsert("prod/view/a/more", &[row(1), row(2), row(3)])?;
+    let found = store.namespaces()?;
+    let rows: Vec<(&str, u64)> = found.iter().map(|found| (found.name.as_str(), found.rows)).collect();
+    assert_eq!(rows, [("prod/view/a", 1), ("prod/view/a/more", 3), ("prod/view/b", 2)]);
+    assert!(found.iter().all(|found| found.bytes > 0));
+    store.drop_namespace("prod/view/a")?;
+    assert_eq!(store.namespaces()?.len(), 2);
+    Ok(())
 }
 
 /// Every type of value survives, null in any place included.
@@ -104,6 +122,22 @@ pub fn namespaces_are_kept_apart(store: &Arc<dyn OnlineStore>) -> Outcome {
     assert_eq!(value(store, "delays", 1)?, None);
     store.upsert("delays", &[row(1, 1, 0, 4)])?;
     assert_eq!(value(store, "delays", 1)?, Some(Scalar::Int(4)));
+    Ok(())
+}
+
+/// What is written or forgotten after a snapshot does not show in it.
+pub fn snapshots_stay_as_they_were(store: &Arc<dyn OnlineStore>) -> Outcome {
+    let keys = [vec![1], vec![2]];
+    let empty = store.snapshot()?;
+    store.upsert("view", &[row(1, 10, 0, 1)])?;
+    let first = store.snapshot()?;
+    store.upsert("view", &[row(1, 11, 0, 2), row(2, 11, 0, 3)])?;
+    let second = store.snapshot()?;
+    store.drop_namespace("view")?;
+    assert_eq!(empty.read("view", &keys)?, [None, None]);
+    assert_eq!(first.read("view", &keys)?, [Some(row(1, 10, 0, 1)), None]);
+    assert_eq!(second.read("view", &keys)?, [Some(row(1, 11, 0, 2)), Some(row(2, 11, 0, 3))]);
+    assert_eq!(store.snapshot()?.read("view", &keys)?, [None, None]);
     Ok(())
 }
 

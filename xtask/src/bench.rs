@@ -68,9 +68,9 @@ const BENCHMARKS: &[Benchmark] = &[
     },
     Benchmark {
         name: "online",
-        about: "one row of 200,000 read from the online store, in the process",
+        about: "one row of 200,000 read from the online store, one at a time",
         ground: Ground::Own,
-        contenders: &[Ours("baton", "online")],
+        contenders: &[Ours("baton, over HTTP", "online-http"), Ours("baton, in the process", "online")],
     },
     Benchmark {
         name: "predict",

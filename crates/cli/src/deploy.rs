@@ -2,31 +2,69 @@
 
 use std::sync::Arc;
 
-use baton_core::Definition;
+use baton_core::{Commit, Kind};
 use baton_ml::runtime::{self, RuntimeOptions};
 use baton_ml::{Predictor, StoredModel};
-use baton_orchestrator::{EndpointParts, FeaturePart, Prepared, ServedModel, endpoint_parts};
-use baton_serving::{Deployment, EndpointRouter, FeatureOrigin, LoadedModel, PlannedFeature, ViewFeature};
+use baton_orchestrator::{
+    EndpointParts, FeaturePart, Prepared, RunError, ServedModel, Services, ViewPart, endpoint_parts,
+    is_declared_as_served, online_views,
+};
+use baton_serving::{Deployment, FeatureOrigin, LoadedModel, OnlineView, PlannedFeature, Served, ViewFeature};
 
 use crate::error::CliError;
-use crate::project::Workspace;
 
-/// A router with every endpoint that the environment serves.
+/// How often a commit is read anew when another one came meanwhile. A schedule that commits faster than that is served
+/// one commit late.
+const TRIES: usize = 5;
+
+/// What the environment's newest commit serves: its endpoints and feature views, with the online values of then. Each
+/// endpoint is read by the first of `projects` that declares it as it was deployed, else by the first.
 ///
 /// # Errors
-/// Those of the ledger, of the lake and of the models. An endpoint that was never deployed is left out.
-pub(crate) async fn router(workspace: &Workspace, prepared: &Prepared) -> Result<EndpointRouter, CliError> {
-    let services = workspace.services();
-    let router = EndpointRouter::new(Arc::clone(&services.online));
-    let head = services.ledger.head(&workspace.environment).await?;
-    let deployed = |name: &str| head.as_ref().is_some_and(|commit| commit.assets.contains_key(name));
-    for (name, asset) in &prepared.project.assets {
-        if matches!(asset.definition, Definition::Endpoint(_)) && deployed(name) {
-            let parts = endpoint_parts(services, prepared, &workspace.environment, name).await?;
-            router.deploy(deployment(parts, &services.models)?);
+/// Those of the ledger, of the lake, of the online store and of the models. An endpoint that was never deployed is left
+/// out.
+pub(crate) async fn served(services: &Services, environment: &str, projects: &[&Prepared]) -> Result<Served, CliError> {
+    let mut head = services.ledger.head(environment).await?;
+    for _ in 1..TRIES {
+        let served = served_by(services, head.as_ref(), projects).await?;
+        let newest = services.ledger.head(environment).await?;
+        if newest.as_ref().map(|commit| &commit.id) == head.as_ref().map(|commit| &commit.id) {
+            return Ok(served);
+        }
+        head = newest;
+    }
+    served_by(services, head.as_ref(), projects).await
+}
+
+async fn served_by(services: &Services, head: Option<&Commit>, projects: &[&Prepared]) -> Result<Served, CliError> {
+    let features = services.online.snapshot().map_err(RunError::from)?;
+    let Some(commit) = head else { return Ok(Served::new(None, features)) };
+    let mut served = Served::new(Some(&commit.id.0), features);
+    for (name, pin) in &commit.assets {
+        let declares = |project: &&Prepared| project.project.assets.contains_key(name);
+        let same = |project: &&Prepared| is_declared_as_served(project, commit, name);
+        let Some(project) = projects.iter().copied().find(same).or_else(|| projects.iter().copied().find(declares))
+        else {
+            continue;
+        };
+        match pin.kind {
+            Kind::Endpoint => {
+                let parts = endpoint_parts(services, project, commit, name).await?;
+                served = served.with_deployment(deployment(parts, &services.models)?);
+            }
+            Kind::FeatureView => {
+                let view = online_views(project, commit).into_iter().find(|part| part.view == name.as_str());
+                served = view.into_iter().map(online_view).fold(served, Served::with_view);
+            }
+            _ => {}
         }
     }
-    Ok(router)
+    Ok(served)
+}
+
+fn online_view(part: ViewPart) -> OnlineView {
+    let ViewPart { view, namespace, entity, features, ttl } = part;
+    OnlineView { name: view, namespace, entity, features, ttl }
 }
 
 /// A deployment of `parts`.
@@ -64,8 +102,7 @@ pub(crate) fn bare_deployment(
 }
 
 fn load(served: ServedModel, options: &RuntimeOptions) -> Result<LoadedModel, CliError> {
-    let predictor: Arc<dyn Predictor> =
-        runtime::load(&served.stored, options).map_err(baton_orchestrator::RunError::from)?.into();
+    let predictor: Arc<dyn Predictor> = runtime::load(&served.stored, options).map_err(RunError::from)?.into();
     Ok(LoadedModel {
         model: served.model.into(),
         task: served.stored.task,

@@ -5,13 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use baton_core::ports::MemoryOnlineStore;
 use baton_ml::frame::{FeatureColumn, FeatureKind};
 use baton_ml::gate::LoadTestResult;
 use baton_ml::runtime::RuntimeOptions;
 use baton_ml::{FeatureEncoder, StoredModel};
 use baton_orchestrator::{LoadTester, RunError};
-use baton_serving::{EndpointRouter, HttpTarget, LoadTestSpec, PredictionLog, PredictionService, load_test};
+use baton_serving::{EndpointRouter, HttpTarget, LoadTestSpec, PredictionLog, PredictionService, Served, load_test};
 use bytes::Bytes;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -42,10 +41,9 @@ impl LoopbackLoadTester {
 
     async fn measure(&self, model: &StoredModel, rows: &[f32], rps: u32) -> Result<LoadTestResult, CliError> {
         let scratch = tempfile::tempdir().map_err(CliError::file("create", "a temporary folder"))?;
-        let router = EndpointRouter::new(Arc::new(MemoryOnlineStore::new()));
-        router.deploy(bare_deployment(ENDPOINT, model, &self.options)?);
+        let served = Served::without_features().with_deployment(bare_deployment(ENDPOINT, model, &self.options)?);
         let log = Arc::new(PredictionLog::open(scratch.path())?);
-        let service = Arc::new(PredictionService::new(Arc::new(router), log)?);
+        let service = Arc::new(PredictionService::new(Arc::new(EndpointRouter::new(served)), log)?);
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(CliError::Start)?;
         let address = listener.local_addr().map_err(CliError::Start)?;
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();

@@ -10,6 +10,7 @@ mod demo;
 mod deploy;
 mod error;
 mod exit;
+mod follow;
 mod git;
 mod init;
 mod instant;
@@ -18,6 +19,8 @@ mod output;
 mod progress;
 mod project;
 mod render;
+mod saved_plan;
+mod selection;
 mod settings;
 mod wire;
 

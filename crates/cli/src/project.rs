@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use baton_core::{Kind, Timestamp};
 use baton_diagnostics::{Diagnostic, has_errors, nearest};
-use baton_ledger::LockGuard;
+use baton_ledger::{LockGuard, StorageGuard};
 use baton_orchestrator::{Prepared, Services};
 use baton_project::Project;
 
@@ -24,6 +24,8 @@ pub(crate) struct Workspace {
     /// The environment to work on.
     pub(crate) environment: String,
     parts: Parts,
+    /// Keeps what is read from being collected meanwhile.
+    _storage: Option<StorageGuard>,
 }
 
 impl Workspace {
@@ -32,12 +34,33 @@ impl Workspace {
     /// # Errors
     /// [`CliError::NotAProject`], [`CliError::UnknownEnvironment`], and those of the stores.
     pub(crate) async fn open(context: &Context, access: Access) -> Result<Self, CliError> {
+        let mut workspace = Self::open_alone(context, access).await?;
+        workspace._storage = match &workspace.parts.ledger {
+            Some(ledger) => ledger.use_storage("baton")?,
+            None => None,
+        };
+        Ok(workspace)
+    }
+
+    /// As [`Self::open`], without keeping a collection of stored files from beginning: for the collection itself, and for
+    /// servers, which hold in memory what they read.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub(crate) async fn open_alone(context: &Context, access: Access) -> Result<Self, CliError> {
         let folder = project_folder(&context.folder)?;
         let loaded = baton_project::load(&folder);
         let parts = wire::parts(context, &folder, &loaded.project.settings, access).await?;
         let environment = pick_environment(context, &loaded.project, &parts.services).await?;
         let context = context.clone();
-        Ok(Self { context, project: loaded.project, diagnostics: loaded.diagnostics, environment, parts })
+        Ok(Self {
+            context,
+            project: loaded.project,
+            diagnostics: loaded.diagnostics,
+            environment,
+            parts,
+            _storage: None,
+        })
     }
 
     /// What the orchestrator works with.
@@ -93,12 +116,44 @@ impl Workspace {
         Ok((prepared, diagnostics))
     }
 
+    /// Reads the project's files again and resolves them at `as_of`; `None` when there are mistakes in them.
+    ///
+    /// # Errors
+    /// Those of the stores.
+    pub(crate) async fn prepare_anew(&self, as_of: Timestamp) -> Result<Option<Prepared>, CliError> {
+        let loaded = baton_project::load(&self.services().folder);
+        if has_errors(&loaded.diagnostics) {
+            return Ok(None);
+        }
+        let resolved = baton_orchestrator::prepare(self.services(), loaded.project, &self.environment, as_of).await?;
+        let (prepared, found) = resolved;
+        Ok(prepared.filter(|_| !has_errors(&found)))
+    }
+
     /// Locks the environment against other processes until the guard is dropped. `command` is what they are told.
     ///
     /// # Errors
     /// `LedgerError::Locked` when another process holds it.
     pub(crate) fn lock(&self, command: &str) -> Result<Option<LockGuard>, CliError> {
         let guard = self.parts.ledger.as_ref().map(|ledger| ledger.lock(&self.environment, command));
+        Ok(guard.transpose()?)
+    }
+
+    /// As [`Self::lock`], for an environment by name.
+    ///
+    /// # Errors
+    /// `LedgerError::Locked` when another process holds it.
+    pub(crate) fn lock_environment(&self, name: &str, command: &str) -> Result<Option<LockGuard>, CliError> {
+        let guard = self.parts.ledger.as_ref().map(|ledger| ledger.lock(name, command));
+        Ok(guard.transpose()?)
+    }
+
+    /// Takes the stored files for deleting; nobody else reads or writes them until the guard is dropped.
+    ///
+    /// # Errors
+    /// `LedgerError::StorageLocked` when another process works with them.
+    pub(crate) fn own_storage(&self, command: &str) -> Result<Option<StorageGuard>, CliError> {
+        let guard = self.parts.ledger.as_ref().map(|ledger| ledger.own_storage(command));
         Ok(guard.transpose()?)
     }
 

@@ -1,9 +1,9 @@
 //! The composition root: the only place that picks concrete parts.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use baton_core::ports::{Ledger, MemoryLedger, OnlineError, OnlineRow, OnlineStore, UpsertReport};
+use baton_core::ports::{Ledger, MemoryLedger};
 use baton_core::{Clock, Timestamp};
 use baton_engine::{Engine, EngineOptions};
 use baton_lake::Lake;
@@ -80,7 +80,7 @@ pub(crate) async fn parts(
         folder: folder.to_owned(),
         lake: Lake::open(&warehouse)?,
         ledger: port,
-        online: Arc::new(OpenedWhenUsed::new(folder.join(&settings.online))),
+        online: Arc::new(RedbOnlineStore::at(folder.join(&settings.online))),
         engine: engine(context, &warehouse, settings)?,
         clock: Arc::new(SystemClock),
         progress: Arc::new(Shown::new(context)),
@@ -136,45 +136,5 @@ fn engine(context: &Context, warehouse: &Path, settings: &ProjectSettings) -> Re
     match Engine::new(options.clone()) {
         Ok(engine) => Ok(engine),
         Err(_) => Ok(Engine::new(EngineOptions { spill_dir: std::env::temp_dir().join("baton-spill"), ..options })?),
-    }
-}
-
-/// An online store that is opened by the first command that needs it: only one process may have it open, and most
-/// commands do not need it.
-struct OpenedWhenUsed {
-    path: PathBuf,
-    store: OnceLock<RedbOnlineStore>,
-}
-
-impl OpenedWhenUsed {
-    fn new(path: PathBuf) -> Self {
-        Self { path, store: OnceLock::new() }
-    }
-
-    fn store(&self) -> Result<&RedbOnlineStore, OnlineError> {
-        if let Some(store) = self.store.get() {
-            return Ok(store);
-        }
-        // Two threads that come here at once share one open file, so either may win.
-        let opened = RedbOnlineStore::shared(&self.path)?;
-        Ok(self.store.get_or_init(|| opened))
-    }
-}
-
-impl OnlineStore for OpenedWhenUsed {
-    fn upsert(&self, namespace: &str, rows: &[OnlineRow]) -> Result<UpsertReport, OnlineError> {
-        self.store()?.upsert(namespace, rows)
-    }
-
-    fn read(&self, namespace: &str, keys: &[Vec<u8>]) -> Result<Vec<Option<OnlineRow>>, OnlineError> {
-        self.store()?.read(namespace, keys)
-    }
-
-    fn drop_namespace(&self, namespace: &str) -> Result<(), OnlineError> {
-        self.store()?.drop_namespace(namespace)
-    }
-
-    fn count(&self, namespace: &str) -> Result<u64, OnlineError> {
-        self.store()?.count(namespace)
     }
 }

@@ -1,4 +1,4 @@
-//! `GET /health`: that the server answers, and what it serves.
+//! `GET /health`: that the server answers, and which commit it serves.
 
 use axum::Json;
 use axum::extract::State;
@@ -7,5 +7,6 @@ use serde_json::{Value, json};
 use crate::state::Shared;
 
 pub(crate) async fn health(State(state): State<Shared>) -> Json<Value> {
-    Json(json!({"status": "ok", "endpoints": state.deployments().len()}))
+    let served = state.service.router().served();
+    Json(json!({"status": "ok", "endpoints": served.deployments().len(), "commit": served.commit()}))
 }

@@ -62,6 +62,7 @@ pub fn router(service: Arc<PredictionService>, clock: Arc<dyn Clock>) -> Router 
         .nest("/api/v1", api::router())
         .nest("/v2", compat::inference::router())
         .merge(compat::mlflow::router())
+        .merge(compat::features::router())
         .fallback(problem::no_such_path)
         .method_not_allowed_fallback(problem::no_such_method)
         .layer(CatchPanicLayer::custom(problem::of_panic))

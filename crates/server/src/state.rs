@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use baton_core::Clock;
+use baton_core::{Clock, Timestamp};
 use baton_serving::{
     Deployment, PredictRequest, PredictResponse, PredictionIds, PredictionService, RequestRow, ServingError,
 };
@@ -35,19 +35,22 @@ impl AppState {
         self.service.router().deployments()
     }
 
-    /// Predicts `rows` now, by one version if it is given; the predictions are on disk when this returns.
+    /// Predicts `rows` now by `deployment`, and by one version of its model if it is given; the predictions are on disk
+    /// when this returns.
     pub(crate) async fn predict(
         &self,
-        endpoint: &str,
+        deployment: &Arc<Deployment>,
         version: Option<u32>,
         rows: Vec<RequestRow>,
         request_id: RequestId,
     ) -> Result<PredictResponse, ServingError> {
-        let (request_id, at) = (Some(request_id.into_text()), self.clock.now());
+        let (request_id, at) = (Some(request_id.into_text()), self.now());
         let request = PredictRequest { rows, request_id, at, ids: PredictionIds::Fresh };
-        match version {
-            None => self.service.predict(endpoint, request).await,
-            Some(version) => self.service.predict_version(endpoint, version, request).await,
-        }
+        self.service.predict_by(deployment, version, request).await
+    }
+
+    /// The instant at which requests are answered.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 }

@@ -18,8 +18,8 @@ use baton_ml::runtime::{RuntimeOptions, load};
 use baton_ml::trainer::{TrainingData, trainer};
 use baton_ml::{FeatureEncoder, LabelledRows, Params, Predictor};
 use baton_serving::{
-    Deployment, EndpointRouter, FeatureOrigin, LoadedModel, PlannedFeature, PredictionLog, PredictionService,
-    ViewFeature,
+    Deployment, EndpointRouter, FeatureOrigin, LoadedModel, OnlineView, PlannedFeature, PredictionLog,
+    PredictionService, Served, ViewFeature,
 };
 use bytes::Bytes;
 use serde_json::Value;
@@ -101,10 +101,9 @@ impl TestServer {
 
     pub(crate) fn serving(deployments: Vec<Deployment>) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let endpoints = EndpointRouter::new(Arc::new(store()));
-        deployments.into_iter().for_each(|deployment| endpoints.deploy(deployment));
+        let served = deployments.into_iter().fold(served(), Served::with_deployment);
         let log = Arc::new(PredictionLog::open(folder.path()).unwrap());
-        let service = PredictionService::new(Arc::new(endpoints), log.clone()).unwrap();
+        let service = PredictionService::new(Arc::new(EndpointRouter::new(served)), log.clone()).unwrap();
         let clock = FixedClock(timestamp_from_micros(120_000_000));
         Self { router: crate::router(Arc::new(service), Arc::new(clock)), log, _folder: folder }
     }
@@ -134,14 +133,30 @@ impl TestServer {
     }
 }
 
-fn store() -> MemoryOnlineStore {
+fn served() -> Served {
     let store = MemoryOnlineStore::new();
-    let key = entity_key(&[Scalar::Text("UA".to_owned())]);
-    let values = vec![Scalar::Float(7.5)];
-    store
-        .upsert("carrier_delays/1", &[OnlineRow { key, event_at: 100_000_000, created_at: 110_000_000, values }])
-        .unwrap();
-    store
+    let row = |key: Scalar, event_at: i64, values: Vec<Scalar>| {
+        let created_at = event_at + 10_000_000;
+        OnlineRow { key: entity_key(&[key]), event_at, created_at, values }
+    };
+    let carrier = |name: &str| Scalar::Text(name.to_owned());
+    let carriers = [
+        row(carrier("UA"), 100_000_000, vec![Scalar::Float(7.5), Scalar::Int(200)]),
+        row(carrier("AA"), 100_250_000, vec![Scalar::Null, Scalar::Int(3)]),
+        row(carrier("OLD"), 10_000_000, vec![Scalar::Float(1.0), Scalar::Int(4)]),
+    ];
+    store.upsert("carrier_delays/1", &carriers).unwrap();
+    store.upsert("route_delays/1", &[row(Scalar::Int(7), 100_000_000, vec![Scalar::Float(1.25)])]).unwrap();
+    let view = |name: &str, key: &str, features: &[&str]| OnlineView {
+        name: name.to_owned(),
+        namespace: format!("{name}/1"),
+        entity: vec![key.to_owned()],
+        features: features.iter().map(|&feature| feature.to_owned()).collect(),
+        ttl: 60,
+    };
+    Served::new(Some("c-1"), store.snapshot().unwrap())
+        .with_view(view("carrier_delays", "carrier", &["mean", "flights"]))
+        .with_view(view("route_delays", "route", &["mean"]))
 }
 
 fn given(name: &str) -> PlannedFeature {

@@ -21,7 +21,7 @@ pub use log::{PredictionLog, PredictionRecord, ViewFreshness};
 pub use online::RedbOnlineStore;
 pub use prediction_id::PredictionIds;
 pub use router::{
-    Deployment, EndpointRouter, FeatureOrigin, FeatureStatus, LoadedModel, PlannedFeature, PredictRequest,
-    PredictResponse, RequestRow, RowPrediction, Variant, ViewFeature, ViewRead, read_features,
+    Deployment, EndpointRouter, FeatureOrigin, FeatureStatus, LoadedModel, OnlineView, PlannedFeature, PredictRequest,
+    PredictResponse, RequestRow, RowPrediction, Served, Variant, ViewFeature, ViewRead, read_features,
 };
 pub use service::PredictionService;

@@ -39,36 +39,28 @@ impl PredictionService {
         Ok(Self { router, log, shadows, dropped_shadows: AtomicU64::new(0) })
     }
 
-    /// Predicts the rows of a request; they are logged durably when this returns.
+    /// Predicts the rows of a request by what an endpoint serves now; they are logged durably when this returns.
     ///
     /// # Errors
-    /// As [`EndpointRouter::predict`], and [`ServingError::Log`] when the predictions could not be logged.
+    /// [`ServingError::UnknownEndpoint`], and as [`Self::predict_by`].
     pub async fn predict(&self, endpoint: &str, request: PredictRequest) -> Result<PredictResponse, ServingError> {
-        let response = self.router.predict(endpoint, request)?;
-        self.logged(response).await
+        self.predict_by(&self.router.find(endpoint)?, None, request).await
     }
 
-    /// As [`Self::predict`], by one version of the endpoint's model.
+    /// Predicts the rows of a request by `deployment`, and by one version of its model if it is given; they are logged
+    /// durably when this returns. Shadows follow.
     ///
     /// # Errors
-    /// As [`Self::predict`], and [`ServingError::UnknownVersion`].
-    pub async fn predict_version(
+    /// As [`Deployment::predict`], and [`ServingError::Log`] when the predictions could not be logged.
+    pub async fn predict_by(
         &self,
-        endpoint: &str,
-        version: u32,
+        deployment: &Arc<Deployment>,
+        version: Option<u32>,
         request: PredictRequest,
     ) -> Result<PredictResponse, ServingError> {
-        let response = self.router.predict_version(endpoint, version, request)?;
-        self.logged(response).await
-    }
-
-    /// The response, once it is on disk; its shadows follow.
-    async fn logged(&self, response: PredictResponse) -> Result<PredictResponse, ServingError> {
+        let response = deployment.predict(version, request)?;
         self.log.append(&PredictionRecord::of_response(&response)).await?;
-        if let Some(deployment) =
-            self.router.deployment(&response.endpoint).filter(|deployment| deployment.has_shadow())
-            && self.shadows.try_send((deployment, response.clone())).is_err()
-        {
+        if deployment.has_shadow() && self.shadows.try_send((Arc::clone(deployment), response.clone())).is_err() {
             self.dropped_shadows.fetch_add(1, Ordering::Relaxed);
         }
         Ok(response)
@@ -116,7 +108,7 @@ mod tests {
     use baton_core::time::timestamp_from_micros;
 
     use super::*;
-    use crate::router::tests::{model, plan, router};
+    use crate::router::tests::{model, plan, router, router_of};
 
     fn request() -> PredictRequest {
         PredictRequest {
@@ -143,9 +135,8 @@ mod tests {
     async fn shadow_is_logged_beside_the_answer() {
         let folder = tempfile::tempdir().unwrap();
         let log = Arc::new(PredictionLog::open(folder.path()).unwrap());
-        let router = router();
         let deployment = Deployment::new("delay", 6, model(3, 1.0, &["distance"]), plan()).unwrap();
-        router.deploy(deployment.with_shadow(model(4, 2.0, &["distance"])).unwrap());
+        let router = router_of(deployment.with_shadow(model(4, 2.0, &["distance"])).unwrap());
         let service = PredictionService::new(Arc::new(router), log.clone()).unwrap();
         let answer = service.predict("delay", request()).await.unwrap();
         assert_eq!(answer.predictions[0].score, 1000.0);

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use baton_core::ports::OnlineStore as _;
 use baton_diagnostics::{Severity, count};
 use baton_ledger::SqliteLedger;
 use serde::Serialize;
@@ -87,7 +88,7 @@ fn online(path: &Path) -> Result<String, String> {
     if !path.exists() {
         return Ok("not there yet; the first feature view makes it".to_owned());
     }
-    let opened = baton_serving::RedbOnlineStore::shared(path);
+    let opened = baton_serving::RedbOnlineStore::at(path).snapshot();
     opened.map(|_| path.display().to_string()).map_err(|error| error.to_string())
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use baton_core::scalar::Scalar;
-use baton_serving::{PredictRequest, PredictResponse, PredictionIds, PredictionService, RequestRow};
+use baton_serving::{EndpointRouter, PredictRequest, PredictResponse, PredictionIds, PredictionService, RequestRow};
 use serde_json::{Value, json};
 
 use super::{end_at_interrupt, text_or_stdin};
@@ -24,9 +24,9 @@ pub(super) async fn predict(context: &Context, arguments: &PredictArguments) -> 
     workspace.need_endpoint(&arguments.endpoint, "predict")?;
     let at = workspace.as_of();
     let prepared = workspace.prepare(at).await?;
-    let router = deploy::router(&workspace, &prepared).await?;
+    let served = deploy::served(workspace.services(), &workspace.environment, &[&prepared]).await?;
     let log = wire::prediction_log(workspace.services())?;
-    let service = PredictionService::new(Arc::new(router), Arc::new(log))?;
+    let service = PredictionService::new(Arc::new(EndpointRouter::new(served)), Arc::new(log))?;
     let request = PredictRequest { rows, request_id: None, at, ids: PredictionIds::Fresh };
     let response = service.predict(&arguments.endpoint, request).await?;
     if context.is_json() {

@@ -1,11 +1,12 @@
-//! `baton serve`: endpoints over HTTP, until Ctrl-C or SIGTERM.
+//! `baton serve`: endpoints over HTTP, until Ctrl-C or SIGTERM. It follows the environment: what a run or an apply in
+//! another process commits is served within a second.
 
 use std::io;
 use std::sync::Arc;
 
 use baton_core::Clock;
 use baton_core::time::FixedClock;
-use baton_serving::PredictionService;
+use baton_serving::{EndpointRouter, PredictionService};
 use tokio::net::TcpListener;
 
 use crate::args::ServeArguments;
@@ -14,13 +15,14 @@ use crate::error::CliError;
 use crate::exit::Outcome;
 use crate::project::Workspace;
 use crate::wire::{self, Access};
-use crate::{deploy, instant, output};
+use crate::{deploy, follow, instant, output};
 
 /// Serves every endpoint that the environment has deployed.
 pub(super) async fn serve(context: &Context, arguments: &ServeArguments) -> Result<Outcome, CliError> {
-    let workspace = Workspace::open(context, Access::Write).await?;
+    let workspace = Arc::new(Workspace::open_alone(context, Access::Write).await?);
     let prepared = workspace.prepare(workspace.viewed_at().await?).await?;
-    let router = Arc::new(deploy::router(&workspace, &prepared).await?);
+    let served = deploy::served(workspace.services(), &workspace.environment, &[&prepared]).await?;
+    let router = Arc::new(EndpointRouter::new(served));
     let settings = &workspace.project.settings;
     let bind = arguments.bind.as_deref().unwrap_or(&settings.bind);
     let listener = listen(bind, arguments.port.unwrap_or(settings.port)).await?;
@@ -31,7 +33,10 @@ pub(super) async fn serve(context: &Context, arguments: &ServeArguments) -> Resu
         Some(at) => Arc::new(FixedClock(at)),
         None => Arc::clone(&workspace.services().clock),
     };
-    baton_server::serve(listener, service, clock, stop_signal()).await.map_err(CliError::Output)?;
+    let following = tokio::spawn(follow::follow(Arc::clone(&workspace), router, prepared));
+    let ended = baton_server::serve(listener, service, clock, stop_signal()).await;
+    following.abort();
+    ended.map_err(CliError::Output)?;
     if !context.quiet {
         output::say("stopped");
     }
@@ -49,7 +54,7 @@ async fn listen(bind: &str, port: u16) -> Result<TcpListener, CliError> {
 async fn announce(
     context: &Context,
     workspace: &Workspace,
-    router: &baton_serving::EndpointRouter,
+    router: &EndpointRouter,
     listener: &TcpListener,
 ) -> Result<(), CliError> {
     let address = listener.local_addr().map_err(CliError::Output)?;

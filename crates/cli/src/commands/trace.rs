@@ -47,7 +47,8 @@ async fn trace_served(
     let prediction = serde_json::to_value(record)
         .map_err(|error| RunError::Project(format!("prediction `{}` cannot be read: {error}", record.id)))?;
     let at = timestamp_from_micros(record.at);
-    let served = Served { endpoint: &record.endpoint, model: &record.model, version: record.version, at };
+    let commit = record.commit.as_deref();
+    let served = Served { endpoint: &record.endpoint, model: &record.model, version: record.version, commit, at };
     let (services, environment) = (workspace.services(), &workspace.environment);
     Ok(baton_orchestrator::trace_served(services, prepared, environment, served, prediction).await?)
 }

@@ -7,4 +7,5 @@ mod diagnostics;
 mod flights;
 mod look;
 mod safety;
+mod serve;
 mod shop;

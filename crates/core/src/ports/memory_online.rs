@@ -1,16 +1,19 @@
 //! The online store in memory: the fake for tests, held to the same contract suite as the others.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 
-use super::{OnlineError, OnlineRow, OnlineStore, UpsertReport};
+use crate::scalar::Scalar;
+
+use super::{NamespaceUse, OnlineError, OnlineRow, OnlineSnapshot, OnlineStore, UpsertReport};
 
 type Rows = BTreeMap<Vec<u8>, OnlineRow>;
+type Namespaces = BTreeMap<String, Rows>;
 
 /// An online store that lives as long as the value.
 #[derive(Default)]
 pub struct MemoryOnlineStore {
-    namespaces: Mutex<BTreeMap<String, Rows>>,
+    namespaces: Mutex<Namespaces>,
 }
 
 impl MemoryOnlineStore {
@@ -19,7 +22,7 @@ impl MemoryOnlineStore {
         Self::default()
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Rows>> {
+    fn lock(&self) -> MutexGuard<'_, Namespaces> {
         self.namespaces.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
@@ -43,10 +46,8 @@ impl OnlineStore for MemoryOnlineStore {
         Ok(report)
     }
 
-    fn read(&self, namespace: &str, keys: &[Vec<u8>]) -> Result<Vec<Option<OnlineRow>>, OnlineError> {
-        let namespaces = self.lock();
-        let kept = namespaces.get(namespace);
-        Ok(keys.iter().map(|key| kept.and_then(|rows| rows.get(key)).cloned()).collect())
+    fn snapshot(&self) -> Result<Arc<dyn OnlineSnapshot>, OnlineError> {
+        Ok(Arc::new(Snapshot(self.lock().clone())))
     }
 
     fn drop_namespace(&self, namespace: &str) -> Result<(), OnlineError> {
@@ -54,7 +55,28 @@ impl OnlineStore for MemoryOnlineStore {
         Ok(())
     }
 
+    fn namespaces(&self) -> Result<Vec<NamespaceUse>, OnlineError> {
+        let size = |(key, row): (&Vec<u8>, &OnlineRow)| key.len() + row.values.len() * size_of::<Scalar>();
+        let found = self.lock();
+        let list = found.iter().filter(|(_, rows)| !rows.is_empty()).map(|(name, rows)| NamespaceUse {
+            name: name.clone(),
+            rows: rows.len() as u64,
+            bytes: rows.iter().map(size).sum::<usize>() as u64,
+        });
+        Ok(list.collect())
+    }
+
     fn count(&self, namespace: &str) -> Result<u64, OnlineError> {
         Ok(self.lock().get(namespace).map_or(0, |rows| rows.len() as u64))
+    }
+}
+
+/// All rows as they were.
+struct Snapshot(Namespaces);
+
+impl OnlineSnapshot for Snapshot {
+    fn read(&self, namespace: &str, keys: &[Vec<u8>]) -> Result<Vec<Option<OnlineRow>>, OnlineError> {
+        let kept = self.0.get(namespace);
+        Ok(keys.iter().map(|key| kept.and_then(|rows| rows.get(key)).cloned()).collect())
     }
 }

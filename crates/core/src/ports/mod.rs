@@ -8,4 +8,4 @@ mod online;
 pub use ledger::{Ancestor, Environment, Ledger, LedgerError, LogRoot, Tag};
 pub use memory_ledger::MemoryLedger;
 pub use memory_online::MemoryOnlineStore;
-pub use online::{OnlineError, OnlineRow, OnlineSnapshot, OnlineStore, UpsertReport};
+pub use online::{NamespaceUse, OnlineError, OnlineRow, OnlineSnapshot, OnlineStore, UpsertReport};

@@ -4,7 +4,6 @@ use baton_core::asset::Model;
 use baton_core::{AssetName, Commit, Definition, Version};
 use baton_ml::StoredModel;
 
-use super::head;
 use super::look::known_asset;
 use crate::error::RunError;
 use crate::features::{feature_columns, full_name};
@@ -62,18 +61,18 @@ pub struct EndpointParts {
     pub keys: Vec<String>,
 }
 
-/// Gathers what an endpoint of an environment serves now.
+/// Gathers what an endpoint serves by `commit`.
 pub async fn endpoint_parts(
     services: &Services,
     prepared: &Prepared,
-    environment: &str,
+    commit: &Commit,
     name: &str,
 ) -> Result<EndpointParts, RunError> {
+    let environment = commit.environment.as_str();
     let asset = known_asset(prepared, environment, name)?;
     let Definition::Endpoint(endpoint) = &asset.definition else {
         return Err(RunError::Project(format!("`{name}` is a {}, not an endpoint", asset.kind())));
     };
-    let commit = head(services, environment).await?;
     let pin = commit.assets.get(name).ok_or_else(|| RunError::Missing {
         what: "deployed endpoint",
         name: name.to_owned(),
@@ -98,7 +97,7 @@ pub async fn endpoint_parts(
     else {
         return Err(RunError::Project(format!("endpoint `{name}` names no model")));
     };
-    let features = feature_parts(prepared, &commit, model, &main.stored);
+    let features = feature_parts(prepared, commit, model, &main.stored);
     Ok(EndpointParts {
         endpoint: name.to_owned(),
         revision,
@@ -123,6 +122,51 @@ async fn served_model(services: &Services, environment: &str, reference: &str) -
     let version = model_version(services, &name, number).await?.ok_or_else(missing)?;
     let stored = stored_model(services, &version).await?;
     Ok(ServedModel { model: model.to_owned(), version: number, stored })
+}
+
+/// A feature view whose latest values are online.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ViewPart {
+    /// The feature view.
+    pub view: String,
+    /// Where its latest values are.
+    pub namespace: String,
+    /// The entity columns that find them.
+    pub entity: Vec<String>,
+    /// Its features, in the order of the stored values.
+    pub features: Vec<String>,
+    /// Seconds for which a value holds; 0 is for ever.
+    pub ttl: i64,
+}
+
+/// The feature views that are online by `commit`.
+pub fn online_views(prepared: &Prepared, commit: &Commit) -> Vec<ViewPart> {
+    let views = prepared.project.assets.iter().filter_map(|(name, asset)| {
+        let Definition::FeatureView(view) = &asset.definition else { return None };
+        let Version::FeatureView { online: Some(namespace), .. } = &commit.assets.get(name)?.version else {
+            return None;
+        };
+        Some(ViewPart {
+            view: name.to_string(),
+            namespace: namespace.clone(),
+            entity: view.entity.clone(),
+            features: feature_columns(view, prepared.schemas.get(&view.from)?),
+            ttl: view.ttl,
+        })
+    });
+    views.collect()
+}
+
+/// Whether an asset that is served is in `commit` as the project declares it, and so is all that answers for it: the
+/// models behind an endpoint, and the views that they read. What was edited since is not what was deployed.
+pub fn is_declared_as_served(prepared: &Prepared, commit: &Commit, name: &AssetName) -> bool {
+    let is_applied = |name: &AssetName| match (commit.assets.get(name), prepared.desired.assets.get(name)) {
+        (Some(pin), Some(desired)) => super::change::is_applied(pin, desired),
+        _ => false,
+    };
+    let inputs = |name: &AssetName| prepared.graph.inputs(name).cloned().collect::<Vec<_>>();
+    is_applied(name)
+        && inputs(name).iter().all(|model| is_applied(model) && inputs(model).iter().all(|view| is_applied(view)))
 }
 
 /// One part a feature of the stored model, in its order.

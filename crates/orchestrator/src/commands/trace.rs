@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use baton_core::{AssetName, Commit, Definition, Kind, Timestamp};
+use baton_core::{AssetName, Commit, CommitId, Definition, Kind, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -80,9 +80,7 @@ pub async fn trace_served(
     served: Served<'_>,
     prediction: Value,
 ) -> Result<TraceReport, RunError> {
-    let newest = head(services, environment).await?;
-    let history = services.ledger.history(environment, u32::MAX).await?;
-    let commit = history.into_iter().find(|commit| commit.created_at <= served.at).unwrap_or(newest);
+    let commit = answering_commit(services, environment, &served).await?;
     let endpoint = super::look::known_asset(prepared, environment, served.endpoint)?.name.clone();
     let model = super::look::known_asset(prepared, environment, served.model)?.name.clone();
     describe(services, prepared, &commit, &endpoint, (&model, served.version), prediction).await
@@ -97,8 +95,22 @@ pub struct Served<'a> {
     pub model: &'a str,
     /// The model's version number.
     pub version: u32,
-    /// When it answered, on the machine's clock.
+    /// The commit whose models and features answered, where the record names it.
+    pub commit: Option<&'a str>,
+    /// When it answered, on the server's clock.
     pub at: Timestamp,
+}
+
+/// The commit that answered: the one recorded, else the newest that was there at the time.
+async fn answering_commit(services: &Services, environment: &str, served: &Served<'_>) -> Result<Commit, RunError> {
+    if let Some(id) = served.commit
+        && let Some(commit) = services.ledger.read_commit(&CommitId(id.to_owned())).await?
+    {
+        return Ok(commit);
+    }
+    let newest = head(services, environment).await?;
+    let history = services.ledger.history(environment, u32::MAX).await?;
+    Ok(history.into_iter().find(|commit| commit.created_at <= served.at).unwrap_or(newest))
 }
 
 async fn find(

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use baton_core::incident::{Cause, CauseClass};
-use baton_core::ports::{OnlineError, OnlineRow, OnlineStore, UpsertReport};
+use baton_core::ports::{NamespaceUse, OnlineError, OnlineRow, OnlineSnapshot, OnlineStore, UpsertReport};
 use baton_orchestrator::{Prepared, WhyReport, why};
 
 use crate::flights::{Flights, day, days};
@@ -210,12 +210,16 @@ impl OnlineStore for PartlyFull {
         self.inner.upsert(namespace, rows)
     }
 
-    fn read(&self, namespace: &str, keys: &[Vec<u8>]) -> Result<Vec<Option<OnlineRow>>, OnlineError> {
-        self.inner.read(namespace, keys)
+    fn snapshot(&self) -> Result<Arc<dyn OnlineSnapshot>, OnlineError> {
+        self.inner.snapshot()
     }
 
     fn drop_namespace(&self, namespace: &str) -> Result<(), OnlineError> {
         self.inner.drop_namespace(namespace)
+    }
+
+    fn namespaces(&self) -> Result<Vec<NamespaceUse>, OnlineError> {
+        self.inner.namespaces()
     }
 
     fn count(&self, namespace: &str) -> Result<u64, OnlineError> {

@@ -29,7 +29,8 @@ async fn relay_online_values_are_the_offline_values_of_the_instant() {
         ["2013-03-06T15:30:00Z", "2013-03-08T03:07:00Z"].iter().map(|text| text.parse().unwrap()).collect();
     for clock in clocks {
         flights.ticks(&prepared, "prod", &[clock]).await;
-        let parts = endpoint_parts(&flights.services, &prepared, "prod", "delay").await.unwrap();
+        let commit = flights.services.ledger.head("prod").await.unwrap().unwrap();
+        let parts = endpoint_parts(&flights.services, &prepared, &commit, "delay").await.unwrap();
         let mut found = Found::default();
         let views: BTreeSet<&str> = parts.features.iter().map(|part| part.view.as_str()).collect();
         for view in views {
@@ -57,7 +58,7 @@ async fn compare_view(
         panic!("{view} is no feature view");
     };
     let head = flights.services.ledger.head("prod").await.unwrap().unwrap();
-    let Version::FeatureView { table, online: Some(namespace) } = &head.assets[view].version else {
+    let Version::FeatureView { table: Some(table), online: Some(namespace) } = &head.assets[view].version else {
         panic!("{view} is not online");
     };
     assert_eq!(parts[0].namespace.as_ref(), Some(namespace));

@@ -115,7 +115,8 @@ async fn count(flights: &Flights, table: &str) -> u64 {
 }
 
 async fn served(flights: &Flights, prepared: &baton_orchestrator::Prepared) -> String {
-    let parts = endpoint_parts(&flights.services, prepared, "prod", "delay").await.unwrap();
+    let commit = flights.services.ledger.head("prod").await.unwrap().unwrap();
+    let parts = endpoint_parts(&flights.services, prepared, &commit, "delay").await.unwrap();
     format!("{}@{}", parts.main.model, parts.main.version)
 }
 

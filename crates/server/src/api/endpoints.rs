@@ -72,6 +72,8 @@ struct PredictBody {
 pub(super) struct Answer {
     endpoint: String,
     revision: u64,
+    /// The commit whose models and features answered.
+    commit: Option<String>,
     /// The instant at which features were read.
     at: String,
     request_id: Option<String>,
@@ -128,7 +130,7 @@ pub(super) async fn predict(
     let deployment = state.deployment(&endpoint)?;
     let timer = state.metrics.begin(&deployment);
     let rows = rows_of(&body?.0)?;
-    let answer = state.predict(&endpoint, None, rows, request_id).await?;
+    let answer = state.predict(&deployment, None, rows, request_id).await?;
     timer.succeed(&answer);
     Ok(Json(Answer::of(answer)))
 }
@@ -195,6 +197,7 @@ impl Answer {
         Self {
             endpoint: response.endpoint.to_string(),
             revision: response.revision,
+            commit: response.commit.as_deref().map(str::to_owned),
             at: instant(at),
             request_id: response.request_id,
             predictions: response.predictions.into_iter().map(|row| Prediction::of(row, at)).collect(),

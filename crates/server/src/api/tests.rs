@@ -23,6 +23,7 @@ async fn prediction_says_all_that_is_behind_it() {
         {
           "endpoint": "delay",
           "revision": 7,
+          "commit": "c-1",
           "at": "1970-01-01T00:02:00Z",
           "request_id": "call-1",
           "predictions": [
@@ -162,5 +163,5 @@ async fn inferences_are_counted_under_the_names_of_triton() {
     }
     assert!(text.contains("nv_inference_request_duration_us{model=\"amount\",version=\"3\"} "), "{text}");
     assert!(!text.contains("no_such"), "{text}");
-    assert_eq!(server.get("/health").await.line(), r#"200 {"status":"ok","endpoints":3}"#);
+    assert_eq!(server.get("/health").await.line(), r#"200 {"status":"ok","endpoints":3,"commit":"c-1"}"#);
 }

@@ -15,7 +15,7 @@ use baton_ml::data::Task;
 use baton_ml::frame::{FeatureColumn, FeatureKind};
 use baton_ml::{FeatureEncoder, Predictor};
 use baton_serving::{
-    Deployment, EndpointRouter, FeatureOrigin, LoadedModel, PlannedFeature, PredictionLog, PredictionService,
+    Deployment, EndpointRouter, FeatureOrigin, LoadedModel, PlannedFeature, PredictionLog, PredictionService, Served,
     ViewFeature,
 };
 use tempfile::TempDir;
@@ -50,8 +50,8 @@ impl Live {
     async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let log = Arc::new(PredictionLog::open(folder.path()).unwrap());
-        let router = EndpointRouter::new(Arc::new(store()));
-        router.deploy(deployment());
+        let served = Served::new(None, store().snapshot().unwrap()).with_deployment(deployment());
+        let router = EndpointRouter::new(served);
         let service = Arc::new(PredictionService::new(Arc::new(router), log.clone()).unwrap());
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();

@@ -27,6 +27,9 @@ pub struct PredictionRecord {
     pub endpoint: String,
     /// The endpoint's revision.
     pub revision: u64,
+    /// The commit whose models and features answered, where there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
     /// The role of the model.
     pub variant: Variant,
     /// The model.
@@ -57,6 +60,7 @@ impl PredictionRecord {
             at: response.at.timestamp_micros(),
             endpoint: response.endpoint.to_string(),
             revision: response.revision,
+            commit: response.commit.as_deref().map(str::to_owned),
             variant: row.variant,
             model: row.model.to_string(),
             version: row.version,

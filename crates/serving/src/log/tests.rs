@@ -17,6 +17,7 @@ fn record(endpoint: &str, id: &str, at: i64) -> PredictionRecord {
         at,
         endpoint: endpoint.to_owned(),
         revision: 5,
+        commit: Some("c-1".to_owned()),
         variant: Variant::Main,
         model: "arrival_delay".to_owned(),
         version: 3,
@@ -50,7 +51,7 @@ fn record_is_one_line_that_begins_with_its_id() {
     assert_eq!(
         text,
         concat!(
-            r#"{"id":"p-1","at":100,"endpoint":"delay","revision":5,"variant":"main","model":"arrival_delay","version":3,"#,
+            r#"{"id":"p-1","at":100,"endpoint":"delay","revision":5,"commit":"c-1","variant":"main","model":"arrival_delay","version":3,"#,
             r#""keys":{"carrier":"UA"},"features":{"distance":1000.5,"flights":3,"wind":null},"score":0.25,"#,
             r#""freshness":{"carrier_delays":{"status":"PRESENT","event_at":93}}}"#,
             "\n"

@@ -1,65 +1,114 @@
 //! The online store on redb: one file, one B-tree, one transaction a write.
 //!
-//! A row is found under `namespace 0x00 entity-key`; namespaces hold no zero byte, so no two of them meet.
+//! A row is found under `namespace 0x00 entity-key`; namespaces hold no zero byte, so no two of them meet. Any number of
+//! processes may read and write the file at once, one write at a time; a snapshot keeps its pages until it is dropped,
+//! whoever writes meanwhile (`docs/adr/0008-one-commit-a-request.md`).
 
 mod pack;
+mod snapshot;
+#[cfg(test)]
+mod tests;
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use baton_core::ports::{OnlineError, OnlineRow, OnlineStore, UpsertReport};
-use redb::{Database, DatabaseError, ReadableDatabase as _, ReadableTable as _, TableDefinition, TableError};
+use baton_core::ports::{NamespaceUse, OnlineError, OnlineRow, OnlineSnapshot, OnlineStore, UpsertReport};
+use redb::{
+    Builder, ConcurrencyMode, Database, DatabaseError, ReadOnlyDatabase, ReadTransaction, ReadableDatabase as _,
+    ReadableTable as _, TableDefinition, TransactionError,
+};
+
+use self::snapshot::Snapshot;
 
 const ROWS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("online_rows");
 
-/// Databases that are open in this process: the file's lock lets it open each only once.
-static OPEN: Mutex<Option<HashMap<PathBuf, Weak<Database>>>> = Mutex::new(None);
-
-/// The latest feature rows in one file. Cloning shares the open file.
+/// The latest feature rows in one file. It is opened by the first use, for reading only until the first write. Cloning
+/// shares what is open.
 #[derive(Clone)]
 pub struct RedbOnlineStore {
-    database: Arc<Database>,
+    file: Arc<StoreFile>,
 }
 
 impl RedbOnlineStore {
-    /// Opens the store at `path`, and creates file and folder when they are missing. The process that has it open is
-    /// the only one that may; within that process use [`Self::shared`] or clones.
-    ///
-    /// # Errors
-    /// [`OnlineError::Storage`] when another process has it open, or it cannot be opened.
-    pub fn open(path: impl AsRef<Path>) -> Result<Self, OnlineError> {
-        let path = path.as_ref();
-        let action = || format!("open `{}`", path.display());
-        if let Some(folder) = path.parent() {
+    /// The store at `path`; nothing is touched yet.
+    pub fn at(path: impl Into<PathBuf>) -> Self {
+        let (opening, writing, reading) = (Mutex::new(()), OnceLock::new(), OnceLock::new());
+        Self { file: Arc::new(StoreFile { path: path.into(), opening, writing, reading }) }
+    }
+}
+
+/// The file and what this process has open of it.
+struct StoreFile {
+    path: PathBuf,
+    /// Held while opening, so that no two threads do.
+    opening: Mutex<()>,
+    writing: OnceLock<Database>,
+    reading: OnceLock<ReadOnlyDatabase>,
+}
+
+impl StoreFile {
+    /// The file open for writing; it and its folder are made when they are missing.
+    fn writing(&self) -> Result<&Database, OnlineError> {
+        let _opening = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(database) = self.writing.get() {
+            return Ok(database);
+        }
+        let action = || format!("open `{}`", self.path.display());
+        if let Some(folder) = self.path.parent() {
             std::fs::create_dir_all(folder).map_err(|error| storage(action(), error))?;
         }
-        let database = Database::create(path).map_err(|error| storage(action(), open_reason(&error)))?;
-        Ok(Self { database: Arc::new(database) })
+        let opened = builder().create(&self.path).map_err(|error| storage(action(), open_reason(&error)))?;
+        Ok(self.writing.get_or_init(|| opened))
     }
 
-    /// As [`Self::open`], but a store that this process has opened by this function before is shared.
-    ///
-    /// # Errors
-    /// As [`Self::open`].
-    pub fn shared(path: impl AsRef<Path>) -> Result<Self, OnlineError> {
-        let path = std::path::absolute(path.as_ref())
-            .map_err(|error| storage(format!("open `{}`", path.as_ref().display()), error))?;
-        let mut open = OPEN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let open = open.get_or_insert_default();
-        if let Some(database) = open.get(&path).and_then(Weak::upgrade) {
-            return Ok(Self { database });
+    /// A transaction that sees all that was written until now; `None` when nothing was ever written.
+    fn begin_read(&self) -> Result<Option<ReadTransaction>, OnlineError> {
+        let failed = |error: TransactionError| storage(format!("read `{}`", self.path.display()), error);
+        match (self.writing.get(), self.reading.get()) {
+            (Some(database), _) => database.begin_read().map(Some).map_err(failed),
+            (None, Some(database)) => database.begin_read().map(Some).map_err(failed),
+            (None, None) if is_empty(&self.path) => Ok(None),
+            (None, None) => {
+                self.open_to_read()?;
+                self.begin_read()
+            }
         }
-        let store = Self::open(&path)?;
-        open.insert(path, Arc::downgrade(&store.database));
-        Ok(store)
     }
+
+    /// Opens the file for reading. What a killed writer left half-written is put right first, which takes a writer.
+    fn open_to_read(&self) -> Result<(), OnlineError> {
+        let opening = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.reading.get().is_some() {
+            return Ok(());
+        }
+        match builder().open_read_only(&self.path) {
+            Ok(opened) => {
+                self.reading.get_or_init(|| opened);
+                Ok(())
+            }
+            Err(DatabaseError::RepairAborted) => {
+                drop(opening);
+                self.writing().map(|_repaired| ())
+            }
+            Err(error) => Err(storage(format!("open `{}`", self.path.display()), open_reason(&error))),
+        }
+    }
+}
+
+fn builder() -> Builder {
+    let mut builder = Database::builder();
+    builder.set_concurrency_mode(ConcurrencyMode::MultiWriter);
+    builder
+}
+
+fn is_empty(path: &Path) -> bool {
+    std::fs::metadata(path).map_or(true, |file| file.len() == 0)
 }
 
 fn open_reason(error: &DatabaseError) -> String {
     match error {
         DatabaseError::DatabaseAlreadyOpen => {
-            "another process has it open, most likely `baton serve`; stop that process and try again".to_owned()
+            "another program has it open for itself; stop that program and try again".to_owned()
         }
         error => error.to_string(),
     }
@@ -69,7 +118,7 @@ impl OnlineStore for RedbOnlineStore {
     fn upsert(&self, namespace: &str, rows: &[OnlineRow]) -> Result<UpsertReport, OnlineError> {
         let action = || format!("write `{namespace}`");
         check_namespace(namespace)?;
-        let transaction = self.database.begin_write().map_err(|error| storage(action(), error))?;
+        let transaction = self.file.writing()?.begin_write().map_err(|error| storage(action(), error))?;
         let mut report = UpsertReport::default();
         {
             let mut table = transaction.open_table(ROWS).map_err(|error| storage(action(), error))?;
@@ -91,28 +140,13 @@ impl OnlineStore for RedbOnlineStore {
         Ok(report)
     }
 
-    fn read(&self, namespace: &str, keys: &[Vec<u8>]) -> Result<Vec<Option<OnlineRow>>, OnlineError> {
-        let action = || format!("read `{namespace}`");
-        let transaction = self.database.begin_read().map_err(|error| storage(action(), error))?;
-        let table = match transaction.open_table(ROWS) {
-            Ok(table) => table,
-            // Nothing was ever written.
-            Err(TableError::TableDoesNotExist(_)) => return Ok(vec![None; keys.len()]),
-            Err(error) => return Err(storage(action(), error)),
-        };
-        keys.iter()
-            .map(|key| {
-                let found = table.get(row_key(namespace, key).as_slice()).map_err(|error| storage(action(), error))?;
-                let Some(packed) = found else { return Ok(None) };
-                let row = pack::unpack(key, packed.value());
-                row.map(Some).ok_or_else(|| storage(action(), "a row is damaged; build the online features again"))
-            })
-            .collect()
+    fn snapshot(&self) -> Result<Arc<dyn OnlineSnapshot>, OnlineError> {
+        Ok(Arc::new(Snapshot::of(&self.file)?))
     }
 
     fn drop_namespace(&self, namespace: &str) -> Result<(), OnlineError> {
         let action = || format!("forget `{namespace}`");
-        let transaction = self.database.begin_write().map_err(|error| storage(action(), error))?;
+        let transaction = self.file.writing()?.begin_write().map_err(|error| storage(action(), error))?;
         {
             let mut table = transaction.open_table(ROWS).map_err(|error| storage(action(), error))?;
             let (first, end) = bounds(namespace);
@@ -123,17 +157,12 @@ impl OnlineStore for RedbOnlineStore {
         transaction.commit().map_err(|error| storage(action(), error))
     }
 
+    fn namespaces(&self) -> Result<Vec<NamespaceUse>, OnlineError> {
+        Snapshot::of(&self.file)?.namespaces()
+    }
+
     fn count(&self, namespace: &str) -> Result<u64, OnlineError> {
-        let action = || format!("count `{namespace}`");
-        let transaction = self.database.begin_read().map_err(|error| storage(action(), error))?;
-        let table = match transaction.open_table(ROWS) {
-            Ok(table) => table,
-            Err(TableError::TableDoesNotExist(_)) => return Ok(0),
-            Err(error) => return Err(storage(action(), error)),
-        };
-        let (first, end) = bounds(namespace);
-        let range = table.range(first.as_slice()..end.as_slice()).map_err(|error| storage(action(), error))?;
-        Ok(range.count() as u64)
+        Snapshot::of(&self.file)?.count(namespace)
     }
 }
 
@@ -155,44 +184,4 @@ fn row_key(namespace: &str, key: &[u8]) -> Vec<u8> {
 /// The first key of a namespace, and the first after it.
 fn bounds(namespace: &str) -> (Vec<u8>, Vec<u8>) {
     ([namespace.as_bytes(), &[0]].concat(), [namespace.as_bytes(), &[1]].concat())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn second_opening_is_refused_and_sharing_is_not() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("online/features.redb");
-        let first = RedbOnlineStore::shared(&path).unwrap();
-        let Err(error) = RedbOnlineStore::open(&path) else { panic!("opened twice") };
-        let expected = format!(
-            "online store cannot open `{}`: another process has it open, most likely `baton serve`; stop that process \
-             and try again",
-            path.display()
-        );
-        assert_eq!(error.to_string(), expected);
-
-        let row = OnlineRow { key: vec![1], event_at: 5, created_at: 6, values: Vec::new() };
-        first.upsert("view", std::slice::from_ref(&row)).unwrap();
-        let second = RedbOnlineStore::shared(&path).unwrap();
-        assert_eq!(second.read("view", &[vec![1]]).unwrap(), [Some(row.clone())]);
-        drop((first, second));
-        let again = RedbOnlineStore::open(&path).unwrap();
-        assert_eq!(again.read("view", &[vec![1]]).unwrap(), [Some(row)]);
-    }
-
-    #[test]
-    fn namespace_that_begins_another_is_kept_apart() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = RedbOnlineStore::open(folder.path().join("features.redb")).unwrap();
-        let row = OnlineRow { key: vec![0, 1], event_at: 5, created_at: 6, values: Vec::new() };
-        store.upsert("view", std::slice::from_ref(&row)).unwrap();
-        store.upsert("view\u{1}", std::slice::from_ref(&row)).unwrap();
-        store.upsert("views", &[row]).unwrap();
-        store.drop_namespace("view").unwrap();
-        assert_eq!(["view", "view\u{1}", "views"].map(|name| store.count(name).unwrap()), [0, 1, 1]);
-        assert!(store.upsert("a\0b", &[]).is_err());
-    }
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use baton_ml::data::Task;
 use baton_ml::{FeatureEncoder, Predictor};
 
+use super::served::Source;
 use super::split::Share;
 use crate::error::ServingError;
 
@@ -74,7 +75,7 @@ pub(super) struct PlacedModel {
     pub(super) places: Vec<usize>,
 }
 
-/// What an endpoint serves, as one unit.
+/// What an endpoint serves, as one unit: models, and the feature values of the commit that deployed them.
 pub struct Deployment {
     endpoint: Arc<str>,
     revision: u64,
@@ -85,10 +86,11 @@ pub struct Deployment {
     pub(super) views: Vec<PlannedView>,
     /// For each feature the place of its view in `views`.
     pub(super) view_of: Vec<Option<usize>>,
+    pub(super) source: Source,
 }
 
 impl Deployment {
-    /// A deployment of `main` alone. `features` says for each feature of each model to come where it comes from.
+    /// A deployment of `main` alone; it finds no online values until it is part of a [`super::Served`]. `features` says for each feature of each model to come where it comes from.
     ///
     /// # Errors
     /// [`ServingError::UnplannedFeature`] when `features` lacks one that `main` reads.
@@ -102,7 +104,8 @@ impl Deployment {
         let view_of = features.iter().map(|feature| place_view(&mut views, &feature.origin)).collect();
         let main = place(endpoint, main, &features)?;
         let (canary, shadow) = (None, Vec::new());
-        Ok(Self { endpoint: endpoint.into(), revision, main, canary, shadow, features, views, view_of })
+        let source = Source::nothing();
+        Ok(Self { endpoint: endpoint.into(), revision, main, canary, shadow, features, views, view_of, source })
     }
 
     /// Gives `share` (0 to 1) of the traffic to `canary`; the same keys always go the same way.
@@ -123,6 +126,11 @@ impl Deployment {
     pub fn with_shadow(mut self, shadow: LoadedModel) -> Result<Self, ServingError> {
         self.shadow.push(place(&self.endpoint, shadow, &self.features)?);
         Ok(self)
+    }
+
+    /// The same deployment, reading the features of a commit.
+    pub(super) fn bound_to(self, source: Source) -> Self {
+        Self { source, ..self }
     }
 
     /// The endpoint's name.

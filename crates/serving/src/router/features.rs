@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use baton_core::Timestamp;
-use baton_core::ports::{OnlineError, OnlineRow, OnlineStore};
+use baton_core::ports::{OnlineError, OnlineRow, OnlineSnapshot};
 use baton_core::scalar::{Scalar, entity_key};
 use serde::{Deserialize, Serialize};
 
@@ -81,14 +81,14 @@ impl ViewRead {
 /// # Errors
 /// Those of the store.
 pub fn read_features(
-    store: &dyn OnlineStore,
+    features: &dyn OnlineSnapshot,
     (view, namespace, ttl): (&str, &str, i64),
     entities: &[Vec<Scalar>],
     at: Timestamp,
 ) -> Result<Vec<ViewRead>, OnlineError> {
     let keys: Vec<Vec<u8>> = entities.iter().map(|values| entity_key(values)).collect();
     let view: Arc<str> = view.into();
-    let found = store.read(namespace, &keys)?;
+    let found = features.read(namespace, &keys)?;
     Ok(found.into_iter().map(|row| ViewRead::new(view.clone(), ttl, at, row)).collect())
 }
 
@@ -100,15 +100,10 @@ pub(super) struct ResolvedRow {
 
 impl Deployment {
     /// Finds all features of all rows; reads each view at most once.
-    pub(super) fn resolve(
-        &self,
-        store: &dyn OnlineStore,
-        rows: &[RequestRow],
-        at: Timestamp,
-    ) -> Result<Vec<ResolvedRow>, ServingError> {
+    pub(super) fn resolve(&self, rows: &[RequestRow], at: Timestamp) -> Result<Vec<ResolvedRow>, ServingError> {
         let mut reads: Vec<Vec<Option<ViewRead>>> = Vec::with_capacity(self.views.len());
         for place in 0..self.views.len() {
-            reads.push(self.read_view(store, place, rows, at)?);
+            reads.push(self.read_view(place, rows, at)?);
         }
         let row_reads =
             |row: usize| -> Vec<Option<&ViewRead>> { reads.iter().map(|view| view[row].as_ref()).collect() };
@@ -118,7 +113,6 @@ impl Deployment {
     /// What a view says of each row; `None` for rows that give all its features themselves.
     fn read_view(
         &self,
-        store: &dyn OnlineStore,
         place: usize,
         rows: &[RequestRow],
         at: Timestamp,
@@ -133,7 +127,7 @@ impl Deployment {
             }
         }
         let mut reads = vec![None; rows.len()];
-        let found = read_features(store, (&view.view, &view.namespace, view.ttl), &entities, at)?;
+        let found = read_features(&*self.source.features, (&view.view, &view.namespace, view.ttl), &entities, at)?;
         for (number, read) in asking.into_iter().zip(found) {
             reads[number] = Some(read);
         }

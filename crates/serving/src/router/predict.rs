@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use baton_core::Timestamp;
-use baton_core::ports::OnlineStore;
 use baton_core::scalar::Scalar;
 use serde::{Deserialize, Serialize};
 
@@ -80,6 +79,8 @@ pub struct PredictResponse {
     pub endpoint: Arc<str>,
     /// Its revision.
     pub revision: u64,
+    /// The commit whose models and features answered.
+    pub commit: Option<Arc<str>>,
     /// The request's instant.
     pub at: Timestamp,
     /// The caller's name for the request.
@@ -96,15 +97,16 @@ struct OpenRow {
 }
 
 impl Deployment {
-    /// Predicts the rows of a request, by one version if it is given; see [`super::EndpointRouter::predict`].
-    pub(super) fn predict(
-        &self,
-        store: &dyn OnlineStore,
-        request: PredictRequest,
-        version: Option<u32>,
-    ) -> Result<PredictResponse, ServingError> {
+    /// Predicts the rows of a request without logging them; by one version of the endpoint's model, whatever its share of
+    /// traffic, if it is given.
+    ///
+    /// # Errors
+    /// [`ServingError::MissingInput`], [`ServingError::Features`], [`ServingError::IdCount`] and
+    /// [`ServingError::UnknownVersion`] for a request at fault, [`ServingError::Online`] and [`ServingError::Model`]
+    /// otherwise.
+    pub fn predict(&self, version: Option<u32>, request: PredictRequest) -> Result<PredictResponse, ServingError> {
         self.check_version(version)?;
-        let resolved = self.resolve(store, &request.rows, request.at)?;
+        let resolved = self.resolve(&request.rows, request.at)?;
         let rows = self.open_rows(&request, resolved)?;
         let (canary, main): (Vec<usize>, Vec<usize>) =
             (0..rows.len()).partition(|row| self.goes_to_canary(&rows[*row], version));
@@ -119,6 +121,7 @@ impl Deployment {
         Ok(PredictResponse {
             endpoint: self.endpoint().into(),
             revision: self.revision(),
+            commit: self.source.commit.clone(),
             at: request.at,
             request_id: request.request_id,
             predictions,

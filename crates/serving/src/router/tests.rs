@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use baton_core::ports::{MemoryOnlineStore, OnlineRow};
+use baton_core::ports::{MemoryOnlineStore, OnlineRow, OnlineSnapshot, OnlineStore as _};
 use baton_core::scalar::{Scalar, entity_key};
 use baton_core::time::timestamp_from_micros;
 use baton_ml::data::Task;
@@ -61,20 +61,31 @@ pub(crate) fn plan() -> Vec<PlannedFeature> {
     ]
 }
 
-fn store(values: Vec<Scalar>) -> Arc<dyn OnlineStore> {
+fn features(values: Vec<Scalar>) -> Arc<dyn OnlineSnapshot> {
     let store = MemoryOnlineStore::new();
     let key = entity_key(&[Scalar::Text("UA".to_owned())]);
     store
         .upsert("carrier_delays/1", &[OnlineRow { key, event_at: 100 * SECOND, created_at: 110 * SECOND, values }])
         .unwrap();
-    Arc::new(store)
+    store.snapshot().unwrap()
+}
+
+/// `deployment`, by commit `c-1`, over the values of one carrier.
+fn served(deployment: Deployment) -> Served {
+    Served::new(Some("c-1"), features(vec![Scalar::Int(200), Scalar::Float(7.5)])).with_deployment(deployment)
+}
+
+pub(crate) fn router_of(deployment: Deployment) -> EndpointRouter {
+    EndpointRouter::new(served(deployment))
 }
 
 pub(crate) fn router() -> EndpointRouter {
-    let router = EndpointRouter::new(store(vec![Scalar::Int(200), Scalar::Float(7.5)]));
     let main = model(3, 1.0, &["flights", "mean_delay", "distance"]);
-    router.deploy(Deployment::new("delay", 5, main, plan()).unwrap());
-    router
+    router_of(Deployment::new("delay", 5, main, plan()).unwrap())
+}
+
+fn predict(router: &EndpointRouter, request: PredictRequest) -> Result<PredictResponse, ServingError> {
+    router.find("delay")?.predict(None, request)
 }
 
 fn row(json: &str) -> RequestRow {
@@ -91,13 +102,13 @@ fn request(at_seconds: i64, rows: &[&str]) -> PredictRequest {
 }
 
 fn score(at_seconds: i64, json: &str) -> Result<f64, String> {
-    let answer = router().predict("delay", request(at_seconds, &[json]));
+    let answer = predict(&router(), request(at_seconds, &[json]));
     answer.map(|answer| answer.predictions[0].score).map_err(|error| error.to_string())
 }
 
 #[test]
 fn features_are_looked_up_by_entity_key() {
-    let answer = router().predict("delay", request(120, &[r#"{"carrier": "UA", "distance": 1000}"#])).unwrap();
+    let answer = predict(&router(), request(120, &[r#"{"carrier": "UA", "distance": 1000}"#])).unwrap();
     let row = &answer.predictions[0];
     assert_eq!((answer.revision, row.variant, row.version, row.score), (5, Variant::Main, 3, 1207.5));
     let features: Vec<_> = row.features.iter().map(|(name, value, status)| (&**name, value.clone(), *status)).collect();
@@ -115,13 +126,13 @@ fn features_are_looked_up_by_entity_key() {
 
 #[test]
 fn version_asked_for_answers_or_is_refused() {
-    let router = router();
     let main = model(3, 1.0, &["distance"]);
     let deployment = Deployment::new("delay", 6, main, plan()).unwrap();
-    router.deploy(deployment.with_canary(0.0, model(4, 2.0, &["distance"])).unwrap());
+    let router = router_of(deployment.with_canary(0.0, model(4, 2.0, &["distance"])).unwrap());
     let asked = |version| {
         let request = request(120, &[r#"{"carrier": "UA", "distance": 1000}"#]);
-        let answer = router.predict_version("delay", version, request).map_err(|error| error.to_string())?;
+        let answer =
+            router.find("delay").unwrap().predict(Some(version), request).map_err(|error| error.to_string())?;
         let row = &answer.predictions[0];
         Ok::<_, String>((row.variant, row.version, row.score))
     };
@@ -140,7 +151,7 @@ fn request_overrides_what_is_stored() {
 #[test]
 fn age_is_judged_at_the_request_instant_with_both_ends_included() {
     let status = |at| {
-        let answer = router().predict("delay", request(at, &[r#"{"carrier": "UA", "distance": 0}"#])).unwrap();
+        let answer = predict(&router(), request(at, &[r#"{"carrier": "UA", "distance": 0}"#])).unwrap();
         let row = &answer.predictions[0];
         (row.score, row.features[1].2, row.views[0].event_at)
     };
@@ -153,19 +164,19 @@ fn age_is_judged_at_the_request_instant_with_both_ends_included() {
 
 #[test]
 fn unknown_entity_and_stored_null_are_told_apart() {
-    let statuses = |store, json: &str| {
-        let router = EndpointRouter::new(store);
-        router.deploy(Deployment::new("delay", 1, model(1, 1.0, &["mean_delay"]), plan()).unwrap());
-        let answer = router.predict("delay", request(120, &[json])).unwrap();
+    let statuses = |features, json: &str| {
+        let deployment = Deployment::new("delay", 1, model(1, 1.0, &["mean_delay"]), plan()).unwrap();
+        let router = EndpointRouter::new(Served::new(None, features).with_deployment(deployment));
+        let answer = predict(&router, request(120, &[json])).unwrap();
         answer.predictions[0].features.iter().map(|feature| feature.2).collect::<Vec<_>>()
     };
     let known = vec![Scalar::Int(1), Scalar::Null];
     assert_eq!(
-        statuses(store(known.clone()), r#"{"carrier": "UA", "distance": null}"#),
+        statuses(features(known.clone()), r#"{"carrier": "UA", "distance": null}"#),
         [FeatureStatus::NullValue, FeatureStatus::NullValue, FeatureStatus::Present]
     );
     assert_eq!(
-        statuses(store(known), r#"{"carrier": "XX", "distance": 1}"#),
+        statuses(features(known), r#"{"carrier": "XX", "distance": 1}"#),
         [FeatureStatus::Present, FeatureStatus::NotFound, FeatureStatus::NotFound]
     );
 }
@@ -183,10 +194,10 @@ fn faults_of_a_request_are_named() {
     for (json, expected) in cases {
         assert_eq!(score(120, json), Err(expected.to_owned()), "{json}");
     }
-    let unknown = router().predict("delays", request(120, &[])).unwrap_err();
+    let Err(unknown) = router().find("delays") else { panic!("it was found") };
     assert_eq!(unknown.to_string(), "there is no endpoint `delays`; served are delay");
     let ids = PredictionIds::Given(vec!["a".to_owned()]);
-    let miscounted = router().predict("delay", PredictRequest { ids, ..request(120, &[]) }).unwrap_err();
+    let miscounted = predict(&router(), PredictRequest { ids, ..request(120, &[]) }).unwrap_err();
     assert_eq!(miscounted.to_string(), "the request has 0 rows but 1 prediction ids; give one for each row");
 }
 
@@ -201,16 +212,15 @@ fn deployment_must_plan_every_feature() {
 
 #[test]
 fn canary_takes_its_share_and_the_same_keys_again() {
-    let router = router();
     let main = model(3, 1.0, &["distance"]);
     let deployment = Deployment::new("delay", 6, main, plan()).unwrap();
-    router.deploy(deployment.with_canary(0.1, model(4, -1.0, &["distance", "flights"])).unwrap());
+    let router = router_of(deployment.with_canary(0.1, model(4, -1.0, &["distance", "flights"])).unwrap());
     let rows: Vec<String> = (0..2000)
         .map(|flight| format!(r#"{{"flight_id": {flight}, "carrier": "UA", "distance": {flight}}}"#))
         .collect();
     let texts: Vec<&str> = rows.iter().map(String::as_str).collect();
-    let first = router.predict("delay", request(120, &texts)).unwrap().predictions;
-    let again = router.predict("delay", request(121, &texts)).unwrap().predictions;
+    let first = predict(&router, request(120, &texts)).unwrap().predictions;
+    let again = predict(&router, request(121, &texts)).unwrap().predictions;
     let variants = |answer: &[RowPrediction]| answer.iter().map(|row| row.variant).collect::<Vec<_>>();
     assert_eq!(variants(&first), variants(&again));
     let canary: Vec<usize> = (0..2000).filter(|row| first[*row].variant == Variant::Canary).collect();
@@ -223,43 +233,48 @@ fn canary_takes_its_share_and_the_same_keys_again() {
 
 #[test]
 fn shadow_scores_but_does_not_answer() {
-    let router = router();
     let deployment = Deployment::new("delay", 6, model(3, 1.0, &["distance"]), plan()).unwrap();
-    router.deploy(deployment.with_shadow(model(9, 100.0, &["distance"])).unwrap());
-    let answer = router.predict("delay", request(120, &[r#"{"carrier": "UA", "distance": 2}"#])).unwrap();
+    let router = router_of(deployment.with_shadow(model(9, 100.0, &["distance"])).unwrap());
+    let answer = predict(&router, request(120, &[r#"{"carrier": "UA", "distance": 2}"#])).unwrap();
     assert_eq!((answer.predictions[0].version, answer.predictions[0].score), (3, 2.0));
-    let shadow = router.deployment("delay").unwrap().shadow_scores(&answer);
+    let shadow = router.find("delay").unwrap().shadow_scores(&answer);
     assert_eq!(shadow, [("arrival_delay".into(), 9, vec![200.0])]);
 }
 
 #[test]
-fn deployment_is_swapped_as_a_whole() {
-    let router = Arc::new(router());
-    let done = Arc::new(AtomicUsize::new(0));
+fn model_and_features_are_switched_as_a_whole() {
+    // Of commit n the model multiplies by n, and the feature is n.
+    let of_commit = |number: u32| {
+        let main = model(number, f64::from(number), &["flights"]);
+        let values = features(vec![Scalar::Int(i64::from(number)), Scalar::Null]);
+        Served::new(Some(&number.to_string()), values)
+            .with_deployment(Deployment::new("delay", u64::from(number), main, plan()).unwrap())
+    };
+    let router = EndpointRouter::new(of_commit(1));
+    let done = AtomicUsize::new(0);
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            for revision in 6..300_u32 {
-                let main = model(revision, f64::from(revision), &["distance"]);
-                router.deploy(Deployment::new("delay", u64::from(revision), main, plan()).unwrap());
-            }
+            (2..300).for_each(|number| router.switch(of_commit(number)));
             done.store(1, Ordering::SeqCst);
         });
         while done.load(Ordering::SeqCst) == 0 {
-            let answer = router.predict("delay", request(120, &[r#"{"carrier": "UA", "distance": 1}"#])).unwrap();
-            let row = &answer.predictions[0];
-            let is_first = answer.revision == 5 && row.version == 3;
-            assert!(is_first || (u64::from(row.version), row.score as u64) == (answer.revision, answer.revision));
+            let row = r#"{"carrier": "UA", "distance": 1, "mean_delay": 0}"#;
+            let answer = predict(&router, request(120, &[row])).unwrap();
+            let number = answer.revision as u32;
+            assert_eq!(answer.commit.as_deref(), Some(number.to_string().as_str()));
+            assert_eq!(answer.predictions[0].version, number);
+            assert_eq!(answer.predictions[0].score, f64::from(number) * f64::from(number));
         }
     });
-    router.remove("delay");
-    assert!(router.deployment("delay").is_none());
+    router.switch(Served::without_features());
+    assert!(router.find("delay").is_err());
 }
 
 #[test]
 fn ids_are_given_or_follow_from_keys() {
     let rows = [r#"{"carrier": "UA", "distance": 1}"#, r#"{"carrier": "AA", "distance": 1}"#];
     let ids = |ids| -> Vec<String> {
-        let answer = router().predict("delay", PredictRequest { ids, ..request(120, &rows) }).unwrap();
+        let answer = predict(&router(), PredictRequest { ids, ..request(120, &rows) }).unwrap();
         answer.predictions.into_iter().map(|row| row.id).collect()
     };
     let given = vec!["a".to_owned(), "b".to_owned()];

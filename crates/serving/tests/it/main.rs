@@ -1,5 +1,7 @@
-//! The online store on redb, held to the contract of its port.
+//! The online store on redb, held to the contract of its port, and shared by processes.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
+
+mod processes;
 
 use std::sync::Arc;
 
@@ -9,7 +11,7 @@ use tempfile::TempDir;
 
 fn open() -> (TempDir, Arc<dyn OnlineStore>) {
     let folder = tempfile::tempdir().unwrap();
-    let store = RedbOnlineStore::open(folder.path().join("features.redb")).unwrap();
+    let store = RedbOnlineStore::at(folder.path().join("features.redb"));
     (folder, Arc::new(store))
 }
 

@@ -46,7 +46,7 @@ async fn answer(
     let wanted = outputs::chosen(&deployment, &request)?;
     let rows = rows::rows_of(&deployment, request.inputs)?;
     let request_id = request_id.or_given(request.id.as_deref());
-    let answer = state.predict(model, version, rows, request_id).await?;
+    let answer = state.predict(&deployment, version, rows, request_id).await?;
     timer.succeed(&answer);
     outputs::write(headers, request.id.as_deref(), &wanted, &answer)
 }

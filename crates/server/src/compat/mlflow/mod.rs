@@ -66,7 +66,7 @@ async fn answer(
     let deployment = state.deployment(endpoint)?;
     let timer = state.metrics.begin(&deployment);
     let rows = frame::rows_of(headers, &body?.0, &deployment)?;
-    let answer = state.predict(endpoint, None, rows, request_id).await?;
+    let answer = state.predict(&deployment, None, rows, request_id).await?;
     timer.succeed(&answer);
     let scores: Vec<f64> = answer.predictions.iter().map(|row| row.score).collect();
     Ok(Json(json!({"predictions": scores})))
