@@ -7,7 +7,7 @@ import sys
 import time
 
 data, scale = pathlib.Path(sys.argv[1]), sys.argv[3]
-project = data / f"tpch-{scale}" / "dbt"
+project = data / f"tpch-{scale}-dbt"
 (project / "tpch.duckdb").unlink(missing_ok=True)
 dbt = pathlib.Path(sys.executable).with_name("dbt")
 environment = os.environ | {"DBT_SEND_ANONYMOUS_USAGE_STATS": "false"}

@@ -15,7 +15,7 @@ const TABLES: [&str; 8] = ["region", "nation", "supplier", "customer", "part", "
 /// Most memory that queries of Baton may take.
 const MEMORY: &str = "3GiB";
 
-/// Writes both projects; Baton's without tables.
+/// Writes both projects, side by side; Baton's without tables.
 pub(super) fn write(folder: &Path) -> Outcome<()> {
     fs::write(folder.join("baton.yml"), format!("project: tpch\nmemory_limit: {MEMORY}\n"))?;
     let mut sources = "sources:\n".to_owned();
@@ -41,7 +41,8 @@ fn write_queries(folder: &Path) -> Outcome<()> {
 }
 
 fn write_dbt(folder: &Path) -> Outcome<()> {
-    let dbt = folder.join("dbt");
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    let dbt = folder.with_file_name(format!("{name}-dbt"));
     write_queries(&dbt.join("models"))?;
     let landing = fs::canonicalize(folder.join("landing"))?;
     let mut sources = format!(

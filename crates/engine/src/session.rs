@@ -8,7 +8,7 @@ use arrow::datatypes::SchemaRef;
 use baton_core::{Interval, Timestamp};
 use datafusion::catalog::{CatalogProvider, CatalogProviderList, SchemaProvider};
 use datafusion::catalog::{MemoryCatalogProvider, MemoryCatalogProviderList, MemorySchemaProvider};
-use datafusion::datasource::{TableProvider, ViewTable};
+use datafusion::datasource::ViewTable;
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::execute_stream;
@@ -56,7 +56,7 @@ impl Session {
         input: SessionInput,
         options: &EngineOptions,
     ) -> Result<Self, EngineError> {
-        register(&mut state, &input.tables)?;
+        register(&mut state, &input.tables, input.as_of)?;
         Ok(Self { state, as_of: input.as_of, memory_limit_bytes: options.memory_limit_bytes })
     }
 
@@ -105,6 +105,7 @@ impl Session {
         } else {
             availability::bind(plan, self.as_of).map_err(|error| self.failed(&error))?
         };
+        let bound = determinism::break_ties(bound).map_err(|error| self.failed(&error))?;
         self.run(&bound).await
     }
 
@@ -132,8 +133,13 @@ impl Session {
     }
 }
 
-/// Puts `tables` into a fresh catalog of `state`: user columns under `public`, all columns under `system`.
-pub(crate) fn register(state: &mut SessionState, tables: &BTreeMap<String, TableInput>) -> Result<(), EngineError> {
+/// Puts `tables` into a fresh catalog of `state`: user columns under `public`, all columns under `system`, as known at
+/// `as_of`.
+pub(crate) fn register(
+    state: &mut SessionState,
+    tables: &BTreeMap<String, TableInput>,
+    as_of: Option<Timestamp>,
+) -> Result<(), EngineError> {
     let setup = |error: &datafusion::error::DataFusionError| EngineError::Setup(plain_message(error));
     let (public, system) = (Arc::new(MemorySchemaProvider::new()), Arc::new(MemorySchemaProvider::new()));
     let catalog = MemoryCatalogProvider::new();
@@ -151,16 +157,23 @@ pub(crate) fn register(state: &mut SessionState, tables: &BTreeMap<String, Table
         }
     }
     for (name, sql) in views_in_order(tables)? {
-        let view: Arc<dyn TableProvider> = Arc::new(view(state, &sql)?);
+        let plan = view_plan(state, &sql)?;
+        // What cannot be tracked can be queried all the same; who asks when its rows became known is told so.
+        if let Ok(tracked) = availability::track(plan.clone(), state, as_of) {
+            let whole = Arc::new(ViewTable::new(tracked, None));
+            system.register_table(name.clone(), whole).map_err(|error| setup(&error))?;
+        }
+        let view = Arc::new(ViewTable::new(plan, Some(sql)));
         public.register_table(name, view).map_err(|error| setup(&error))?;
     }
     Ok(())
 }
 
-fn view(state: &SessionState, sql: &str) -> Result<ViewTable, EngineError> {
+/// The plan of a view, with the types that the lake would store.
+fn view_plan(state: &SessionState, sql: &str) -> Result<LogicalPlan, EngineError> {
     let statement = parse_statement(state, sql).map_err(|problem| EngineError::Sql(vec![problem]))?;
     let plan = plan_statement(state, sql, statement).map_err(EngineError::Sql)?;
-    Ok(ViewTable::new(plan, Some(sql.to_owned())))
+    sql::stored_output(plan).map_err(EngineError::Sql)
 }
 
 /// The views, each after those that it reads.

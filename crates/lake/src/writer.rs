@@ -41,7 +41,7 @@ pub struct WriteOptions {
 
 impl Default for WriteOptions {
     fn default() -> Self {
-        Self { base: None, compression: Compression::Zstd, target_file_rows: 1024 * 1024 }
+        Self { base: None, compression: Compression::Snappy, target_file_rows: 1024 * 1024 }
     }
 }
 
@@ -50,7 +50,7 @@ impl Default for WriteOptions {
 pub enum Compression {
     /// Zstandard at level 1: smaller.
     Zstd,
-    /// Snappy: faster.
+    /// Snappy: faster to read; what the engines that share the tables write.
     Snappy,
 }
 

@@ -6,7 +6,7 @@ use datafusion::common::{Column, JoinType};
 use datafusion::functions_aggregate::expr_fn::{max, min};
 use datafusion::logical_expr::{Aggregate, Expr, Join, JoinConstraint, LogicalPlan};
 
-use super::walk::{Step, Tracked, Walk, later};
+use super::walk::{Known, Step, Tracked, Walk, later};
 
 impl Walk {
     pub(super) fn join(&mut self, node: Join) -> Step {
@@ -22,11 +22,22 @@ impl Walk {
 
     fn both_sides(&mut self, node: Join) -> Step {
         let columns = node.schema.columns().into_iter().map(Expr::Column).collect();
-        let left = self.step(Arc::unwrap_or_clone(Arc::clone(&node.left)))?;
-        let right = self.step(Arc::unwrap_or_clone(Arc::clone(&node.right)))?;
+        let mut left = self.step(Arc::unwrap_or_clone(Arc::clone(&node.left)))?;
+        let mut right = self.step(Arc::unwrap_or_clone(Arc::clone(&node.right)))?;
+        // A side that may be absent from a row has its instant in a column, so that it is absent with it.
+        if matches!(node.join_type, JoinType::Left | JoinType::Full) {
+            right = self.in_column(right)?;
+        }
+        if matches!(node.join_type, JoinType::Right | JoinType::Full) {
+            left = self.in_column(left)?;
+        }
+        let join = |left: Tracked, right: Tracked| joined(&node, left.plan, right.plan);
+        if let (Known::Constant(one), Known::Constant(other)) = (&left.known, &right.known) {
+            let known = Known::Constant(*one.max(other));
+            return Ok(Tracked { plan: join(left, right)?, known });
+        }
         let known = later(vec![left.known(), right.known()]);
-        let join = joined(&node, left.plan, right.plan)?;
-        self.with_known(columns, known, join)
+        self.with_known(columns, known, join(left, right)?)
     }
 
     fn anti(&mut self, node: Join) -> Step {
@@ -41,6 +52,11 @@ impl Walk {
         let left = self.step(Arc::unwrap_or_clone(Arc::clone(&node.left)))?;
         let right = self.step(Arc::unwrap_or_clone(Arc::clone(&node.right)))?;
         let left_known = left.known();
+        if let (JoinType::LeftSemi, true) = (node.join_type, right.known.is_constant()) {
+            // Every row has a match, and all matches are known at the same instant.
+            return self.with_matches_known(node, columns, left, right);
+        }
+        let right = self.in_column(right)?;
         let first_match_is_enough = node.join_type == JoinType::LeftSemi && node.filter.is_none();
         let (instants, keys, instant) = self.instants_by_key(&node, &right, first_match_is_enough)?;
         let rows = joined(&node, left.plan, right.plan)?;
@@ -56,6 +72,18 @@ impl Walk {
             false,
         )?;
         self.with_known(columns, later(vec![left_known, instant]), LogicalPlan::Join(with_instants))
+    }
+
+    fn with_matches_known(&mut self, node: Join, columns: Vec<Expr>, left: Tracked, right: Tracked) -> Step {
+        let known = later(vec![left.known(), right.known()]);
+        let (one, other) = (left.known, right.known);
+        let rows = joined(&node, left.plan, right.plan)?;
+        match (one, other) {
+            (Known::Constant(one), Known::Constant(other)) => {
+                Ok(Tracked { plan: rows, known: Known::Constant(one.max(other)) })
+            }
+            _ => self.with_known(columns, known, rows),
+        }
     }
 
     /// One row for each key of the right side: the key, and the first or last instant of its rows.

@@ -17,6 +17,9 @@
 //! | window | its row and the last row of the frame (of the partition, for functions that look at all of it) are |
 //! | limit | its row is; with `offset`, the last row of the input is |
 //! | union | its own row is |
+//!
+//! Rows of one delivery all became known at one instant, which the statistics of the files say. It is then carried as a
+//! constant, beside the plan and not in it, and costs nothing.
 
 mod join;
 mod prepare;
@@ -24,6 +27,8 @@ mod scan;
 mod walk;
 mod window;
 
+#[cfg(test)]
+mod at_once_tests;
 #[cfg(test)]
 mod tests;
 

@@ -12,7 +12,7 @@ use datafusion::logical_expr::{
     Aggregate, Expr, Filter, Limit, LogicalPlan, Projection, Sort, SubqueryAlias, TableScan, Union, Unnest, lit,
 };
 
-use super::scan::{bound_scan, full_table, instant};
+use super::scan::{bound_scan, full_table, instant, known_at_once};
 use super::window;
 use crate::AVAILABLE_AT;
 
@@ -33,15 +33,37 @@ impl From<DataFusionError> for Stop {
 
 pub(super) type Step = Result<Tracked, Stop>;
 
-/// A plan whose rows say in `known` when they became known.
+/// A plan whose rows became known at `known`.
 pub(super) struct Tracked {
     pub(super) plan: LogicalPlan,
-    pub(super) known: Column,
+    pub(super) known: Known,
 }
 
 impl Tracked {
     pub(super) fn known(&self) -> Expr {
-        Expr::Column(self.known.clone())
+        match &self.known {
+            Known::Column(column) => Expr::Column(column.clone()),
+            Known::Constant(micros) => lit(instant(*micros)),
+        }
+    }
+}
+
+/// Where the instants of a plan's rows are.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Known {
+    /// In a column of the plan.
+    Column(Column),
+    /// One instant (microseconds) for all rows, as when they came in one file; `None` is always. It costs nothing to carry.
+    Constant(Option<i64>),
+}
+
+impl Known {
+    fn unqualified(name: impl Into<String>) -> Self {
+        Self::Column(Column::new_unqualified(name))
+    }
+
+    pub(super) fn is_constant(&self) -> bool {
+        matches!(self, Self::Constant(_))
     }
 }
 
@@ -75,7 +97,7 @@ impl Walk {
         refuse_subqueries(&plan)?;
         match plan {
             LogicalPlan::TableScan(scan) => self.scan(scan),
-            LogicalPlan::EmptyRelation(_) | LogicalPlan::Values(_) => self.always_known(plan),
+            LogicalPlan::EmptyRelation(_) | LogicalPlan::Values(_) => Ok(always_known(plan)),
             LogicalPlan::Projection(node) => self.projection(node),
             LogicalPlan::Filter(node) => {
                 let input = self.step(Arc::unwrap_or_clone(node.input))?;
@@ -99,14 +121,23 @@ impl Walk {
     }
 
     fn scan(&mut self, scan: TableScan) -> Step {
-        let Some(full) = full_table(&scan)? else { return self.always_known(LogicalPlan::TableScan(scan)) };
+        let Some(full) = full_table(&scan)? else { return Ok(always_known(LogicalPlan::TableScan(scan))) };
+        if let Some(known) = known_at_once(&scan, full.as_ref(), self.as_of) {
+            let plan = bound_scan(&scan, full, None, None)?;
+            return Ok(Tracked { plan, known: Known::Constant(known) });
+        }
         let name = self.fresh("known");
         let plan = bound_scan(&scan, full, self.as_of, Some(&name))?;
-        Ok(Tracked { plan, known: Column::new_unqualified(name) })
+        Ok(Tracked { plan, known: Known::unqualified(name) })
     }
 
-    fn always_known(&mut self, plan: LogicalPlan) -> Step {
-        self.with_known(own_columns(&plan), lit(instant(None)), plan)
+    /// The same rows with their instants in a column.
+    pub(super) fn in_column(&mut self, input: Tracked) -> Step {
+        if !input.known.is_constant() {
+            return Ok(input);
+        }
+        let (columns, known) = (own_columns(&input.plan), input.known());
+        self.with_known(columns, known, input.plan)
     }
 
     /// `columns` of `plan`, and `known` under a fresh name.
@@ -114,12 +145,13 @@ impl Walk {
         let name = self.fresh("known");
         columns.push(known.alias(&name));
         let plan = LogicalPlan::Projection(Projection::try_new(columns, Arc::new(plan))?);
-        Ok(Tracked { plan, known: Column::new_unqualified(name) })
+        Ok(Tracked { plan, known: Known::unqualified(name) })
     }
 
     fn projection(&mut self, node: Projection) -> Step {
         let input = self.step(Arc::unwrap_or_clone(node.input))?;
-        let columns = node.expr.into_iter().chain([input.known()]).collect();
+        let instant = (!input.known.is_constant()).then(|| input.known());
+        let columns = node.expr.into_iter().chain(instant).collect();
         let plan = LogicalPlan::Projection(Projection::try_new(columns, Arc::new(input.plan))?);
         Ok(Tracked { plan, known: input.known })
     }
@@ -128,7 +160,7 @@ impl Walk {
     fn limit(&mut self, node: Limit) -> Step {
         let columns = own_columns(&node.input);
         let mut input = self.step(Arc::unwrap_or_clone(node.input))?;
-        if node.skip.is_some() {
+        if node.skip.is_some() && !input.known.is_constant() {
             let last = self.fresh("last");
             let plan = window::with_last_of_all(&input, &last)?;
             input = self.with_known(columns, Expr::Column(Column::new_unqualified(last)), plan)?;
@@ -139,7 +171,10 @@ impl Walk {
 
     fn alias(&mut self, node: SubqueryAlias) -> Step {
         let input = self.step(Arc::unwrap_or_clone(node.input))?;
-        let known = Column::new(Some(node.alias.clone()), input.known.name);
+        let known = match input.known {
+            Known::Column(column) => Known::Column(Column::new(Some(node.alias.clone()), column.name)),
+            constant @ Known::Constant(_) => constant,
+        };
         let plan = LogicalPlan::SubqueryAlias(SubqueryAlias::try_new(Arc::new(input.plan), node.alias)?);
         Ok(Tracked { plan, known })
     }
@@ -147,11 +182,15 @@ impl Walk {
     /// A group is complete with its last row; without aggregates it is only a distinct value, there with its first.
     fn aggregate(&mut self, node: Aggregate) -> Step {
         let input = self.step(Arc::unwrap_or_clone(node.input))?;
+        if input.known.is_constant() {
+            let aggregate = Aggregate::try_new(Arc::new(input.plan), node.group_expr, node.aggr_expr)?;
+            return Ok(Tracked { plan: LogicalPlan::Aggregate(aggregate), known: input.known });
+        }
         let name = self.fresh("known");
         let instant = if node.aggr_expr.is_empty() { min(input.known()) } else { max(input.known()) };
         let aggregates = node.aggr_expr.into_iter().chain([instant.alias(&name)]).collect();
         let plan = LogicalPlan::Aggregate(Aggregate::try_new(Arc::new(input.plan), node.group_expr, aggregates)?);
-        Ok(Tracked { plan, known: Column::new_unqualified(name) })
+        Ok(Tracked { plan, known: Known::unqualified(name) })
     }
 
     fn union(&mut self, node: Union) -> Step {
@@ -168,7 +207,7 @@ impl Walk {
         fields.push((None, Arc::new(Field::new(&name, instant, true))));
         let schema = DFSchema::new_with_metadata(fields, node.schema.metadata().clone())?;
         let plan = LogicalPlan::Union(Union { inputs, schema: Arc::new(schema) });
-        Ok(Tracked { plan, known: Column::new_unqualified(name) })
+        Ok(Tracked { plan, known: Known::unqualified(name) })
     }
 
     fn unnest(&mut self, node: Unnest) -> Step {
@@ -176,6 +215,10 @@ impl Walk {
         let unnest = Unnest::try_new(Arc::new(input.plan), node.exec_columns, node.options)?;
         Ok(Tracked { plan: LogicalPlan::Unnest(unnest), known: input.known })
     }
+}
+
+fn always_known(plan: LogicalPlan) -> Tracked {
+    Tracked { plan, known: Known::Constant(None) }
 }
 
 /// The columns of `plan` as expressions over it.

@@ -16,6 +16,10 @@ use super::walk::{Step, Stop, Tracked, Walk, later, stop};
 pub(super) fn track(walk: &mut Walk, node: Window) -> Step {
     let columns: Vec<Expr> = node.schema.columns().into_iter().map(Expr::Column).collect();
     let input = walk.step(Arc::unwrap_or_clone(node.input))?;
+    if input.known.is_constant() {
+        let window = Window::try_new(node.window_expr, Arc::new(input.plan))?;
+        return Ok(Tracked { plan: LogicalPlan::Window(window), known: input.known });
+    }
     let mut spans: Vec<WindowFunctionParams> = Vec::new();
     for expression in &node.window_expr {
         let span = looked_at(expression, &input)?;

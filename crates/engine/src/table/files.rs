@@ -63,6 +63,14 @@ impl FilesTable {
         self.files.iter().map(|known| known.file.size).sum()
     }
 
+    /// The one value, in microseconds, that a timestamp column has in every row; `None` unless the statistics prove it.
+    pub(crate) fn only_instant(&self, column: &str) -> Option<i64> {
+        let index = self.schema.index_of(column).ok()?;
+        let mut values = self.files.iter().map(|known| only_value(known.bounds.column_statistics.get(index)?));
+        let first = values.next()??;
+        values.all(|value| value == Some(first)).then_some(first)
+    }
+
     /// The files that may hold rows for which `predicate` is true.
     fn matching_files(&self, predicate: Option<&Arc<dyn PhysicalExpr>>) -> Vec<&KnownFile> {
         let keep = predicate.and_then(|predicate| {
@@ -141,9 +149,24 @@ fn partitioned_file(known: &KnownFile) -> Result<PartitionedFile> {
     Ok(file)
 }
 
-/// Rows and bytes of all `files`: enough for choosing the side of a join.
+/// Bounds may be wider than the truth, never narrower: ends that meet are the value.
+fn only_value(column: &ColumnStatistics) -> Option<i64> {
+    let (Precision::Exact(0), Some(least), Some(most)) =
+        (column.null_count, column.min_value.get_value(), column.max_value.get_value())
+    else {
+        return None;
+    };
+    match least {
+        ScalarValue::TimestampMicrosecond(Some(micros), _) if least == most => Some(*micros),
+        _ => None,
+    }
+}
+
+/// What is known of all `files` together, for choosing the order and the sides of joins.
 fn total(files: &[&KnownFile], schema: &SchemaRef) -> Statistics {
-    let mut statistics = Statistics::new_unknown(schema);
+    let all = files.iter().map(|known| known.estimates.as_ref());
+    let mut statistics =
+        Statistics::try_merge_iter(all, schema).unwrap_or_else(|_differ| Statistics::new_unknown(schema));
     let rows: Option<u64> = files.iter().map(|known| known.file.rows).sum();
     statistics.num_rows = rows.map_or(Precision::Absent, |rows| Precision::Exact(rows as usize));
     let bytes: u64 = files.iter().map(|known| known.file.size).sum();
