@@ -11,6 +11,10 @@ use serde::{Deserialize, Serialize};
 use crate::check::{Check, Severity};
 use crate::name::AssetName;
 
+mod table;
+
+pub use table::{ColumnPolicy, Deletes, Keep, Materialize, SNAPSHOT_AT, Table, VALID_FROM, VALID_TO};
+
 /// The kinds of asset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -154,6 +158,8 @@ pub enum AvailableAt {
     Arrival,
     /// A SQL expression over the landed columns, of type timestamp; null falls back to the arrival.
     Expression(String),
+    /// Always, as with a file that is part of the project.
+    Always,
 }
 
 /// Data from outside.
@@ -219,42 +225,6 @@ pub enum ColumnType {
     Date,
     /// An instant in UTC, to the microsecond.
     Timestamp,
-}
-
-/// How a table is kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Materialize {
-    /// Computed as a whole.
-    #[default]
-    Table,
-    /// Computed by intervals of its time column.
-    Incremental,
-    /// Not stored.
-    View,
-}
-
-/// What a SQL transform produces.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Table {
-    /// The query, with templates rendered.
-    pub sql: String,
-    /// Its file, relative to the project.
-    pub file: String,
-    /// The lines that rendering took away before the query's first line (0 for plain SQL); spans add this.
-    pub line_offset: u32,
-    /// How it is kept.
-    pub materialize: Materialize,
-    /// The column that says when a row happened; needed for incremental tables.
-    pub time: Option<String>,
-    /// The columns that identify a row.
-    pub grain: Vec<String>,
-    /// How far back, in seconds, each run computes again to take in late rows.
-    pub lookback: i64,
-    /// The length of one interval in seconds, for incremental tables.
-    pub batch: i64,
-    /// Columns with descriptions, tags and checks.
-    pub columns: Vec<Column>,
 }
 
 /// Columns of a table, readable at a point in time and as latest values.

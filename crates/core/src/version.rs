@@ -26,10 +26,15 @@ impl fmt::Display for TableVersion {
 pub enum Version {
     /// Of a source or a table.
     Table(TableVersion),
+    /// Of a table that is not stored: readers see its query over the versions that the same commit has of its inputs.
+    View {
+        /// The query.
+        sql: String,
+    },
     /// Of a feature view: the table version it reads and the online generation that holds its latest values.
     FeatureView {
-        /// The table version behind it.
-        table: TableVersion,
+        /// The table version behind it; `None` when it reads a view.
+        table: Option<TableVersion>,
         /// The namespace of the online store; `None` when the view is offline only.
         online: Option<String>,
     },
@@ -50,19 +55,25 @@ pub enum Version {
 }
 
 impl Version {
-    /// The table version behind a source, table or feature view.
+    /// The table version behind a stored source or table, or behind a feature view of one.
     pub fn table(&self) -> Option<&TableVersion> {
         match self {
-            Self::Table(table) | Self::FeatureView { table, .. } => Some(table),
+            Self::Table(table) | Self::FeatureView { table: Some(table), .. } => Some(table),
             _ => None,
         }
+    }
+
+    /// Whether it has rows of its own or those of a query.
+    pub fn is_readable(&self) -> bool {
+        matches!(self, Self::Table(_) | Self::View { .. })
     }
 }
 
 impl fmt::Display for Version {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Table(table) | Self::FeatureView { table, .. } => write!(formatter, "v{}", table.version),
+            Self::Table(table) | Self::FeatureView { table: Some(table), .. } => write!(formatter, "v{}", table.version),
+            Self::View { .. } | Self::FeatureView { table: None, .. } => formatter.write_str("view"),
             Self::Model { aliases } => {
                 let parts: Vec<String> = aliases.iter().map(|(alias, number)| format!("{alias}={number}")).collect();
                 formatter.write_str(&parts.join(" "))

@@ -49,6 +49,12 @@ pub enum EngineError {
         /// The statement's first word.
         statement: String,
     },
+    /// Rows do not meet those of the table as it says.
+    #[error("the rows cannot be kept as the table says: {reason}")]
+    Kept {
+        /// Which rows, and what to do.
+        reason: String,
+    },
     /// The construct cannot say when its rows became known.
     #[error("{construct} cannot be used in a table: Baton could not tell when its rows became known; {advice}")]
     AvailabilityUnknown {

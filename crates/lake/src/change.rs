@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use baton_core::Timestamp;
 use object_store::ObjectStore;
 
 use crate::compaction::{Joined, join_small_files};
 use crate::error::LakeError;
-use crate::rewrite::{Rewriter, without_keys, without_range};
+use crate::rewrite::{Rewriter, without_keys, without_range, without_these};
 use crate::schema::evolve;
 use crate::snapshot::{FileEntry, Snapshot, StagedFile};
 use crate::writer::FileNames;
@@ -38,6 +39,15 @@ pub enum Change {
         /// The key columns.
         keys: Vec<String>,
         /// The new rows; what is there twice stays twice.
+        files: Vec<StagedFile>,
+    },
+    /// The base's rows whose key is among `gone` go; the files' rows come. Null equals null.
+    ReplaceKeys {
+        /// The key columns.
+        keys: Vec<String>,
+        /// Rows with these columns.
+        gone: RecordBatch,
+        /// The new rows.
         files: Vec<StagedFile>,
     },
 }
@@ -100,6 +110,13 @@ impl Change {
                 let schema = evolved?;
                 let kept = without_keys(rewriter(&schema, &files), &base_files, &keys, &files).await?;
                 Ok(Target { schema, files: together(kept, files), joined: None })
+            }
+            Self::ReplaceKeys { keys, gone, files } => {
+                let schema = evolved?;
+                let kept = without_these(rewriter(&schema, &files), &base_files, &keys, &gone).await?;
+                let untouched = names_without(&base_files, &files);
+                let target = Target { schema, files: together(kept, files), joined: None };
+                target.with_few_small_files(store, folder, &untouched).await
             }
         }
     }

@@ -13,6 +13,7 @@ use object_store::ObjectStore;
 
 use crate::error::LakeError;
 use crate::read::{project, read_file};
+use crate::schema::conform;
 use crate::snapshot::{FileEntry, StagedFile};
 use crate::stats::ColumnStats;
 use crate::writer::{FileNames, WriteOptions, Writer};
@@ -63,6 +64,29 @@ pub(crate) async fn without_keys(
             kept.push(file.clone());
         } else {
             kept.extend(rewriter.keep(file, |batch| keys.absent(batch)).await?);
+        }
+    }
+    Ok(kept)
+}
+
+/// `files` without their rows whose key is among `gone`.
+pub(crate) async fn without_these(
+    mut rewriter: Rewriter,
+    files: &[Arc<FileEntry>],
+    keys: &[String],
+    gone: &RecordBatch,
+) -> Result<Vec<Arc<FileEntry>>, LakeError> {
+    if gone.num_rows() == 0 {
+        return Ok(files.to_vec());
+    }
+    let key_schema = project(&rewriter.schema, keys)?;
+    let mut keys = KeySet::empty(&key_schema)?;
+    keys.add(&conform(gone, &key_schema)?)?;
+    let mut kept = Vec::new();
+    for file in files {
+        match keys.meets(&*rewriter.store, file, &key_schema).await? {
+            true => kept.extend(rewriter.keep(file, |batch| keys.absent(batch)).await?),
+            false => kept.push(file.clone()),
         }
     }
     Ok(kept)
@@ -151,18 +175,27 @@ struct KeySet {
 }
 
 impl KeySet {
-    async fn read(store: &dyn ObjectStore, files: &[StagedFile], schema: &SchemaRef) -> Result<Self, LakeError> {
+    fn empty(schema: &SchemaRef) -> Result<Self, LakeError> {
         let fields = schema.fields().iter().map(|field| SortField::new(field.data_type().clone())).collect();
         let converter = RowConverter::new(fields).map_err(LakeError::compute("merge keys"))?;
         let names = schema.fields().iter().map(|field| field.name().clone()).collect();
-        let mut set = Self { converter, names, keys: HashSet::new() };
+        Ok(Self { converter, names, keys: HashSet::new() })
+    }
+
+    async fn read(store: &dyn ObjectStore, files: &[StagedFile], schema: &SchemaRef) -> Result<Self, LakeError> {
+        let mut set = Self::empty(schema)?;
         for file in files {
             for batch in read_file(store, file, schema).await? {
-                let rows = set.rows(&batch)?;
-                set.keys.extend(rows.iter().map(|row| row.owned()));
+                set.add(&batch)?;
             }
         }
         Ok(set)
+    }
+
+    fn add(&mut self, batch: &RecordBatch) -> Result<(), LakeError> {
+        let rows = self.rows(batch)?;
+        self.keys.extend(rows.iter().map(|row| row.owned()));
+        Ok(())
     }
 
     /// Whether a row of `file` has one of the keys; reads the key columns only.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use baton_core::asset::{Materialize, Table};
+use baton_core::asset::{Keep, Materialize, Table};
 use baton_core::{Definition, Kind};
 use baton_diagnostics::{Diagnostic, codes};
 
@@ -42,7 +42,7 @@ fn read_table(
     name: &str,
     vars: &BTreeMap<String, serde_json::Value>,
 ) -> Option<Table> {
-    let Rendered { sql, line_offset, config } = match render(name, text, vars) {
+    let Rendered { sql, line_offset, config, incremental_sql } = match render(name, text, vars) {
         Ok(rendered) => rendered,
         Err(invalid) => {
             report.push(template_diagnostic(report, name, &invalid));
@@ -51,7 +51,12 @@ fn read_table(
     };
     let at = find_word(text, "config", '(').map_or(START, |start| span_at(text, start, start + "config".len()));
     let arguments = arguments(text, config);
-    let config = read_sql_config(report, name, at, &arguments);
+    let mut config = read_sql_config(report, name, at, &arguments);
+    let is_keyless = config.materialize == Materialize::Incremental && config.time.is_none();
+    if is_keyless && incremental_sql.is_some() {
+        // The query itself says which rows are new, as in dbt.
+        config.materialize = Materialize::Append;
+    }
     report_incomplete(report, name, &config, text, at);
     if without_comments(&sql).trim().is_empty() {
         report.error(codes::EMPTY_SQL, format!("table `{name}` has no query"), START, "write a `select`");
@@ -67,6 +72,7 @@ fn read_table(
         lookback: config.lookback.unwrap_or(0),
         batch: config.batch.unwrap_or(DAY),
         columns: Vec::new(),
+        keep: Keep { incremental_sql: incremental_sql.filter(|_| config.materialize.is_stateful()), ..config.keep },
     })
 }
 

@@ -22,6 +22,8 @@ pub(crate) struct Rendered {
     pub(crate) line_offset: u32,
     /// Arguments of `config()` by name.
     pub(crate) config: serde_json::Map<String, serde_json::Value>,
+    /// The query with `is_incremental()` true, where it is another one.
+    pub(crate) incremental_sql: Option<String>,
 }
 
 /// Why a file cannot be rendered.
@@ -40,16 +42,24 @@ pub(crate) fn render(
     vars: &BTreeMap<String, serde_json::Value>,
 ) -> Result<Rendered, InvalidTemplate> {
     if !["{{", "{%", "{#"].iter().any(|open| text.contains(open)) {
-        return Ok(Rendered { sql: text.to_owned(), line_offset: 0, config: serde_json::Map::new() });
+        let config = serde_json::Map::new();
+        return Ok(Rendered { sql: text.to_owned(), line_offset: 0, config, incremental_sql: None });
     }
     let asked = Asked::default();
-    let environment = environment(vars, &asked);
+    let mut environment = environment(vars, &asked);
     // The file as it is comes first: it is what errors must point into.
-    let render = |text: &str| environment.render_named_str(table, text, context! { this => table });
-    render(text).map_err(|error| explain(&error, text, &asked, vars))?;
-    let sql = render(&keep_lines(text)).map_err(|error| explain(&error, text, &asked, vars))?;
+    let explained = |error: &Error| explain(error, text, &asked, vars);
+    let render = |environment: &Environment<'_>, text: &str| {
+        environment.render_named_str(table, text, context! { this => table }).map_err(|error| explained(&error))
+    };
+    render(&environment, text)?;
+    let sql = render(&environment, &keep_lines(text))?;
+    environment.add_function("is_incremental", || true);
+    render(&environment, text)?;
+    let incremental = render(&environment, &keep_lines(text))?;
     let config = asked.config.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    Ok(Rendered { line_offset: line_offset(text, &sql), sql, config })
+    let incremental_sql = (incremental != sql).then_some(incremental);
+    Ok(Rendered { line_offset: line_offset(text, &sql), sql, config, incremental_sql })
 }
 
 /// How much lower the first line of the query stands in the file, as far as that line is found there.
@@ -178,7 +188,9 @@ mod tests {
     fn names_and_variables_are_filled_in() {
         let text = "select {{ var('year') }}, {{ var('month', 6) }} from {{ ref('a') }}, {{ source('raw', 'b') }}\
                     {% if is_incremental() %} where false{% endif %}";
-        assert_eq!(render("x", text, &vars()).unwrap().sql, "select 2013, 6 from a, b");
+        let rendered = render("x", text, &vars()).unwrap();
+        assert_eq!(rendered.sql, "select 2013, 6 from a, b");
+        assert_eq!(rendered.incremental_sql.as_deref(), Some("select 2013, 6 from a, b where false"));
     }
 
     #[test]

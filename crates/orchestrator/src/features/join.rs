@@ -1,5 +1,6 @@
 //! Features as they were known at each row's prediction time.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -7,15 +8,15 @@ use arrow::compute::concat_batches;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use baton_core::asset::Model;
 use baton_core::interval::MICROS_PER_SECOND;
-use baton_core::{AssetName, TableVersion, Timestamp};
-use baton_engine::{AVAILABLE_AT, PitOptions, PointInTimeJoin};
+use baton_core::{AssetName, Timestamp};
+use baton_engine::{AVAILABLE_AT, PitOptions, PointInTimeJoin, SessionInput, TableInput};
 
 use super::{full_name, referenced_views};
 use crate::checks::quoted;
 use crate::error::RunError;
 use crate::execution::Execution;
 use crate::services::Services;
-use crate::sessions::session;
+use crate::sessions::inputs_of;
 use crate::values::micros_at;
 
 /// The column of rows to be joined that says when their prediction is made.
@@ -26,7 +27,8 @@ pub(crate) const PREDICTED_AT: &str = "predicted_at";
 pub(crate) struct FeatureTable {
     pub(crate) view: AssetName,
     pub(crate) from: AssetName,
-    pub(crate) table: TableVersion,
+    /// What stands behind the table, and behind what it reads if it is a view, by name.
+    pub(crate) tables: BTreeMap<String, TableInput>,
     pub(crate) entity: Vec<String>,
     pub(crate) time: String,
     /// Seconds; 0 is for ever.
@@ -43,30 +45,31 @@ impl FeatureTable {
 
 impl Execution<'_> {
     /// The feature views of a model at the versions of this run.
-    pub(crate) fn feature_tables(&self, model: &Model) -> Result<Vec<FeatureTable>, RunError> {
+    pub(crate) async fn feature_tables(&self, model: &Model) -> Result<Vec<FeatureTable>, RunError> {
         let schema_of = |from: &str| self.prepared.schemas.get(from).cloned();
         let views = referenced_views(model, &self.prepared.project.assets, schema_of);
-        views
-            .into_iter()
-            .map(|(name, view, features)| {
-                let table = self.working.get(&view.from).and_then(|pin| pin.version.table());
-                let table = table.ok_or_else(|| RunError::Missing {
+        let mut found = Vec::new();
+        for (name, view, features) in views {
+            let pin = self.working.get(&view.from).filter(|pin| pin.version.is_readable());
+            if pin.is_none() {
+                return Err(RunError::Missing {
                     what: "version of",
                     name: view.from.to_string(),
                     environment: self.environment.clone(),
                     hint: "build it first with `baton apply`".to_owned(),
-                })?;
-                Ok(FeatureTable {
-                    view: name,
-                    from: view.from.clone(),
-                    table: table.clone(),
-                    entity: view.entity.clone(),
-                    time: view.time.clone(),
-                    ttl: view.ttl,
-                    features,
-                })
-            })
-            .collect()
+                });
+            }
+            found.push(FeatureTable {
+                view: name,
+                from: view.from.clone(),
+                tables: inputs_of(self.services, &self.working, [&view.from]).await?,
+                entity: view.entity.clone(),
+                time: view.time.clone(),
+                ttl: view.ttl,
+                features,
+            });
+        }
+        Ok(found)
     }
 }
 
@@ -144,7 +147,7 @@ async fn read_features(
         columns.join(", "),
         quoted(&table.from)
     );
-    let session = session(services, [(table.from.to_string(), table.table.clone())], Some(as_of)).await?;
+    let session = services.engine.session(SessionInput { tables: table.tables.clone(), as_of: Some(as_of) })?;
     let (schema, batches) = session.query(&query).await?;
     // A view without rows still has to be joined: its features are null.
     Ok(if batches.is_empty() { vec![RecordBatch::new_empty(schema)] } else { batches })

@@ -7,22 +7,24 @@ use arrow::array::{ArrayRef, RecordBatch};
 use baton_core::asset::FeatureView;
 use baton_core::ports::OnlineRow;
 use baton_core::scalar::{Scalar, entity_key};
-use baton_core::{AssetName, Fingerprint, Kind, Pin, TableVersion, Timestamp, Version, failpoint};
+use baton_core::{AssetName, Commit, Fingerprint, Kind, Pin, TableVersion, Timestamp, Version, failpoint};
 use baton_engine::{AVAILABLE_AT, DataFile, SessionInput, TableFiles, TableInput};
 use futures::TryStreamExt as _;
-use serde_json::json;
 
 use super::feature_columns;
 use crate::checks::quoted;
 use crate::error::RunError;
 use crate::execution::{Execution, StepOutcome};
+use crate::report::rows_of;
 use crate::services::Services;
+use crate::sessions::inputs_of;
+use crate::steps::{StepKey, StepOutput};
 use crate::values::{micros_at, scalar_at};
 
 impl Execution<'_> {
     /// Pins the view to its table's version and, for an online view, brings what became known since to the store.
     pub(crate) async fn materialize(&mut self, asset: &AssetName, view: &FeatureView) -> Result<StepOutcome, RunError> {
-        let Some(table) = self.working.get(&view.from).and_then(|pin| pin.version.table()).cloned() else {
+        let Some(from) = self.working.get(&view.from).filter(|pin| pin.version.is_readable()) else {
             return Err(RunError::Missing {
                 what: "version of",
                 name: view.from.to_string(),
@@ -30,6 +32,7 @@ impl Execution<'_> {
                 hint: "build it first with `baton apply`".to_owned(),
             });
         };
+        let table = from.version.table().cloned();
         let Some(desired) = self.prepared.desired.assets.get(asset) else { return Ok(StepOutcome::up_to_date()) };
         let content = desired.content();
         let inputs = self.input_versions(asset);
@@ -44,25 +47,32 @@ impl Execution<'_> {
         if let Some(namespace) = &namespace {
             let before = previous.as_ref().filter(|_| same_place).and_then(|pin| pin.version.table());
             let since = since.zip(before);
-            let reading = OnlineRead { view, table: &table, since, as_of: self.as_of };
+            let reading = OnlineRead { view, pins: &self.working, since, as_of: self.as_of };
+            if !same_place {
+                self.services.online.drop_namespace(namespace)?;
+            }
             written = bring_online(self.services, asset, &reading, namespace).await?;
         }
         failpoint::reach("features.online_written");
         let mut pin = self.bare_pin(asset, Kind::FeatureView, Version::FeatureView { table, online: namespace });
         pin.known_through = Some(self.as_of.timestamp_micros());
         pin.inputs = inputs;
-        let key = Fingerprint::of(["materialize", &self.environment, content.as_str(), &json!(pin.inputs).to_string()]);
-        self.record_output(asset, &key, json!(pin), Vec::new()).await?;
+        let key = StepKey::new("materialize", &content).reading(&pin.inputs).with("environment", &self.environment);
+        self.record_output(asset, &key, &StepOutput::of(pin.clone()), Vec::new()).await?;
         self.working.insert(asset.clone(), pin);
-        Ok(StepOutcome::done(format!("{written} rows online")))
+        Ok(StepOutcome::done(format!("{} online", rows_of(written))).with_rows(written))
     }
 
-    /// Where the view's online values are: one place as long as its content stays, another after a rollback.
+    /// Where the view's online values are: one place as long as its content stays. A place that is begun is named by the
+    /// commit before it, as values of an earlier life of the environment may lie where it was before.
     fn namespace(&self, asset: &AssetName, content: &Fingerprint, previous: Option<&Pin>) -> String {
         let prefix = format!("{}/{asset}/{}", self.environment, content.short());
         match previous.and_then(online_of) {
             Some(there) if there.starts_with(&prefix) => there.to_owned(),
-            _ => prefix,
+            _ => {
+                let base = self.base.as_ref().map_or("first", |commit| commit.id.short());
+                format!("{prefix}/{base}")
+            }
         }
     }
 }
@@ -77,24 +87,25 @@ fn online_of(pin: &Pin) -> Option<&str> {
 /// What is read to bring a view online.
 struct OnlineRead<'a> {
     view: &'a FeatureView,
-    table: &'a TableVersion,
+    /// The versions that the view's table, or what it reads if it is a view, is read at.
+    pins: &'a BTreeMap<AssetName, Pin>,
     /// The clock of the last time, in microseconds, and the table version of then: rows of its files that were known
     /// by then are there already.
     since: Option<(i64, &'a TableVersion)>,
     as_of: Timestamp,
 }
 
-/// Fills `namespace` with the latest values as of `as_of`, from nothing.
+/// Fills `namespace` with the latest values of `commit`, from nothing.
 pub(crate) async fn rebuild_online(
     services: &Services,
     asset: &AssetName,
     view: &FeatureView,
-    table: &TableVersion,
+    commit: &Commit,
     namespace: &str,
-    as_of: Timestamp,
 ) -> Result<u64, RunError> {
     services.online.drop_namespace(namespace)?;
-    bring_online(services, asset, &OnlineRead { view, table, since: None, as_of }, namespace).await
+    let reading = OnlineRead { view, pins: &commit.assets, since: None, as_of: commit.as_of };
+    bring_online(services, asset, &reading, namespace).await
 }
 
 async fn bring_online(
@@ -104,38 +115,44 @@ async fn bring_online(
     namespace: &str,
 ) -> Result<u64, RunError> {
     let mut written = 0;
-    for (files, since) in parts_to_read(services, reading).await? {
-        written += bring_files(services, asset, reading, (files, since), namespace).await?;
+    for (tables, since) in parts_to_read(services, reading).await? {
+        written += bring_part(services, asset, reading, (tables, since), namespace).await?;
     }
     Ok(written)
 }
 
 /// Files that were there the last time, of which only what became known or due since is read, and new files, which are
-/// read whole: a table can be built long after its rows were known.
-async fn parts_to_read(
-    services: &Services,
-    reading: &OnlineRead<'_>,
-) -> Result<Vec<(TableFiles, Option<i64>)>, RunError> {
-    let all = TableFiles::from(services.lake.snapshot(reading.table).await?.as_ref());
-    let Some((since, before)) = reading.since else { return Ok(vec![(all, None)]) };
+/// read whole: a table can be built long after its rows were known. So is all that a view yields.
+async fn parts_to_read(services: &Services, reading: &OnlineRead<'_>) -> Result<Vec<Part>, RunError> {
+    let from = &reading.view.from;
+    let table = reading.pins.get(from).and_then(|pin| pin.version.table());
+    let (Some(table), Some((since, before))) = (table, reading.since) else {
+        return Ok(vec![(inputs_of(services, reading.pins, [from]).await?, None)]);
+    };
+    let all = TableFiles::from(services.lake.snapshot(table).await?.as_ref());
     let before = services.lake.snapshot(before).await?;
     let there: BTreeSet<&Path> = before.files().iter().map(|file| file.path.as_path()).collect();
     let (old, new) = all.files.into_iter().partition(|file| there.contains(file.path.as_path()));
-    let part = |files: Vec<DataFile>| TableFiles { schema: all.schema.clone(), files };
+    let part = |files: Vec<DataFile>| {
+        BTreeMap::from([(from.to_string(), TableInput::Files(TableFiles { schema: all.schema.clone(), files }))])
+    };
     Ok(vec![(part(old), Some(since)), (part(new), None)])
 }
 
-async fn bring_files(
+/// What is read, and the clock of the last time, in microseconds, where only what is newer counts.
+type Part = (BTreeMap<String, TableInput>, Option<i64>);
+
+async fn bring_part(
     services: &Services,
     asset: &AssetName,
     reading: &OnlineRead<'_>,
-    (files, since): (TableFiles, Option<i64>),
+    (tables, since): Part,
     namespace: &str,
 ) -> Result<u64, RunError> {
     let view = reading.view;
-    let features = feature_columns(view, &files.schema);
-    let tables = BTreeMap::from([(view.from.to_string(), TableInput::Files(files))]);
     let session = services.engine.session(SessionInput { tables, as_of: Some(reading.as_of) })?;
+    let schema = session.query_stream(&format!("select * from {}", quoted(&view.from))).await?.schema();
+    let features = feature_columns(view, &schema);
     let mut stream = session.query_stream(&latest_query(reading, since, &features)).await?;
     let mut written = 0;
     while let Some(batch) = stream.try_next().await? {

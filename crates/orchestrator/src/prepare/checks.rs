@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use arrow::datatypes::SchemaRef;
-use baton_core::asset::{AvailableAt, Endpoint, FeatureReference, FeatureView, Materialize, Model, Source, Table};
+use arrow::datatypes::{DataType, SchemaRef};
+use baton_core::asset::{AvailableAt, Endpoint, FeatureReference, FeatureView, Model, Source, Table};
 use baton_core::check::{Check, Rule};
 use baton_core::{Asset, AssetName, Definition};
 use baton_diagnostics::{Diagnostic, codes, nearest};
@@ -17,7 +17,7 @@ use crate::watch::predictions_of;
 
 impl Resolver<'_> {
     /// Reports every name of `wanted` that `from` has no column for.
-    fn check_columns<'n>(
+    pub(super) fn check_columns<'n>(
         &mut self,
         asset: &Asset,
         role: &str,
@@ -50,12 +50,7 @@ impl Resolver<'_> {
         self.check_columns(asset, "the time", name, table.time.as_ref());
         self.check_columns(asset, "the grain", name, &table.grain);
         self.check_columns(asset, "a check", name, &checked_columns(asset));
-        if table.materialize == Materialize::View {
-            let found =
-                Diagnostic::error(codes::INVALID_VALUE, format!("table `{name}` is a view, which is not built yet"))
-                    .with_help("use materialize='table' or materialize='incremental'");
-            self.diagnostics.push(at(Some(asset), found));
-        }
+        self.check_kept(asset, table);
     }
 
     pub(super) fn check_feature_view(&mut self, asset: &Asset, view: &FeatureView) {
@@ -70,6 +65,7 @@ impl Resolver<'_> {
         self.check_columns(asset, "labels.time", &labels.from, [&labels.time]);
         self.check_columns(asset, "labels.target", &labels.from, [&labels.target]);
         self.check_columns(asset, "slices", &labels.from, &model.slices);
+        self.check_target(asset, model);
         for gate in &model.gates {
             if let Err(problem) = baton_ml::gate::Gate::parse(gate) {
                 let found = Diagnostic::error(codes::INVALID_GATE, problem.to_string());
@@ -79,6 +75,26 @@ impl Resolver<'_> {
         for reference in &model.features {
             self.check_reference(asset, model, reference);
         }
+    }
+
+    /// What is to be predicted must be a number or yes and no: text would be learnt as missing.
+    fn check_target(&mut self, asset: &Asset, model: &Model) {
+        let labels = &model.labels;
+        let Some(table) = self.upstream.get(labels.from.as_str()) else { return };
+        let Ok(field) = table.schema.field_with_name(&labels.target) else { return };
+        if matches!(field.data_type(), DataType::Boolean | DataType::Null) || field.data_type().is_numeric() {
+            return;
+        }
+        let message = format!(
+            "labels.target of model `{}` is `{}.{}`, which is {}",
+            asset.name,
+            labels.from,
+            labels.target,
+            field.data_type()
+        );
+        let found = Diagnostic::error(codes::TARGET_TYPE, message)
+            .with_help("make it a bool or a number in the SQL of the table, such as `status = 'late' as is_late`");
+        self.diagnostics.push(at(Some(asset), found));
     }
 
     fn check_reference(&mut self, asset: &Asset, model: &Model, reference: &FeatureReference) {

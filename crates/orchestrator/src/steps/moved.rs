@@ -25,6 +25,11 @@ impl Execution<'_> {
         Ok(oldest)
     }
 
+    /// Whether it is known since when `input` holds other rows than when `previous` was made.
+    pub(crate) async fn tells_when_it_moved(&self, input: &AssetName, previous: &Pin) -> Result<bool, RunError> {
+        Ok(self.moved_source(input, previous).await?.is_some() || self.moved_from.contains_key(input))
+    }
+
     async fn moved_source(&self, input: &AssetName, previous: &Pin) -> Result<Option<i64>, RunError> {
         let Some(Definition::Source(source)) = self.prepared.project.assets.get(input).map(|found| &found.definition)
         else {
@@ -57,7 +62,7 @@ impl Execution<'_> {
 }
 
 /// The table version in the text of a pin's input, `tables/flights/4f0c…@3` with or without a clock behind it.
-fn version_of(text: &str) -> Option<TableVersion> {
+pub(crate) fn version_of(text: &str) -> Option<TableVersion> {
     let version = text.split(" as of ").next()?;
     let (location, number) = version.rsplit_once('@')?;
     Some(TableVersion { location: location.to_owned(), version: number.parse().ok()? })

@@ -108,14 +108,10 @@ struct Stamp {
 impl Stamp {
     fn new(services: &Services, unit: &Unit, source: &Source) -> Result<Self, RunError> {
         let engine = Engine::new(EngineOptions { threads: 1, ..services.engine.options().clone() })?;
-        let arrival = format!("to_timestamp_micros({})", unit.modified_at);
-        let known = match &source.available_at {
-            AvailableAt::Arrival => arrival,
-            AvailableAt::Expression(expression) => format!("coalesce({expression}, {arrival})"),
-        };
+        let known = known_at(source, Some(unit.modified_at));
         let path = unit.path.replace('\'', "''");
         let query = format!(
-            "select *, arrow_cast({known}, 'Timestamp(Microsecond, Some(\"UTC\"))') as {AVAILABLE_AT}, '{path}' as {FILE} from delivery"
+            "select *, {known} as {AVAILABLE_AT}, '{path}' as {FILE} from delivery"
         );
         Ok(Self { engine, query })
     }
@@ -129,6 +125,18 @@ impl Stamp {
         let session = self.engine.session(SessionInput { tables, as_of: None })?;
         Ok(session.query(&self.query).await?)
     }
+}
+
+/// A SQL expression over the landed columns: since when a row is known that arrived at `arrival` (microseconds; `None`
+/// when that does not matter).
+pub(crate) fn known_at(source: &Source, arrival: Option<i64>) -> String {
+    let arrival = arrival.map_or_else(|| "null".to_owned(), |micros| format!("to_timestamp_micros({micros})"));
+    let known = match &source.available_at {
+        AvailableAt::Arrival => arrival,
+        AvailableAt::Expression(expression) => format!("coalesce({expression}, {arrival})"),
+        AvailableAt::Always => "null".to_owned(),
+    };
+    format!("arrow_cast({known}, 'Timestamp(Microsecond, Some(\"UTC\"))')")
 }
 
 /// What the connector holds a delivery to.

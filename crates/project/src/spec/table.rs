@@ -1,7 +1,7 @@
 //! Readers of what is said about SQL tables: `tables:` in YAML, and `config()` in the SQL itself.
 
 use baton_core::AssetName;
-use baton_core::asset::Materialize;
+use baton_core::asset::{ColumnPolicy, Deletes, Keep, Materialize, SNAPSHOT_AT};
 
 use crate::keys;
 use crate::reader::Reader;
@@ -26,6 +26,7 @@ pub(crate) struct SqlConfig {
     pub(crate) grain: Vec<String>,
     pub(crate) lookback: Option<i64>,
     pub(crate) batch: Option<i64>,
+    pub(crate) keep: Keep,
 }
 
 /// Reads an entry of `tables:`.
@@ -43,16 +44,57 @@ pub(crate) fn read_sql_config(report: &Report, name: &str, at: Span, arguments: 
         return SqlConfig::default();
     };
     let ours = reader.word("materialize", keys::MATERIALIZATIONS);
-    let materialize = match ours.or(reader.word("materialized", keys::MATERIALIZATIONS)) {
-        Some("incremental") => Materialize::Incremental,
-        Some("view") => Materialize::View,
-        _ => Materialize::Table,
+    let word = ours.or(reader.word("materialized", keys::MATERIALIZATIONS));
+    let unique_key = reader.texts("unique_key");
+    let time = reader.text("time");
+    let strategy = reader.word("incremental_strategy", keys::INCREMENTAL_STRATEGIES);
+    let grain = if unique_key.is_empty() { reader.texts("grain") } else { unique_key.clone() };
+    let by_key = !unique_key.is_empty() || (time.is_none() && !grain.is_empty());
+    let materialize = match (word, strategy) {
+        (Some("incremental"), Some("append")) => Materialize::Append,
+        (Some("incremental"), Some("merge" | "delete+insert")) => Materialize::Merge,
+        (Some("incremental"), Some("microbatch")) => Materialize::Incremental,
+        (Some("incremental"), _) if by_key => Materialize::Merge,
+        (Some(word), _) => materialization(word),
+        (None, _) => Materialize::Table,
     };
     SqlConfig {
         materialize,
-        time: reader.text("time"),
-        grain: reader.texts("grain"),
+        time: time.or_else(|| (materialize == Materialize::Snapshot).then(|| SNAPSHOT_AT.to_owned())),
+        grain,
         lookback: reader.seconds("lookback"),
         batch: reader.positive_seconds("batch"),
+        keep: read_keep(&reader),
+    }
+}
+
+fn materialization(word: &str) -> Materialize {
+    let all = [Materialize::Incremental, Materialize::View, Materialize::Merge, Materialize::Append];
+    let kept = [Materialize::History, Materialize::Snapshot];
+    all.into_iter().chain(kept).find(|known| known.word() == word).unwrap_or_default()
+}
+
+/// How rows that are kept over time meet new ones; what the template yields for `is_incremental()` comes later.
+fn read_keep(reader: &Reader<'_>) -> Keep {
+    let deletes = match (reader.word("deletes", keys::DELETES), reader.word("hard_deletes", keys::HARD_DELETES)) {
+        (Some("close"), _) | (None, Some("invalidate")) => Deletes::Close,
+        _ => Deletes::Ignore,
+    };
+    let on_schema_change = match reader.word("on_schema_change", keys::COLUMN_POLICIES) {
+        Some("sync" | "sync_all_columns") => ColumnPolicy::Sync,
+        Some("freeze" | "fail") => ColumnPolicy::Freeze,
+        _ => ColumnPolicy::Evolve,
+    };
+    let check = match reader.texts("check") {
+        named if named.is_empty() => reader.texts("check_cols"),
+        named => named,
+    };
+    Keep {
+        updated_at: reader.text("updated_at"),
+        check: if check == ["all"] { Vec::new() } else { check },
+        deletes,
+        delete_when: reader.text("delete_when"),
+        on_schema_change,
+        incremental_sql: None,
     }
 }

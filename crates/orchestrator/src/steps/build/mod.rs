@@ -1,5 +1,8 @@
 //! Building a table: find what is missing, compute it aside, check it, record it.
 
+mod kept;
+mod view;
+
 use std::collections::BTreeMap;
 
 use baton_core::asset::{Materialize, Table};
@@ -13,7 +16,8 @@ use baton_lake::{Change, CommitInfo, TableLocation};
 use futures::TryStreamExt as _;
 use serde_json::json;
 
-use super::output::StepOutput;
+use super::key::StepKey;
+use super::output::{RecordedStep, StepOutput};
 use crate::checks::{NewRows, checks_of_pass};
 use crate::error::RunError;
 use crate::execution::{Execution, StepOutcome};
@@ -36,9 +40,16 @@ impl Execution<'_> {
     pub(crate) async fn build(&mut self, asset: &AssetName, table: &Table) -> Result<StepOutcome, RunError> {
         let Some(desired) = self.prepared.desired.assets.get(asset) else { return Ok(StepOutcome::up_to_date()) };
         let content = desired.content();
+        if table.materialize == Materialize::View {
+            return self.build_view(asset, table, &content).await;
+        }
+        if table.materialize.is_stateful() {
+            return self.build_kept(asset, table, &content).await;
+        }
         let location = TableLocation::new(asset.as_str(), content.as_str())?;
         let inputs = self.input_versions(asset);
-        let previous = self.working.get(asset).filter(|pin| is_at(pin, &location)).cloned();
+        let anew = self.applied.from_nothing.contains(asset);
+        let previous = self.working.get(asset).filter(|pin| is_at(pin, &location) && !anew).cloned();
         let work = self.work(asset, table, previous.as_ref(), &inputs).await?;
         let checks = self.checks_of(asset);
         if work == Work::Nothing {
@@ -46,15 +57,35 @@ impl Execution<'_> {
         }
         let clock = self.reads_clock(asset).then_some(self.as_of);
         let key = step_key(&content, &checks, &inputs, work, previous.as_ref(), clock);
-        if let Some(pin) = self.take_recorded(asset, &key).await? {
+        let mut reused = if anew { None } else { self.take_recorded(asset, &key).await? };
+        if !anew && reused.is_none() && table.materialize == Materialize::Incremental && previous.is_none() {
+            reused = self.take_filled(asset, &key).await?;
+        }
+        if let Some(pin) = reused {
             return Ok(StepOutcome::reused(format!("{} rows", pin.rows.unwrap_or_default())));
         }
         self.compute(asset, table, &location, previous, inputs, work, &checks, &key).await
     }
 
-    /// Whether the table's query asks for the clock itself, as `now()` does.
+    /// Takes a version that was filled up to the same instant from the same inputs, in several runs.
+    async fn take_filled(&mut self, asset: &AssetName, key: &StepKey) -> Result<Option<Pin>, RunError> {
+        let end = key.interval.map(|interval| interval.end);
+        let steps = self.newest_steps(asset).await?;
+        let same = |step: &RecordedStep| {
+            let other = StepKey { interval: key.interval, base: None, ..step.key.clone() };
+            other == *key && step.output.pin.intervals.end() == end
+        };
+        Ok(self.take_same(asset, key, steps, same))
+    }
+
+    /// Whether the table's query, or that of a view which it reads, asks for the clock itself, as `now()` does.
     fn reads_clock(&self, asset: &AssetName) -> bool {
+        let is_view = |input: &&AssetName| {
+            let pin = self.working.get(*input);
+            pin.is_some_and(|pin| matches!(pin.version, Version::View { .. }))
+        };
         self.prepared.analyses.get(asset).is_some_and(|analysis| analysis.reads_clock)
+            || self.prepared.graph.inputs(asset).filter(is_view).any(|view| self.reads_clock(view))
     }
 
     /// Whether the same inputs make other rows, because the clock has moved since the last commit.
@@ -105,7 +136,7 @@ impl Execution<'_> {
         inputs: BTreeMap<AssetName, String>,
         work: Work,
         checks: &[Check],
-        key: &Fingerprint,
+        key: &StepKey,
     ) -> Result<StepOutcome, RunError> {
         let base = previous.as_ref().and_then(|pin| pin.version.table()).map(|table| table.version);
         let (written, schema) = self.write_rows(asset, table, location, base, work, checks).await?;
@@ -120,7 +151,7 @@ impl Execution<'_> {
             _ => Change::Replace(written.files),
         };
         failpoint::reach("build.before_commit");
-        let info = self.commit_info(key);
+        let info = self.commit_info(&key.fingerprint());
         let version = self.services.lake.commit(location, &schema, base, change, &info).await?;
         failpoint::reach("build.after_commit");
         let pin = self.table_pin(asset, version, inputs, table, work, previous.as_ref()).await?;
@@ -131,7 +162,7 @@ impl Execution<'_> {
         let checks = self.audit(asset, &pin, checks, written.checks, new_rows).await?;
         let detail = describe(work, rows, pin.rows.unwrap_or_default(), base.is_some());
         let output = StepOutput { pin: pin.clone(), checks, rejected: Vec::new() };
-        self.record_output(asset, key, json!(output), Vec::new()).await?;
+        self.record_output(asset, key, &output, Vec::new()).await?;
         self.working.insert(asset.clone(), pin);
         Ok(StepOutcome::done(detail))
     }
@@ -206,16 +237,14 @@ fn step_key(
     work: Work,
     previous: Option<&Pin>,
     clock: Option<Timestamp>,
-) -> Fingerprint {
-    let mut parts = vec!["build".to_owned(), content.as_str().to_owned(), json!(checks).to_string()];
-    parts.extend(inputs.iter().flat_map(|(name, version)| [name.to_string(), version.clone()]));
-    parts.extend(clock.map(|clock| clock.to_rfc3339()));
+) -> StepKey {
+    let mut key = StepKey::new("build", content).checked_by(checks).reading(inputs);
+    key.clock = clock;
     if let Work::Range(interval) = work {
-        parts.push(interval.start.to_string());
-        parts.push(interval.end.to_string());
-        parts.extend(previous.and_then(|pin| pin.version.table()).map(ToString::to_string));
+        key.interval = Some(interval);
+        key.base = previous.and_then(|pin| pin.version.table()).map(ToString::to_string);
     }
-    Fingerprint::of(parts)
+    key
 }
 
 fn describe(work: Work, written: u64, total: u64, had_base: bool) -> String {
