@@ -17,6 +17,7 @@ const FENCES: &[(&str, &str)] = &[
     ("prost", "baton-ml"),
     ("minijinja", "baton-project"),
     ("serde-saphyr", "baton-project"),
+    ("lsp-*", "baton-lsp"),
     ("miette", "baton-diagnostics"),
     ("clap*", "baton"),
     ("indicatif", "baton"),

@@ -11,7 +11,7 @@ const LEVELS: &[&[&str]] = &[
     &["baton-engine", "baton-ml"],
     &["baton-plan", "baton-observe"],
     &["baton-orchestrator", "baton-serving"],
-    &["baton-server"],
+    &["baton-server", "baton-lsp"],
     &["baton"],
 ];
 
