@@ -23,7 +23,8 @@ impl Code {
     /// How bad it mostly is. Most codes are mistakes that stop a command.
     pub fn usual_severity(self) -> Severity {
         match self {
-            NOT_IN_EFFECT => Severity::Warning,
+            NOT_IN_EFFECT | NULLABLE_COLUMN | FAN_OUT | LEAKING_FEATURE => Severity::Warning,
+            UNUSED_COLUMN => Severity::Info,
             _ => Severity::Error,
         }
     }
@@ -109,6 +110,10 @@ codes! {
     NOT_IN_EFFECT = "P0111", "a key is read but has no effect yet",
         "The key is part of the language and its value was checked, and this version of Baton does not act on it. \
         Remove it, or keep it for later.";
+    INVALID_TEST = "P0112", "a unit test cannot be run",
+        "A test names a table or a feature view, gives rows to what lies upstream of it, and expects rows: each list of \
+        rows as objects, `csv`, `file` or `sql`. Values must fit the types of their columns, and the clock goes forward \
+        from batch to batch.";
     DUPLICATE_ASSET = "P0201", "two assets have one name",
         "Assets of all kinds share one space of names, because SQL, lineage and commands refer to them by name \
         alone.";
@@ -152,6 +157,17 @@ codes! {
         is no number.";
     MEMORY_EXHAUSTED = "S0202", "a query needs more memory than allowed",
         "The query spilled to disk where it could and still needed more than `memory_limit` in `baton.yml`.";
+    NULLABLE_COLUMN = "S0301", "a column that must not be null can be null",
+        "The column is part of the table's grain or has a `not_null` check, and its query leaves it null for some rows: \
+        an outer join that finds no row, a `case` without `else`, `nullif`, `lag`. Give it a value with `coalesce`, or \
+        keep only rows where it is not null.";
+    FAN_OUT = "S0302", "a join multiplies rows",
+        "By their declared grain and unique checks, a row of one side meets several rows of the other. The table then \
+        has more rows than its own grain says, or a sum counts a row several times. Aggregate the other side before \
+        the join, or join on all columns that identify its rows.";
+    UNUSED_COLUMN = "S0303", "nothing reads a column or table",
+        "No table, feature view, model, endpoint, check or exposure of the project reads it. It may be read from \
+        outside: declare an exposure for that. Told by `baton check --pedantic` only.";
     VERSION_MISSING = "T0101", "a table version does not exist",
         "The commit names a version whose files are not there. Something outside Baton removed them.";
     STORAGE_FAILED = "T0102", "the warehouse could not be read or written",
@@ -218,6 +234,13 @@ codes! {
         served.";
     ALIAS_MISSING = "M0108", "no version has this alias",
         "The endpoint or command asks for a version by alias, and no version carries it yet.";
+    LEAKING_FEATURE = "M0109", "a feature shows what is to be predicted",
+        "The feature is looked up by the event's own key and computed from the same outcome as the label, of the very \
+        same event. At prediction time it is empty, or it gives the answer away. Aggregate over past events by another \
+        entity, such as the customer instead of the order, or leave the feature out.";
+    TARGET_TYPE = "M0110", "what is to be predicted is neither a number nor yes and no",
+        "The column that `labels.target` names has a type that no model learns, such as text. Make it a bool or a number in \
+        the SQL of the table.";
     BAD_REQUEST = "A0101", "the request cannot be understood",
         "The body or a parameter is not of the documented form.";
     NOT_FOUND = "A0102", "there is nothing at this address",

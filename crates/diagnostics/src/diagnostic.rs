@@ -72,6 +72,11 @@ impl Diagnostic {
         Self::new(code, Severity::Warning, message.into())
     }
 
+    /// Something worth knowing, without places.
+    pub fn info(code: Code, message: impl Into<String>) -> Self {
+        Self::new(code, Severity::Info, message.into())
+    }
+
     pub(crate) fn new(code: Code, severity: Severity, message: String) -> Self {
         Self { code, severity, message, labels: Vec::new(), detail: None, help: Vec::new() }
     }

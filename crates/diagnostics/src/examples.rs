@@ -132,6 +132,10 @@ examples! {
         "`rollback` of endpoint `delay` has no effect yet",
         "endpoints.yml", "rollback: {when: 'error_rate > 1%'}\n", "rollback",
         "", "remove it";
+    INVALID_TEST,
+        "`given` of test `late` cannot be read: `soon` is no value of column `arr_delay` (int)",
+        "tests/delays.yml", "tests:\n  - name: late\n    table: outcomes\n    given: {flights: [{arr_delay: soon}]}\n", "soon",
+        "expected int", "write a whole number";
     DUPLICATE_ASSET,
         "table `daily` is declared twice",
         "tables/daily.sql", "select 1 as one\n", "select",
@@ -204,6 +208,18 @@ examples! {
         "table `daily` needs more than 512 MiB",
         "", "", "",
         "", "raise `memory_limit` in `baton.yml`";
+    NULLABLE_COLUMN,
+        "column `name` of table `daily` is declared not_null and can be null",
+        "tables/daily.sql", "select f.carrier, a.name\nfrom flights f left join airlines a on a.carrier = f.carrier\n", "name",
+        "can be null", "give it a value with `coalesce`, or keep only rows where `name` is not null";
+    FAN_OUT,
+        "table `totals` adds up rows of `orders` again for each row of `lines` that they are joined with, in `sum(o.total)`",
+        "tables/totals.sql", "select sum(o.total) as total\nfrom orders o join lines l on l.order_id = o.order_id\n", "l.order_id",
+        "rows of `orders` meet several of `lines`", "aggregate `lines` by `order_id` before the join";
+    UNUSED_COLUMN,
+        "nothing in the project reads `dest` of table `daily`",
+        "tables/daily.sql", "select carrier, dest from flights\n", "dest",
+        "", "remove it, or declare an exposure for what uses it";
     VERSION_MISSING,
         "version 4 of table `daily` is not in the warehouse",
         "", "", "",
@@ -324,6 +340,14 @@ examples! {
         "model `delay` has no version with alias `champion`",
         "", "", "",
         "", "train one that passes its gates with `baton apply`";
+    LEAKING_FEATURE,
+        "feature `flight.arr_delay` of model `delay` shows the outcome that it is to predict",
+        "models.yml", "features: [flight.arr_delay, carrier_delays.mean]\n", "flight.arr_delay",
+        "computed from the same `arrivals.arr_delay` as the label", "leave it out, or aggregate over past events by another entity";
+    TARGET_TYPE,
+        "labels.target of model `delay` is `outcomes.status`, which is Utf8",
+        "models.yml", "labels: {from: outcomes, target: status}\n", "status",
+        "", "make it a bool or a number in the SQL of the table, such as `status = 'late' as is_late`";
     BAD_REQUEST,
         "input `distance` is missing",
         "", "", "",
