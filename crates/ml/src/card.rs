@@ -42,6 +42,8 @@ pub struct ModelCard {
     pub metrics: BTreeMap<String, f64>,
     /// The champion's metrics on the same rows, if there was a champion.
     pub champion_metrics: BTreeMap<String, f64>,
+    /// Why the champion that there was has no metrics on these rows.
+    pub not_compared: Option<String>,
     /// Metrics by slice.
     pub slices: Vec<CardSlice>,
     /// The features by importance, largest first.
@@ -134,6 +136,10 @@ fn metrics(text: &mut String, card: &ModelCard) {
     let row = |(name, value): (&String, &f64)| vec![name.clone(), number(*value), champion(name)];
     let rows = card.metrics.iter().map(row).collect();
     table(text, "Metrics on the test rows", &["metric", "this version", "champion"], rows);
+    if let Some(reason) = &card.not_compared {
+        line(text, "");
+        line(text, &format!("Not compared with the champion: {reason}."));
+    }
 }
 
 fn slices(text: &mut String, card: &ModelCard) {

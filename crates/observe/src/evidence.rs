@@ -24,6 +24,9 @@ pub struct Evidence {
     pub deployments: Vec<Happening>,
     /// The metric against labels, if it was judged.
     pub performance: Option<Performance>,
+    /// What the alerts of the breach themselves say, oldest first.
+    #[serde(default)]
+    pub alerts: Vec<String>,
 }
 
 /// Something that happened at a time.
@@ -56,6 +59,9 @@ pub struct AssetEvidence {
     pub rows_per_day: Option<f64>,
     /// Rows a day before it.
     pub usual_rows_per_day: Option<f64>,
+    /// Days with far fewer rows than usual, as their alerts found them.
+    #[serde(default)]
+    pub thin_days: Vec<ThinDay>,
     /// Columns or types that came, went or changed in a delivery.
     pub schema_changes: Vec<Happening>,
     /// Changes of its definition.
@@ -67,6 +73,21 @@ pub struct AssetEvidence {
     /// For an online view that does not hold what its table holds: until when its values are right.
     #[serde(default)]
     pub online_until: Option<Timestamp>,
+}
+
+/// A day with far fewer rows than usual.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ThinDay {
+    /// The day, as `2013-11-29`.
+    pub day: String,
+    /// When it began.
+    pub at: Timestamp,
+    /// Its rows.
+    pub rows: f64,
+    /// Rows that were expected.
+    pub expected: f64,
+    /// The least number of rows that is usual.
+    pub low: f64,
 }
 
 /// A column whose values changed.

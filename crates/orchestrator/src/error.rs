@@ -62,6 +62,12 @@ pub enum RunError {
         /// What to do.
         hint: String,
     },
+    /// An environment that nothing was applied to.
+    #[error("environment `{environment}` has no commit yet: run `baton apply -e {environment}`")]
+    NoCommit {
+        /// The environment.
+        environment: String,
+    },
     /// A text that names no commit.
     #[error("`{text}` names no environment, tag or commit; {hint}")]
     UnknownReference {

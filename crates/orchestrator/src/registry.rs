@@ -42,6 +42,9 @@ pub struct ModelVersion {
     pub evaluation: Evaluation,
     /// How the champion of the time did on the same rows.
     pub champion: Option<(u32, BTreeMap<String, f64>)>,
+    /// Why the champion of the time was not compared.
+    #[serde(default)]
+    pub not_compared: Option<String>,
     /// Features by how much predictions depend on them.
     pub importance: Vec<FeatureImportance>,
     /// Largest difference between predictions at training and of the stored form.

@@ -34,8 +34,36 @@ pub struct StepReport {
     pub state: StepState,
     /// What came of it, in a line.
     pub detail: String,
+    /// Rows that it landed, built, scored or brought online; `None` where rows are not what it makes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows: Option<u64>,
     /// Seconds it took.
     pub seconds: f64,
+    /// Whether its output was recorded already, and why not; `None` for steps that have no output of their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache: Option<CacheReport>,
+}
+
+/// What the cache said about a step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CacheReport {
+    /// The hash of all that decides the step's output.
+    pub key: String,
+    /// Whether an output was recorded for it.
+    pub hit: bool,
+    /// For a hit, where and when the work was done; for a miss, what differs from the asset's last recorded step.
+    pub reasons: Vec<String>,
+}
+
+/// How long a step took, as the event of its run's end says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepTime {
+    /// `build`, `train`, …
+    pub verb: String,
+    /// The asset.
+    pub asset: String,
+    /// How long, on the machine's clock.
+    pub milliseconds: u64,
 }
 
 /// What a run did.
@@ -57,6 +85,16 @@ pub struct RunReport {
     pub checks: Vec<CheckResult>,
     /// Incidents that changed.
     pub incidents: Vec<Incident>,
+}
+
+/// A number and its word: `1 delivery`, `7 deliveries`.
+pub(crate) fn counted(number: u64, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
+}
+
+/// `1 row` or `7 rows`.
+pub(crate) fn rows_of(number: u64) -> String {
+    counted(number, "row", "rows")
 }
 
 impl RunReport {

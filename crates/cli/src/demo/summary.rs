@@ -1,9 +1,10 @@
 //! One screen: what the relay left behind, and what to try next.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use baton_core::event::EventFilter;
-use baton_core::incident::{Cause, Incident};
+use baton_core::incident::{Alert, Cause, Incident, Signal};
 use baton_core::{EventKind, Kind};
 use baton_orchestrator::{AssetLine, Prepared, Services};
 use serde::Serialize;
@@ -29,6 +30,7 @@ pub(super) struct Summary {
     months: Vec<Month>,
     predictions: u64,
     alerts: usize,
+    alerts_by_month: AlertsByMonth,
     all_incidents: usize,
     incidents: Vec<Incident>,
     broken: Option<Incident>,
@@ -38,6 +40,9 @@ pub(super) struct Summary {
     address: String,
     example: Option<String>,
 }
+
+/// How many alerts of each kind were raised, by month (`2013-12`).
+type AlertsByMonth = BTreeMap<String, BTreeMap<Signal, usize>>;
 
 /// A model version in a line.
 #[derive(Debug, Serialize)]
@@ -62,6 +67,7 @@ pub(super) async fn gather(workspace: &Workspace, prepared: &Prepared, relay: &R
     let checks = relay.apply.checks.len() as u64;
     let broken_checks = relay.apply.checks.iter().filter(|result| !result.passed).count() as u64;
     let settings = &workspace.project.settings;
+    let alerts_by_month = alerts_by_month(workspace).await?;
     Ok(Summary {
         tables,
         checks: checks + relay.replay.checks,
@@ -69,7 +75,8 @@ pub(super) async fn gather(workspace: &Workspace, prepared: &Prepared, relay: &R
         models: model_lines(workspace, prepared).await?,
         months: months(services).await?,
         predictions: relay.replay.predictions,
-        alerts: alerts(workspace).await?,
+        alerts: alerts_by_month.values().flat_map(BTreeMap::values).sum(),
+        alerts_by_month,
         all_incidents: relay.replay.incidents.len(),
         incidents: incidents(workspace, prepared, relay).await?,
         broken: relay.broken.incident.clone(),
@@ -109,13 +116,19 @@ async fn example_keys(services: &Services) -> Result<Option<String>, CliError> {
     Ok(rows.first().map(Value::to_string))
 }
 
-async fn alerts(workspace: &Workspace) -> Result<usize, CliError> {
+async fn alerts_by_month(workspace: &Workspace) -> Result<AlertsByMonth, CliError> {
     let filter = EventFilter {
         environment: Some(ENVIRONMENT.to_owned()),
         kinds: vec![EventKind::AlertRaised],
         ..EventFilter::default()
     };
-    Ok(workspace.services().ledger.events(&filter).await?.len())
+    let mut months = AlertsByMonth::new();
+    for found in workspace.services().ledger.events(&filter).await? {
+        let Ok(alert) = serde_json::from_value::<Alert>(found.event.body) else { continue };
+        let month = months.entry(alert.at.format("%Y-%m").to_string()).or_default();
+        *month.entry(alert.signal).or_default() += 1;
+    }
+    Ok(months)
 }
 
 /// The incidents of the replay with most alerts, oldest first, each with what `why` says of it.
@@ -144,7 +157,7 @@ pub(super) fn render(summary: &Summary, folder: &Path) -> String {
     text.push_str(&format!("\n{checks} checks ({failed} did not hold), "));
     text.push_str(&format!("{} predictions, {} alerts\n", count(summary.predictions), summary.alerts));
     text.push_str(&format!("\n{}", model_table(&summary.models)));
-    text.push_str(&format!("\n{}", month_table(&summary.months)));
+    text.push_str(&format!("\n{}", month_table(&summary.months, &summary.alerts_by_month)));
     text.push_str(&incident_lines(summary));
     if let (Some(incident), Some(cause)) = (&summary.broken, &summary.broken_cause) {
         text.push_str(&format!("\nBroken on purpose, in `{COPY}`\n{}", incident_line(incident)));
@@ -180,9 +193,9 @@ fn model_table(models: &[ModelLine]) -> String {
     table.render("  ")
 }
 
-/// A line a month, with the versions that predicted in it.
-fn month_table(months: &[Month]) -> String {
-    let mut table = Table::new(&["month", ">flights", ">late", "ROC AUC by version"]);
+/// A line a month, with the versions that predicted in it and the alerts that were raised.
+fn month_table(months: &[Month], alerts: &AlertsByMonth) -> String {
+    let mut table = Table::new(&["month", ">flights", ">late", "ROC AUC by version", "alerts"]);
     for lines in months.chunk_by(|one, other| one.month == other.month) {
         let rows: i64 = lines.iter().map(|line| line.rows).sum();
         let late: f64 = lines.iter().map(|line| line.late * line.rows as f64).sum();
@@ -192,9 +205,17 @@ fn month_table(months: &[Month]) -> String {
             count(rows.cast_unsigned()),
             format!("{:.1} %", late / rows.max(1) as f64 * 100.0),
             versions.join("  "),
+            alerts.get(&lines[0].month).map(signals).unwrap_or_default(),
         ]);
     }
     table.render("  ")
+}
+
+/// `12 drift, 2 volume`.
+fn signals(found: &BTreeMap<Signal, usize>) -> String {
+    let word = |signal: &Signal| format!("{signal:?}").to_lowercase();
+    let parts: Vec<String> = found.iter().map(|(signal, number)| format!("{number} {}", word(signal))).collect();
+    parts.join(", ")
 }
 
 fn incident_lines(summary: &Summary) -> String {

@@ -4,6 +4,7 @@ use baton_core::AssetName;
 use baton_core::check::CheckResult;
 use baton_orchestrator::{AssetLine, AssetReport, ModelVersion};
 
+use super::monitor::looks;
 use super::style;
 use super::table::{Table, count};
 use crate::instant;
@@ -32,7 +33,14 @@ pub(crate) fn asset(report: &AssetReport) -> String {
     let mut text = head(&report.line);
     text.push_str(&names("made from", &report.upstream));
     text.push_str(&names("feeds", &report.downstream));
-    for part in [columns(report), profile(report), checks(&report.checks), versions(report), models(report)] {
+    for part in [
+        columns(report),
+        profile(report),
+        checks(&report.checks),
+        versions(report),
+        models(report),
+        looks(&report.looks),
+    ] {
         if !part.is_empty() {
             text.push('\n');
             text.push_str(&part);

@@ -5,6 +5,7 @@ use baton_core::incident::IncidentState;
 use baton_orchestrator::StatusReport;
 
 use super::cause::incident_line;
+use super::monitor::monitor_lines;
 use super::style;
 use super::table::{Table, count};
 use crate::instant;
@@ -50,6 +51,7 @@ pub(crate) fn status(report: &StatusReport) -> String {
     for (word, value) in lines {
         text.push_str(&format!("  {word:<10} {value}\n"));
     }
+    text.push_str(&monitor_lines(&report.monitors));
     for incident in &report.incidents {
         text.push_str(&incident_line(incident));
     }

@@ -19,7 +19,7 @@ fn flights() -> TestProject {
     edit(&project, "models.yml", "trials: 8, cross_validate: 3", "trials: 1, cross_validate: 2");
     edit(&project, "models.yml", "test: 30d, validate: 15d", "test: 7d, validate: 3d");
     edit(&project, "models.yml", "cooldown: 45d", "cooldown: 10d");
-    edit(&project, "models.yml", "      - {load_test: {rps: 200, p99_ms: 20}}\n", "");
+    edit(&project, "models.yml", "      - {load_test: {rps: 200, p99_ms: 50}}\n", "");
     edit(&project, "models.yml", "roc_auc >= 0.65", "roc_auc >= 0.5");
     edit(&project, "monitors.yml", "min_rows: 1000", "min_rows: 100");
     project

@@ -21,6 +21,8 @@ pub struct GateInput {
     pub challenger: BTreeMap<String, f64>,
     /// The champion's metrics on the same rows; `None` when there is no champion.
     pub champion: Option<BTreeMap<String, f64>>,
+    /// Why the champion that there is has no metrics on these rows.
+    pub not_compared: Option<String>,
     /// Fairness figures by (group, metric), or why there is none.
     pub fairness: HashMap<(String, FairnessMetric), Result<f64, String>>,
     /// The load test, if one ran.
@@ -87,7 +89,10 @@ fn judge_metric(gate: &Gate, metric: &str, comparison: Comparison, bound: &Bound
             passed: true,
             observed,
             required: None,
-            message: "there is no champion yet, so there is nothing to compare with".to_owned(),
+            message: match &input.not_compared {
+                Some(reason) => format!("not compared: {reason}"),
+                None => "there is no champion yet, so there is nothing to compare with".to_owned(),
+            },
         },
         (Bound::Champion { metric: other, offset }, Some(champion)) => match champion.get(other) {
             Some(value) => compared(gate, metric, observed, comparison, value + offset),

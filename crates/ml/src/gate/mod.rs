@@ -1,7 +1,7 @@
 //! Gates: what a challenger must show before it is promoted. Pure: measured values in, verdicts out.
 //!
 //! [`parse`](Gate::parse) reads the project's forms, [`evaluate_gates`] judges. A value that was not measured fails
-//! its gate, except a comparison with a champion when there is none.
+//! its gate, except a comparison with a champion when there is none, or none that can read these rows.
 
 mod judge;
 mod parse;

@@ -176,3 +176,16 @@ fn verdicts() {
         "#]],
     );
 }
+
+#[test]
+fn a_champion_that_cannot_read_the_rows_is_said_and_blocks_nothing() {
+    let gate = Gate::parse(&json!("roc_auc >= champion.roc_auc")).unwrap();
+    let input = GateInput {
+        challenger: [("roc_auc".to_owned(), 0.7)].into(),
+        not_compared: Some("the champion reads columns that are no longer there (`visib`)".to_owned()),
+        ..GateInput::default()
+    };
+    let verdict = evaluate_gates(&[gate], &input).remove(0);
+    assert!(verdict.passed);
+    assert_eq!(verdict.message, "not compared: the champion reads columns that are no longer there (`visib`)");
+}

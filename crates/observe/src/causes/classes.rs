@@ -4,7 +4,7 @@ use baton_core::duration::format_seconds;
 use baton_core::incident::{Cause, CauseClass};
 use baton_core::{AssetName, Kind};
 
-use crate::evidence::{AssetEvidence, ColumnShift, Evidence, Happening};
+use crate::evidence::{AssetEvidence, ColumnShift, Evidence, Happening, ThinDay};
 
 /// Everything the evidence speaks for, unfiltered.
 pub(super) fn candidates(evidence: &Evidence) -> Vec<Cause> {
@@ -12,6 +12,7 @@ pub(super) fn candidates(evidence: &Evidence) -> Vec<Cause> {
     for (asset, facts) in &evidence.assets {
         found.extend(late_data(asset, facts));
         found.extend(volume_drop(asset, facts));
+        found.extend(thin_days(asset, facts, evidence));
         found.extend(happened(asset, facts, &facts.schema_changes, CauseClass::SchemaChange, 0.9));
         found.extend(happened(asset, facts, &facts.code_changes, CauseClass::BrokenTransform, 0.8));
         found.extend(failed(asset, facts));
@@ -43,7 +44,11 @@ pub(super) fn remainder(evidence: &Evidence) -> Option<Cause> {
             "inputs are distributed otherwise than in training, and no fault in data, code or serving explains it"
                 .to_owned(),
         ),
-        None => (CauseClass::Unknown, 0.0, "the recorded evidence does not decide".to_owned()),
+        None => (CauseClass::Unknown, 0.0, undecided(evidence)),
+    };
+    let owner = match class {
+        CauseClass::Unknown => evidence.assets.get(&asset).and_then(|facts| facts.owner.clone()),
+        _ => None,
     };
     let shifted: Vec<String> = strongest(evidence)
         .iter()
@@ -56,13 +61,21 @@ pub(super) fn remainder(evidence: &Evidence) -> Option<Cause> {
         since: evidence.onset,
         score,
         summary,
-        evidence: shifted,
-        owner: None,
+        evidence: if class == CauseClass::Unknown { evidence.alerts.clone() } else { shifted },
+        owner,
         action: match class {
             CauseClass::ModelDrift => "train a challenger on recent data and let the gates judge it".to_owned(),
             _ => "look at `baton log` and `baton show` of the assets upstream".to_owned(),
         },
     })
+}
+
+/// The breach in its own words: nothing that is recorded explains it.
+fn undecided(evidence: &Evidence) -> String {
+    match evidence.alerts.first() {
+        Some(alert) => format!("{alert}; nothing upstream explains it"),
+        None => "the recorded evidence does not decide".to_owned(),
+    }
 }
 
 fn strongest(evidence: &Evidence) -> Vec<(String, f64)> {
@@ -136,6 +149,36 @@ fn volume_drop(asset: &AssetName, facts: &AssetEvidence) -> Option<Cause> {
         format!("{asset} has {now:.0} rows a day instead of {usual:.0} ({:.0} % are missing)", missing * 100.0),
     );
     found.action = format!("find out what was left out of {asset}'s deliveries");
+    Some(found)
+}
+
+/// Days that their own band calls thin. At the breach itself they are what happened; upstream of it, a day or two weigh
+/// little in a window of weeks.
+fn thin_days(asset: &AssetName, facts: &AssetEvidence, evidence: &Evidence) -> Option<Cause> {
+    let missing = |day: &ThinDay| 1.0 - day.rows / day.expected.max(1.0);
+    let worst = facts.thin_days.iter().max_by(|a, b| missing(a).total_cmp(&missing(b)))?;
+    let is_breach = evidence.asset.as_ref() == Some(asset);
+    let score = if is_breach { 0.6 + 0.4 * missing(worst) } else { 0.5 * missing(worst) };
+    let mut found = cause(
+        CauseClass::VolumeDrop,
+        asset,
+        facts,
+        score,
+        format!(
+            "{asset} has {:.0} rows on {} instead of {:.0} ({:.0} % are missing)",
+            worst.rows,
+            worst.day,
+            worst.expected,
+            missing(worst) * 100.0
+        ),
+    );
+    found.since = facts.thin_days.iter().map(|day| day.at).min();
+    found.evidence = facts
+        .thin_days
+        .iter()
+        .map(|day| format!("{} {:.0} rows, usually at least {:.0}", day.day, day.rows, day.low))
+        .collect();
+    found.action = format!("ask the owner of {asset} whether the day was special, or what its deliveries lack");
     Some(found)
 }
 

@@ -7,7 +7,9 @@ use baton_core::time::timestamp_from_micros;
 use baton_core::{AssetName, Kind, Timestamp};
 
 use super::rank;
-use crate::evidence::{AssetEvidence, ColumnShift, Evidence, FeatureShift, Happening, LabelEvidence, Performance};
+use crate::evidence::{
+    AssetEvidence, ColumnShift, Evidence, FeatureShift, Happening, LabelEvidence, Performance, ThinDay,
+};
 
 fn name(text: &str) -> AssetName {
     AssetName::parse(text).unwrap()
@@ -234,4 +236,30 @@ fn of_two_shifted_columns_the_one_that_feeds_the_model_comes_first() {
     facts(&mut evidence, "departures").shifts = vec![fed];
     let cause = first(&evidence);
     assert_eq!((cause.class, cause.asset.as_str()), (CauseClass::ColumnShift, "departures"));
+}
+
+#[test]
+fn a_failed_check_that_nothing_explains_is_told_in_its_own_words() {
+    let alert = "`wind_speed` between 0 and 120: 1 row outside, e.g. 1048.36".to_owned();
+    let mut evidence = Evidence { performance: None, asset: Some(name("weather")), ..healthy() };
+    evidence.alerts = vec![alert.clone()];
+    let cause = first(&evidence);
+    assert_eq!((cause.class, cause.evidence), (CauseClass::Unknown, vec![alert.clone()]));
+    assert_eq!(cause.summary, format!("{alert}; nothing upstream explains it"));
+    assert_eq!(cause.owner.as_deref(), Some("weather@example.com"));
+}
+
+#[test]
+fn a_thin_day_is_the_cause_where_it_happened_and_a_hint_below() {
+    let thin = ThinDay { day: "1970-04-10".to_owned(), at: day(99), rows: 600.0, expected: 1_000.0, low: 810.0 };
+    let mut evidence = healthy();
+    facts(&mut evidence, "departures").thin_days.push(thin);
+    let below = first(&evidence);
+    assert_eq!((below.class, below.score), (CauseClass::VolumeDrop, 0.2));
+
+    let at_source = Evidence { asset: Some(name("departures")), performance: None, ..evidence };
+    let cause = first(&at_source);
+    assert_eq!((cause.class, cause.since), (CauseClass::VolumeDrop, Some(day(99))));
+    assert_eq!(cause.summary, "departures has 600 rows on 1970-04-10 instead of 1000 (40 % are missing)");
+    assert_eq!(cause.evidence, ["1970-04-10 600 rows, usually at least 810"]);
 }

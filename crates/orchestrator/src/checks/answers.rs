@@ -11,6 +11,7 @@ use futures::TryStreamExt as _;
 use super::queries::{failing_rows_query, quoted};
 use super::{NewRows, SAMPLES};
 use crate::error::RunError;
+use crate::report::rows_of;
 
 /// Answers rules on single rows by a pass over a version.
 pub(super) async fn scan(
@@ -88,7 +89,7 @@ fn message(asset: &AssetName, check: &Check, rows: u64, failed: u64) -> String {
         Rule::Sql { .. } => "are returned by the check's query".to_owned(),
         _ => "do not hold".to_owned(),
     };
-    format!("{}: {failed} of {rows} rows of {asset} {what}", check.name)
+    format!("{}: {failed} of {} of {asset} {what}", check.name, rows_of(rows))
 }
 
 fn row_count_result(check: &Check, asset: &AssetName, found: u64, min: Option<u64>, max: Option<u64>) -> CheckResult {
@@ -100,7 +101,7 @@ fn row_count_result(check: &Check, asset: &AssetName, found: u64, min: Option<u6
         passed,
         rows: found,
         failed_rows: 0,
-        message: format!("{}: {asset} has {found} rows", check.name),
+        message: format!("{}: {asset} has {}", check.name, rows_of(found)),
         samples: Vec::new(),
     }
 }

@@ -18,6 +18,7 @@ use baton_stats::checks::is_row_rule;
 
 use crate::error::RunError;
 use crate::execution::{APPLY, Execution, StepOutcome};
+use crate::report::counted;
 use crate::sessions::session_of;
 
 /// Failing rows kept for each check.
@@ -90,7 +91,7 @@ impl Execution<'_> {
             return Ok(StepOutcome::up_to_date());
         };
         let results = self.audit(asset, &pin, checks, Vec::new(), None).await?;
-        Ok(StepOutcome::done(format!("{} checks on the same rows", results.len())))
+        Ok(StepOutcome::done(format!("{} on the same rows", counted(results.len() as u64, "check", "checks"))))
     }
 
     /// Sees the version in question and the tables that its checks read beside it.

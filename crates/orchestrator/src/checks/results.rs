@@ -5,6 +5,7 @@ use baton_core::check::{CheckResult, Severity};
 
 use super::SAMPLES;
 use crate::error::RunError;
+use crate::report::rows_of;
 
 /// Results of the same checks on several deliveries as results on all of them.
 pub(crate) fn merged(parts: impl IntoIterator<Item = Vec<CheckResult>>) -> Vec<CheckResult> {
@@ -25,8 +26,8 @@ fn merge(whole: &mut CheckResult, part: CheckResult) {
     whole.samples.extend(part.samples);
     whole.samples.truncate(SAMPLES);
     whole.message = match whole.failed_rows {
-        0 => format!("all {} rows hold", whole.rows),
-        failed => format!("{failed} of {} rows do not hold", whole.rows),
+        0 => format!("all {} hold", rows_of(whole.rows)),
+        failed => format!("{failed} of {} do not hold", rows_of(whole.rows)),
     };
 }
 

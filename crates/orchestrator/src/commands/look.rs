@@ -21,6 +21,10 @@ use crate::registry::{ModelVersion, model_versions};
 use crate::report::AssetLine;
 use crate::services::Services;
 use crate::sessions::session_of;
+use crate::watch::{DatedLook, looks, newest_looks};
+
+/// Looks of a monitor that `show` tells.
+const SHOWN_LOOKS: u32 = 7;
 
 /// A column of an asset.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,6 +73,9 @@ pub struct AssetReport {
     pub downstream: Vec<AssetName>,
     /// Trained versions, for models.
     pub models: Vec<ModelVersion>,
+    /// What it saw, for monitors: the newest look first.
+    #[serde(default)]
+    pub looks: Vec<DatedLook>,
     /// Its definition.
     pub definition: serde_json::Value,
 }
@@ -88,6 +95,9 @@ pub struct StatusReport {
     pub rows: u64,
     /// Model aliases: `arrival_delay@champion` to version number.
     pub aliases: BTreeMap<String, u32>,
+    /// What each monitor saw when it last looked.
+    #[serde(default)]
+    pub monitors: BTreeMap<AssetName, DatedLook>,
     /// Incidents, newest first.
     pub incidents: Vec<Incident>,
     /// Events in the ledger.
@@ -178,8 +188,27 @@ pub async fn show(
         upstream: prepared.graph.inputs(name).cloned().collect(),
         downstream: prepared.graph.outputs(name).cloned().collect(),
         models: if asset.kind() == Kind::Model { model_versions(services, name).await? } else { Vec::new() },
+        looks: last_looks(services, environment, asset, commit.as_ref()).await?,
         definition: serde_json::to_value(&asset.definition).unwrap_or_default(),
     })
+}
+
+/// What a monitor saw until the commit's clock, newest first.
+async fn last_looks(
+    services: &Services,
+    environment: &str,
+    asset: &Asset,
+    commit: Option<&Commit>,
+) -> Result<Vec<DatedLook>, RunError> {
+    let Some(commit) = commit.filter(|_| asset.kind() == Kind::Monitor) else { return Ok(Vec::new()) };
+    let mut found = looks(services, environment, &asset.name, Some(just_after(commit)), SHOWN_LOOKS).await?;
+    found.reverse();
+    Ok(found)
+}
+
+/// The instant until which events are part of a commit's time: after a rollback there are later ones.
+fn just_after(commit: &Commit) -> Timestamp {
+    commit.as_of + chrono::TimeDelta::microseconds(1)
 }
 
 /// Statistics of the rows that are known at the commit's clock.
@@ -280,6 +309,7 @@ pub async fn status(services: &Services, environment: &str) -> Result<StatusRepo
             aliases.insert(format!("{name}@{alias}"), number);
         }
     }
+    let monitors = commit.assets.iter().filter(|(_, pin)| pin.kind == Kind::Monitor).map(|(name, _)| name);
     let mut incidents = crate::watch::incidents(services, environment).await?;
     incidents.sort_by_key(|found| (found.state == IncidentState::Resolved, std::cmp::Reverse(found.opened_at)));
     Ok(StatusReport {
@@ -289,6 +319,7 @@ pub async fn status(services: &Services, environment: &str) -> Result<StatusRepo
         assets,
         rows,
         aliases,
+        monitors: newest_looks(services, environment, monitors, Some(just_after(&commit))).await?,
         incidents,
         events: root.size,
         log_root: root.hash,

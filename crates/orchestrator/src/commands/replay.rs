@@ -66,7 +66,7 @@ fn add(report: &mut ReplayReport, tick: RunReport) {
     report.failed_checks += tick.checks.iter().filter(|check| !check.passed).count() as u64;
     for step in &tick.steps {
         match step.verb.as_str() {
-            "score" => report.predictions += scored_rows(&step.detail),
+            "score" => report.predictions += step.rows.unwrap_or_default(),
             "train" => report.trained.push(step.detail.clone()),
             _ => {}
         }
@@ -75,11 +75,6 @@ fn add(report: &mut ReplayReport, tick: RunReport) {
     for incident in tick.incidents {
         report.incidents.insert(incident.id.clone(), incident);
     }
-}
-
-/// The number of rows that a scoring step reports: its first word.
-fn scored_rows(detail: &str) -> u64 {
-    detail.split(' ').next().and_then(|count| count.parse().ok()).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -55,23 +55,30 @@ pub(crate) struct Execution<'a> {
 pub(crate) struct StepOutcome {
     pub(crate) state: StepState,
     pub(crate) detail: String,
+    /// See [`crate::report::StepReport::rows`].
+    pub(crate) rows: Option<u64>,
 }
 
 impl StepOutcome {
     pub(crate) fn done(detail: impl Into<String>) -> Self {
-        Self { state: StepState::Done, detail: detail.into() }
+        Self { state: StepState::Done, detail: detail.into(), rows: None }
     }
 
     pub(crate) fn reused(detail: impl Into<String>) -> Self {
-        Self { state: StepState::Reused, detail: detail.into() }
+        Self { state: StepState::Reused, detail: detail.into(), rows: None }
+    }
+
+    /// The same outcome, with the rows that came of it.
+    pub(crate) fn with_rows(self, rows: u64) -> Self {
+        Self { rows: Some(rows), ..self }
     }
 
     pub(crate) fn skipped(detail: impl Into<String>) -> Self {
-        Self { state: StepState::Skipped, detail: detail.into() }
+        Self { state: StepState::Skipped, detail: detail.into(), rows: None }
     }
 
     pub(crate) fn up_to_date() -> Self {
-        Self { state: StepState::UpToDate, detail: String::new() }
+        Self { state: StepState::UpToDate, detail: String::new(), rows: None }
     }
 }
 
@@ -134,7 +141,7 @@ impl<'a> Execution<'a> {
         let Some(asset) = stage.asset().cloned() else { return Ok(()) };
         if let Some(broken) = self.broken_input(stage, &asset) {
             self.failed.insert(asset.clone());
-            self.note(stage, StepState::Skipped, format!("{broken} failed"), 0.0);
+            self.note(stage, StepOutcome::skipped(format!("{broken} failed")), 0.0);
             return Ok(());
         }
         self.settle_through(&asset);
@@ -145,7 +152,7 @@ impl<'a> Execution<'a> {
         match outcome {
             Ok(outcome) => {
                 self.services.progress.finished(stage.verb(), &asset, &outcome.detail, took);
-                self.note(stage, outcome.state, outcome.detail, took.as_secs_f64());
+                self.note(stage, outcome, took.as_secs_f64());
             }
             Err(error) if is_fatal(&error) => return Err(error),
             Err(error) => self.step_failed(stage, &asset, &error, took.as_secs_f64()).await?,

@@ -20,7 +20,7 @@ impl Execution<'_> {
         let before = self.base.as_ref().map(|commit| &commit.assets);
         let parent = self.base.as_ref().map(|commit| commit.id.clone());
         self.report.commit = parent.clone();
-        if before == Some(&self.working) {
+        if before == Some(&self.working) && !self.clock_reveals() {
             if !self.pending.is_empty() {
                 let events = self.events_of_run();
                 self.services.ledger.append(events).await?;
@@ -37,6 +37,14 @@ impl Execution<'_> {
         self.report.moved = true;
         self.base = Some(commit);
         Ok(())
+    }
+
+    /// Whether rows of versions that the environment holds already became known since: only a commit lets readers see
+    /// them, as they look through its clock.
+    fn clock_reveals(&self) -> bool {
+        let Some(base) = self.base.as_ref().filter(|base| base.as_of < self.as_of) else { return false };
+        let seen = base.as_of.timestamp_micros();
+        self.working.values().any(|pin| pin.known_through.is_some_and(|known| known > seen))
     }
 
     /// What happened in this run, between its beginning and its end.

@@ -5,7 +5,7 @@ use baton_core::{AssetName, EventKind, NewEvent, failpoint};
 use baton_plan::Stage;
 use serde_json::{Value, json};
 
-use super::Execution;
+use super::{Execution, StepOutcome};
 use crate::error::RunError;
 use crate::report::{StepReport, StepState};
 use crate::steps::{RecordedStep, StepKey, StepOutput};
@@ -53,10 +53,18 @@ impl Execution<'_> {
         self.report.checks.extend(results.iter().cloned());
     }
 
-    pub(super) fn note(&mut self, stage: &Stage, state: StepState, detail: String, seconds: f64) {
-        let cache = stage.asset().and_then(|asset| self.cache.remove(asset));
-        let asset = stage.asset().map(ToString::to_string).unwrap_or_default();
-        self.report.steps.push(StepReport { verb: stage.verb().to_owned(), asset, state, detail, seconds, cache });
+    pub(super) fn note(&mut self, stage: &Stage, outcome: StepOutcome, seconds: f64) {
+        if let Some(asset) = stage.asset() {
+            self.note_step(stage.verb(), asset, outcome, seconds);
+        }
+    }
+
+    /// Puts a step into the report.
+    pub(crate) fn note_step(&mut self, verb: &str, asset: &AssetName, outcome: StepOutcome, seconds: f64) {
+        let StepOutcome { state, detail, rows } = outcome;
+        let cache = self.cache.remove(asset);
+        let (verb, asset) = (verb.to_owned(), asset.to_string());
+        self.report.steps.push(StepReport { verb, asset, state, detail, rows, seconds, cache });
     }
 
     pub(super) async fn step_failed(
@@ -69,7 +77,8 @@ impl Execution<'_> {
         let reason = error.to_string();
         self.services.progress.failed(stage.verb(), asset, &reason);
         self.failed.insert(asset.clone());
-        self.note(stage, StepState::Failed, reason.clone(), seconds);
+        let outcome = StepOutcome { state: StepState::Failed, detail: reason.clone(), rows: None };
+        self.note(stage, outcome, seconds);
         let event =
             self.event(EventKind::StepFailed, asset, asset.as_str(), json!({"verb": stage.verb(), "reason": reason}));
         self.services.ledger.append(vec![event]).await?;
@@ -80,15 +89,7 @@ impl Execution<'_> {
     /// An asset that was changed in the project and not applied: it, and what depends on it, stays as it is.
     pub(crate) fn note_unapplied(&mut self, asset: &AssetName) {
         self.failed.insert(asset.clone());
-        let detail = "changed in the project since the last apply; run `baton apply`".to_owned();
-        let step = StepReport {
-            verb: "run".to_owned(),
-            asset: asset.to_string(),
-            state: StepState::Skipped,
-            detail,
-            seconds: 0.0,
-            cache: None,
-        };
-        self.report.steps.push(step);
+        let detail = "changed in the project since the last apply; run `baton apply`";
+        self.note_step("run", asset, StepOutcome::skipped(detail), 0.0);
     }
 }

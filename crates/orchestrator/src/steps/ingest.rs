@@ -1,6 +1,6 @@
 //! Landing a source: every new delivery aside, checked, then all good ones in one version.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use arrow::datatypes::{Schema, SchemaRef};
 use baton_connectors::{Connector, ReadReport, SchemaChange, Unit};
@@ -11,14 +11,16 @@ use baton_engine::AVAILABLE_AT;
 use baton_lake::{Change, StagedFile, TableLocation};
 use serde_json::json;
 
+use super::key::StepKey;
 use super::landed::{
     LandedUnit, Landing, arrived_units, landed_units, looks_landed, refusal_key, refused_keys, terms_of,
 };
-use super::output::{Rejected, StepOutput};
+use super::output::{RecordedStep, Rejected, StepOutput};
 use super::unit::{Destination, FILE, keep_rejected, stage_unit};
 use crate::checks::{checks_of_pass, judge, merged};
 use crate::error::RunError;
 use crate::execution::{Execution, StepOutcome};
+use crate::report::{counted, rows_of};
 use crate::sessions::newest_in;
 
 /// A delivery that passed, staged and not visible yet.
@@ -44,7 +46,7 @@ struct Arrivals<'a> {
     base: Option<TableVersion>,
     checks: Vec<Check>,
     terms: Fingerprint,
-    key: Fingerprint,
+    key: StepKey,
     staged: Vec<Staged>,
     rejected: Vec<Rejected>,
 }
@@ -69,8 +71,8 @@ impl Execution<'_> {
         }
         let base = if source.load == Load::Append { previous.clone() } else { None };
         let key = landing_key(&terms, base.as_ref(), &waiting.units);
-        if self.take_recorded(asset, &key).await?.is_some() {
-            return Ok(StepOutcome::reused(format!("{} deliveries", waiting.units.len())));
+        if self.take_recorded(asset, &key).await?.is_some() || self.take_landed(asset, &key, &waiting.units).await? {
+            return Ok(StepOutcome::reused(deliveries(waiting.units.len())));
         }
         let mut landing =
             Arrivals { source, location, base, checks, terms, key, staged: Vec::new(), rejected: Vec::new() };
@@ -81,11 +83,41 @@ impl Execution<'_> {
         }
         if landing.staged.is_empty() {
             return match previous {
-                Some(_) => Ok(StepOutcome::done(format!("{} deliveries set aside", landing.rejected.len()))),
+                Some(_) => Ok(StepOutcome::done(format!("{} set aside", deliveries(landing.rejected.len())))),
                 None => Err(all_refused(asset, landing.rejected.len())),
             };
         }
         self.land(asset, landing).await
+    }
+
+    /// Takes a version that holds exactly these deliveries, landed in another order or in several runs.
+    async fn take_landed(
+        &mut self,
+        asset: &AssetName,
+        key: &StepKey,
+        units: &[(Unit, String)],
+    ) -> Result<bool, RunError> {
+        if key.base.is_some() {
+            return Ok(false);
+        }
+        let wanted: BTreeMap<&String, (&String, i64)> =
+            units.iter().map(|(unit, hash)| (&unit.path, (hash, unit.modified_at))).collect();
+        let mut same = BTreeSet::new();
+        let steps = self.newest_steps(asset).await?;
+        for (_, step) in &steps {
+            let Some(version) = step.output.pin.version.table() else { continue };
+            let landed = landed_units(self.services, &self.prepared.landings, version).await?;
+            let held: BTreeMap<&String, (&String, i64)> =
+                landed.iter().map(|(path, unit)| (path, (&unit.hash, unit.arrived_at))).collect();
+            if held == wanted && step.output.rejected.is_empty() {
+                same.insert(version.clone());
+            }
+        }
+        let is_same = |step: &RecordedStep| {
+            let holds = step.output.pin.version.table().is_some_and(|version| same.contains(version));
+            holds && (&step.key.verb, &step.key.content, &step.key.code) == (&key.verb, &key.content, &key.code)
+        };
+        Ok(self.take_same(asset, key, steps, is_same).is_some())
     }
 
     fn version_at(&self, asset: &AssetName, location: &TableLocation) -> Option<TableVersion> {
@@ -182,7 +214,7 @@ impl Execution<'_> {
                 let folder = self.services.lake.warehouse().join("quarantine").join(asset.as_str());
                 keep_rejected(&folder, hash, &report)?;
                 let first: Vec<String> = report.rejected.iter().take(5).map(ToString::to_string).collect();
-                let reason = format!("{path}: {} rows set aside: {}", report.rejected_total, first.join("; "));
+                let reason = format!("{path}: {} set aside: {}", rows_of(report.rejected_total), first.join("; "));
                 Rejected { key, whole: false, path, rows: Some(report.rejected_total), reason }
             }
             Err(error) if is_delivery_at_fault(&error) => {
@@ -202,7 +234,7 @@ impl Execution<'_> {
         let schema = union_schema(&landing.staged).map_err(RunError::rows(asset))?;
         let change = self.change_of(&landing).await?;
         failpoint::reach("ingest.before_commit");
-        let info = self.commit_info(&landing.key);
+        let info = self.commit_info(&landing.key.fingerprint());
         let base = landing.base.as_ref().map(|table| table.version);
         let version = self.services.lake.commit(&landing.location, &schema, base, change, &info).await?;
         failpoint::reach("ingest.after_commit");
@@ -216,13 +248,13 @@ impl Execution<'_> {
         let checks = self.audit(asset, &pin, &landing.checks, by_row, None).await;
         let checks = checks.map_err(|error| waits(error, units.len()))?;
         let rows: u64 = units.iter().map(|unit| unit.rows).sum();
-        let detail = format!("{} deliveries, {rows} rows", units.len());
+        let detail = format!("{}, {}", deliveries(units.len()), rows_of(rows));
         let body = json!(Landing { base: landing.base, units });
         let event = self.event(EventKind::FileLanded, asset, &version.to_string(), body);
         let output = StepOutput { pin: pin.clone(), checks, rejected: landing.rejected };
-        self.record_output(asset, &landing.key, json!(output), vec![event]).await?;
+        self.record_output(asset, &landing.key, &output, vec![event]).await?;
         self.working.insert(asset.clone(), pin);
-        Ok(StepOutcome::done(detail))
+        Ok(StepOutcome::done(detail).with_rows(rows))
     }
 
     /// New deliveries come to those of the base; one that was landed before takes the place of its former self.
@@ -248,6 +280,10 @@ impl Execution<'_> {
         }
         Ok(())
     }
+}
+
+fn deliveries(number: usize) -> String {
+    counted(number as u64, "delivery", "deliveries")
 }
 
 /// A check on the table as a whole did not hold, so no delivery can be named: all of them wait.
@@ -289,13 +325,14 @@ fn union_schema(staged: &[Staged]) -> Result<Schema, arrow::error::ArrowError> {
     Schema::try_merge(staged.iter().map(|part| part.schema.as_ref().clone()))
 }
 
-fn landing_key(terms: &Fingerprint, base: Option<&TableVersion>, waiting: &[(Unit, String)]) -> Fingerprint {
-    let mut parts = vec!["ingest".to_owned(), terms.as_str().to_owned()];
-    parts.extend(base.map(ToString::to_string));
-    parts.extend(
-        waiting.iter().flat_map(|(unit, hash)| [unit.path.clone(), hash.clone(), unit.modified_at.to_string()]),
-    );
-    Fingerprint::of(parts)
+/// What a landing depends on: contract and checks, the version that it is added to, and each delivery's content and
+/// arrival.
+fn landing_key(terms: &Fingerprint, base: Option<&TableVersion>, waiting: &[(Unit, String)]) -> StepKey {
+    let mut key = StepKey::new("ingest", terms);
+    key.base = base.map(ToString::to_string);
+    key.inputs =
+        waiting.iter().map(|(unit, hash)| (unit.path.clone(), format!("{hash} of {}", unit.modified_at))).collect();
+    key
 }
 
 /// Faults of the delivery itself: it is set aside and the others go on.

@@ -1,6 +1,6 @@
 //! Judging a fitted model: its stored form, its metrics and slices, the champion on the same rows, the gates, the card.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use arrow::array::RecordBatch;
 use baton_core::AssetName;
@@ -8,6 +8,7 @@ use baton_core::asset::Model;
 use baton_core::incident::IncidentState;
 use baton_core::scalar::Scalar;
 use baton_core::time::timestamp_from_micros;
+use baton_ml::MlError;
 use baton_ml::card::{CardData, CardSlice, CardSplit, ModelCard, render_markdown};
 use baton_ml::evaluate::{Evaluation, SliceColumn, evaluate, fairness_figure};
 use baton_ml::explain::shap_importance;
@@ -19,6 +20,7 @@ use super::dataset::TrainingSet;
 use super::fit::{Fitted, ml_task};
 use crate::error::RunError;
 use crate::execution::Execution;
+use crate::features::{full_name, referenced_views};
 use crate::registry::{ModelVersion, stored_model};
 use crate::values::scalar_at;
 
@@ -26,6 +28,9 @@ use crate::values::scalar_at;
 const EXPLAINED_ROWS: usize = 2_000;
 /// A stored model may differ so much from its training-time predictions.
 const TOLERANCE: f64 = 1e-6;
+
+/// The number of the champion, and its metrics on the challenger's test rows.
+type ChampionMetrics = (u32, BTreeMap<String, f64>);
 
 impl Execution<'_> {
     /// Stores, judges and describes a fitted model; it is not registered yet.
@@ -46,9 +51,10 @@ impl Execution<'_> {
         let slices = slice_values(model, &test_rows);
         let columns: Vec<SliceColumn<'_>> = slices.iter().map(|(name, values)| SliceColumn { name, values }).collect();
         let evaluation = evaluate(ml_task(model.task), &fitted.test_labels, &fitted.test_scores, &columns)?;
-        let champion = self.champion_on(model, champion, &test_rows, &fitted.test_labels).await?;
+        let (champion, not_compared) = self.champion_on(model, champion, &test_rows, &fitted.test_labels).await?;
         let gates = self.gates(asset, model)?;
-        let input = self.gate_input(asset, &gates, &fitted, &evaluation, champion.as_ref(), &columns).await?;
+        let mut input = self.gate_input(asset, &gates, &fitted, &evaluation, champion.as_ref(), &columns).await?;
+        input.not_compared.clone_from(&not_compared);
         let results = evaluate_gates(&gates, &input);
         let sample = &fitted.test_values[..fitted.test_values.len().min(EXPLAINED_ROWS * set.features.len())];
         let artifact = self.services.lake.artifacts().put(fitted.stored.to_files()?).await?;
@@ -66,6 +72,7 @@ impl Execution<'_> {
             importance: shap_importance(&fitted.stored, sample)?,
             evaluation,
             champion,
+            not_compared,
             stored_difference,
             gates: results,
             card: String::new(),
@@ -79,17 +86,30 @@ impl Execution<'_> {
         parsed.map_err(|error| RunError::Project(format!("a gate of model `{asset}` cannot be understood: {error}")))
     }
 
+    /// The champion's metrics on the same rows, or why it cannot be asked: it may read columns that the rows no longer
+    /// have, and that must not keep its successor from being trained.
     async fn champion_on(
         &self,
         model: &Model,
         champion: Option<ModelVersion>,
         rows: &RecordBatch,
         labels: &[f64],
-    ) -> Result<Option<(u32, std::collections::BTreeMap<String, f64>)>, RunError> {
-        let Some(champion) = champion else { return Ok(None) };
+    ) -> Result<(Option<ChampionMetrics>, Option<String>), RunError> {
+        let Some(champion) = champion else { return Ok((None, None)) };
         let stored = stored_model(self.services, &champion).await?;
-        let scores = load(&stored, &self.services.models)?.predict(&stored.encoder.encode(rows)?, rows.num_rows())?;
-        Ok(Some((champion.number, evaluate(ml_task(model.task), labels, &scores, &[])?.metrics)))
+        let values = match stored.encoder.encode(rows) {
+            Ok(values) => values,
+            Err(MlError::FeatureMissing { feature, .. }) => {
+                return Ok((None, Some(format!("the champion reads columns that are no longer there (`{feature}`)"))));
+            }
+            Err(MlError::FeatureType { feature, data_type, .. }) => {
+                return Ok((None, Some(format!("the champion reads `{feature}` with another type than {data_type}"))));
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let scores = load(&stored, &self.services.models)?.predict(&values, rows.num_rows())?;
+        let metrics = evaluate(ml_task(model.task), labels, &scores, &[])?.metrics;
+        Ok((Some((champion.number, metrics)), None))
     }
 
     async fn gate_input(
@@ -98,12 +118,13 @@ impl Execution<'_> {
         gates: &[Gate],
         fitted: &Fitted,
         evaluation: &Evaluation,
-        champion: Option<&(u32, std::collections::BTreeMap<String, f64>)>,
+        champion: Option<&ChampionMetrics>,
         slices: &[SliceColumn<'_>],
     ) -> Result<GateInput, RunError> {
         let mut input = GateInput {
             challenger: evaluation.metrics.clone(),
             champion: champion.map(|(_, metrics)| metrics.clone()),
+            not_compared: None,
             fairness: HashMap::new(),
             load_test: None,
             model_bytes: fitted.stored.bytes.len() as u64,
@@ -132,7 +153,7 @@ impl Execution<'_> {
         Ok(input)
     }
 
-    async fn open_incidents_upstream(&self, asset: &AssetName) -> Result<Vec<String>, RunError> {
+    pub(super) async fn open_incidents_upstream(&self, asset: &AssetName) -> Result<Vec<String>, RunError> {
         let upstream = self.prepared.graph.upstream(asset);
         let incidents = self.known_incidents().await?;
         let open = incidents.into_iter().filter(|found| found.state == IncidentState::Open);
@@ -176,6 +197,7 @@ impl Execution<'_> {
             features: features.collect(),
             metrics: version.evaluation.metrics.clone(),
             champion_metrics: version.champion.as_ref().map(|(_, metrics)| metrics.clone()).unwrap_or_default(),
+            not_compared: version.not_compared.clone(),
             slices: version
                 .evaluation
                 .slices
@@ -195,16 +217,12 @@ impl Execution<'_> {
 
     /// Where each feature comes from: `view__feature: table.column`.
     fn feature_lineage(&self, model: &Model) -> Vec<String> {
-        let tables = self.feature_tables(model).unwrap_or_default();
-        tables
-            .iter()
-            .flat_map(|table| {
-                let from = table.from.clone();
-                table
-                    .features
-                    .iter()
-                    .zip(table.feature_names())
-                    .map(move |(column, name)| format!("{name}: {from}.{column}"))
+        let schema_of = |from: &str| self.prepared.schemas.get(from).cloned();
+        referenced_views(model, &self.prepared.project.assets, schema_of)
+            .into_iter()
+            .flat_map(|(name, view, features)| {
+                let line = |column: String| format!("{}: {}.{column}", full_name(&name, &column), view.from);
+                features.into_iter().map(line).collect::<Vec<_>>()
             })
             .collect()
     }

@@ -11,11 +11,13 @@ use baton_core::asset::Model;
 use baton_core::{AssetName, EventKind, Fingerprint, Kind, Pin, Version, failpoint};
 use serde_json::json;
 
-pub(crate) use dataset::prediction_instant;
+pub(crate) use dataset::{TrainingSet, prediction_instant};
+pub(crate) use fit::ml_task;
 
 use crate::error::RunError;
 use crate::execution::{Execution, StepOutcome};
 use crate::registry::{LoadedVersion, ModelVersion, model_version, model_versions};
+use crate::steps::{StepKey, StepOutput};
 
 /// The alias of the version that serves.
 pub(crate) const CHAMPION: &str = "champion";
@@ -33,14 +35,10 @@ impl Execution<'_> {
         let Some(desired) = self.prepared.desired.assets.get(asset) else { return Ok(StepOutcome::up_to_date()) };
         let inputs = self.input_versions(asset);
         let aliases = aliases_of(self.working.get(asset));
-        let key = training_key(&desired.content(), &inputs, &aliases, self.as_of.timestamp_micros(), &self.environment);
-        if let Some(output) = self.recorded_output(&key).await?
-            && let Ok(pin) = serde_json::from_value::<Pin>(output)
-        {
-            let detail = pin.version.to_string();
-            self.working.insert(asset.clone(), pin);
+        let key = self.training_key(asset, model, &desired.content(), &inputs, &aliases).await?;
+        if let Some(pin) = self.take_recorded(asset, &key).await? {
             self.redeploy(asset).await?;
-            return Ok(StepOutcome::reused(detail));
+            return Ok(StepOutcome::reused(pin.version.to_string()));
         }
         let set = self.training_set(asset, model).await?;
         let fitted = self.fit(asset, model, &set).await?;
@@ -56,11 +54,32 @@ impl Execution<'_> {
             self.event(EventKind::ModelRegistered, asset, &version.reference(), json!(version)),
             self.event(EventKind::GatesEvaluated, asset, &version.reference(), json!({"gates": version.gates})),
         ];
-        self.record_output(asset, &key, json!(pin), events).await?;
+        self.record_output(asset, &key, &StepOutput::of(pin.clone()), events).await?;
         let promoted = aliases_of(Some(&pin)).get(CHAMPION) == Some(&number);
         self.working.insert(asset.clone(), pin);
         self.redeploy(asset).await?;
         Ok(StepOutcome::done(describe(&version, promoted)))
+    }
+
+    /// What decides a model version and its judgement. The clock does so only by the labels that it parts.
+    async fn training_key(
+        &self,
+        asset: &AssetName,
+        model: &Model,
+        content: &Fingerprint,
+        inputs: &BTreeMap<AssetName, String>,
+        aliases: &BTreeMap<String, u32>,
+    ) -> Result<StepKey, RunError> {
+        let (train, test) = self.count_parts(model).await?;
+        let aliases: Vec<String> = aliases.iter().map(|(alias, number)| format!("{alias}={number}")).collect();
+        let judged_by = Fingerprint::of([json!(model.gates).to_string(), json!(model.slices).to_string()]);
+        Ok(StepKey::new("train", content)
+            .reading(inputs)
+            .with("training labels", train)
+            .with("test labels", test)
+            .with("aliases", aliases.join(" "))
+            .with("gates and slices", judged_by)
+            .with("open incidents", self.open_incidents_upstream(asset).await?.join(" ")))
     }
 
     fn model_pin(
@@ -111,23 +130,11 @@ pub(crate) fn aliases_of(pin: Option<&Pin>) -> BTreeMap<String, u32> {
     }
 }
 
-fn training_key(
-    content: &Fingerprint,
-    inputs: &BTreeMap<AssetName, String>,
-    aliases: &BTreeMap<String, u32>,
-    as_of: i64,
-    environment: &str,
-) -> Fingerprint {
-    let mut parts = vec!["train".to_owned(), content.as_str().to_owned(), as_of.to_string(), environment.to_owned()];
-    parts.extend(inputs.iter().flat_map(|(name, version)| [name.to_string(), version.clone()]));
-    parts.extend(aliases.iter().map(|(alias, number)| format!("{alias}={number}")));
-    Fingerprint::of(parts)
-}
-
 fn describe(version: &ModelVersion, promoted: bool) -> String {
     let metric = ["roc_auc", "rmse"].iter().find_map(|name| Some((name, version.evaluation.metrics.get(*name)?)));
     let figure = metric.map(|(name, value)| format!(", {name} {value:.3}")).unwrap_or_default();
     let verdict =
         if promoted { "passed its gates, now champion" } else { "did not pass its gates, kept as challenger" };
-    format!("{} {}{figure}: {verdict}", version.reference(), version.algorithm)
+    let compared = version.not_compared.iter().map(|reason| format!("; not compared: {reason}"));
+    format!("{} {}{figure}: {verdict}{}", version.reference(), version.algorithm, compared.collect::<String>())
 }

@@ -47,7 +47,7 @@ impl Execution<'_> {
         }
     }
 
-    fn raise(
+    pub(super) fn raise(
         &mut self,
         asset: &AssetName,
         signal: Signal,
@@ -64,14 +64,15 @@ impl Execution<'_> {
         incidents(self.services, &self.environment).await
     }
 
-    /// Adds freshness alerts, folds all alerts into incidents and keeps both for the commit's transaction.
+    /// Adds freshness and volume alerts, folds all alerts into incidents and keeps both for the commit's transaction.
     pub(crate) async fn fold_alerts(&mut self) -> Result<(), RunError> {
-        self.check_freshness().await?;
+        let late = self.check_freshness().await?;
+        self.check_volume(&late).await?;
         let known = self.known_incidents().await?;
         // After a rollback the ledger still holds incidents of a later clock: they are not part of this time.
         let is_open = |found: &&Incident| found.state == IncidentState::Open && found.opened_at <= self.as_of;
         let open: Vec<Incident> = known.iter().filter(is_open).cloned().collect();
-        let alerts = std::mem::take(&mut self.alerts);
+        let alerts = self.alerts_upstream_first();
         if alerts.is_empty() && open.is_empty() {
             return Ok(());
         }
@@ -90,9 +91,19 @@ impl Execution<'_> {
         Ok(())
     }
 
-    /// Sources whose newest row is older than their contract allows.
-    async fn check_freshness(&mut self) -> Result<(), RunError> {
+    /// The alerts of the run, those of an asset before those of what reads it, so that these fold under it.
+    fn alerts_upstream_first(&mut self) -> Vec<Alert> {
+        let order: BTreeMap<&AssetName, usize> =
+            self.prepared.desired.order.iter().enumerate().map(|(place, name)| (name, place)).collect();
+        let mut alerts = std::mem::take(&mut self.alerts);
+        alerts.sort_by_key(|alert| order.get(&alert.asset).copied().unwrap_or(usize::MAX));
+        alerts
+    }
+
+    /// Alerts for sources whose newest row is older than their contract allows; answers with those sources.
+    async fn check_freshness(&mut self) -> Result<BTreeSet<AssetName>, RunError> {
         let prepared = self.prepared;
+        let mut late = BTreeSet::new();
         for (name, asset) in &prepared.project.assets {
             let baton_core::Definition::Source(source) = &asset.definition else { continue };
             let (Some(freshness), Some(time)) = (source.freshness, &source.time) else { continue };
@@ -108,8 +119,9 @@ impl Execution<'_> {
                 baton_core::duration::format_seconds(age / 60 * 60)
             );
             self.raise(name, Signal::Freshness, severity, message, json!({"age_seconds": age}));
+            late.insert(name.clone());
         }
-        Ok(())
+        Ok(late)
     }
 
     /// The newest value, in microseconds, of a source's time column among rows known at the clock.

@@ -32,23 +32,23 @@ pub(crate) struct ReferenceFeature {
 
 /// How one feature compares with training.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct FeatureDrift {
+pub struct FeatureDrift {
     /// `view__feature`.
-    pub(crate) feature: String,
+    pub feature: String,
     /// The method that ran.
-    pub(crate) method: String,
+    pub method: String,
     /// p-value or distance.
-    pub(crate) score: f64,
+    pub score: f64,
     /// What it was held against.
-    pub(crate) threshold: f64,
+    pub threshold: f64,
     /// How far beyond the threshold: 1 is on the line, more is drift.
-    pub(crate) ratio: f64,
+    pub ratio: f64,
     /// Whether it drifted.
-    pub(crate) drifted: bool,
+    pub drifted: bool,
     /// Share of nulls in training, 0 to 1.
-    pub(crate) nulls_before: f64,
+    pub nulls_before: f64,
     /// Share of nulls in the window.
-    pub(crate) nulls_now: f64,
+    pub nulls_now: f64,
 }
 
 impl Execution<'_> {

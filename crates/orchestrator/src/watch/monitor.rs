@@ -12,20 +12,13 @@ use baton_stats::metrics::{Direction, evaluate};
 use serde_json::json;
 
 use super::drift::{FeatureDrift, ReferenceFeature, feature_drift};
+use super::look::{MeasuredPerformance, MonitorLook};
 use super::score::predictions_of;
 use crate::checks::quoted;
 use crate::error::RunError;
 use crate::execution::{Execution, StepOutcome};
 use crate::sessions::session_of;
 use crate::values::numbers;
-
-/// What a look at performance found.
-struct Performance {
-    metric: String,
-    value: f64,
-    rows: usize,
-    breached: bool,
-}
 
 impl Execution<'_> {
     /// Judges drift and performance; breaches alert, and train again where the policies say so.
@@ -50,13 +43,16 @@ impl Execution<'_> {
             Some(rule) => self.judge_performance(monitor, &model, &predictions, &names, rule).await?,
             None => None,
         };
-        let breached = self.raise_breaches(asset, monitor, &drifts, performance.as_ref());
-        let found = performance.as_ref().map(|found| json!({"metric": found.metric, "value": found.value, "rows": found.rows, "breached": found.breached}));
-        let body =
-            json!({"model": version.reference(), "rows": window.num_rows(), "drift": drifts, "performance": found});
-        self.pending.push(self.event(EventKind::MonitorEvaluated, asset, asset.as_str(), body));
+        let estimate = match &monitor.performance {
+            Some(rule) => self.estimate(monitor, &model, &champion, &window, rule).await?,
+            None => None,
+        };
+        let rows = window.num_rows();
+        let look = MonitorLook { model: version.reference(), rows, drift: drifts, performance, estimate };
+        let breached = self.raise_breaches(asset, monitor, &look);
+        self.pending.push(self.event(EventKind::MonitorEvaluated, asset, asset.as_str(), json!(look)));
         let retrained = self.retrain(&model_name, &model, monitor, &breached, version.as_of).await?;
-        Ok(StepOutcome::done(describe(&drifts, performance.as_ref(), retrained)))
+        Ok(StepOutcome::done(describe(&look, retrained)))
     }
 
     fn model_behind(&self, monitor: &Monitor) -> Option<(AssetName, Model)> {
@@ -96,7 +92,7 @@ impl Execution<'_> {
         predictions: &AssetName,
         names: &[AssetName],
         rule: &PerformanceRule,
-    ) -> Result<Option<Performance>, RunError> {
+    ) -> Result<Option<MeasuredPerformance>, RunError> {
         let labels = &model.labels;
         let end = self.as_of.timestamp_micros();
         let on: Vec<String> =
@@ -124,29 +120,23 @@ impl Execution<'_> {
             Direction::HigherIsBetter => value < rule.threshold,
             Direction::LowerIsBetter => value > rule.threshold,
         };
-        Ok(Some(Performance { metric: rule.metric.clone(), value, rows: rows.num_rows(), breached }))
+        Ok(Some(MeasuredPerformance { metric: rule.metric.clone(), value, rows: rows.num_rows(), breached }))
     }
 
     /// Alerts for what was breached; answers with the words that retrain policies use.
-    fn raise_breaches(
-        &mut self,
-        asset: &AssetName,
-        monitor: &Monitor,
-        drifts: &[FeatureDrift],
-        performance: Option<&Performance>,
-    ) -> Vec<&'static str> {
+    fn raise_breaches(&mut self, asset: &AssetName, monitor: &Monitor, look: &MonitorLook) -> Vec<&'static str> {
         let mut breached = Vec::new();
-        let drifted: Vec<&FeatureDrift> = drifts.iter().filter(|found| found.drifted).collect();
-        let share = drifted.len() as f64 / drifts.len().max(1) as f64;
+        let drifted: Vec<&FeatureDrift> = look.drift.iter().filter(|found| found.drifted).collect();
+        let share = drifted.len() as f64 / look.drift.len().max(1) as f64;
         if let Some(rule) = &monitor.drift
-            && !drifts.is_empty()
+            && !look.drift.is_empty()
             && share >= rule.share
         {
-            let message = format!("{} of {} features of {} drifted", drifted.len(), drifts.len(), monitor.endpoint);
+            let message = format!("{} of {} features of {} drifted", drifted.len(), look.drift.len(), monitor.endpoint);
             self.raise_from_monitor(asset, monitor, Signal::Drift, message, json!({"features": drifted}));
             breached.push("drift");
         }
-        if let (Some(found), Some(rule)) = (performance, &monitor.performance)
+        if let (Some(found), Some(rule)) = (&look.performance, &monitor.performance)
             && found.breached
         {
             let message =
@@ -207,13 +197,7 @@ impl Execution<'_> {
         let began = std::time::Instant::now();
         let outcome = self.train(name, model, &reason).await?;
         self.services.progress.finished("train", name, &outcome.detail, began.elapsed());
-        self.report.steps.push(crate::report::StepReport {
-            verb: "train".to_owned(),
-            asset: name.to_string(),
-            state: outcome.state,
-            detail: outcome.detail,
-            seconds: began.elapsed().as_secs_f64(),
-        });
+        self.note_step("train", name, outcome, began.elapsed().as_secs_f64());
         Ok(true)
     }
 }
@@ -227,10 +211,12 @@ fn judge_drift(
     Ok(feature_drift(reference, window, method, rule.threshold))
 }
 
-fn describe(drifts: &[FeatureDrift], performance: Option<&Performance>, retrained: bool) -> String {
-    let drifted = drifts.iter().filter(|found| found.drifted).count();
-    let mut parts = vec![format!("{drifted} of {} features drifted", drifts.len())];
-    parts.extend(performance.map(|found| format!("{} {:.3} over {} labels", found.metric, found.value, found.rows)));
+fn describe(look: &MonitorLook, retrained: bool) -> String {
+    let mut parts = vec![format!("{} of {} features drifted", look.drifted(), look.drift.len())];
+    let measured = look.performance.as_ref();
+    parts.extend(measured.map(|found| format!("{} {:.3} over {} labels", found.metric, found.value, found.rows)));
+    let estimated = look.estimate.as_ref();
+    parts.extend(estimated.map(|found| format!("estimated {:.3} over {} predictions", found.value, found.rows)));
     if retrained {
         parts.push("trained again".to_owned());
     }

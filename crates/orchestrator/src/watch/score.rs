@@ -20,6 +20,7 @@ use crate::checks::quoted;
 use crate::error::RunError;
 use crate::execution::{Execution, StepOutcome};
 use crate::features::{FeatureTable, PREDICTED_AT, join_features};
+use crate::report::rows_of;
 use crate::sessions::session_of;
 use crate::training::prediction_instant;
 use crate::values::scalar_at;
@@ -47,7 +48,7 @@ impl Execution<'_> {
         let predictions = predictions_of(asset);
         let previous = self.working.get(&predictions).cloned();
         let Some(interval) = self.due(asset, previous.as_ref()).await? else { return Ok(StepOutcome::up_to_date()) };
-        let tables = self.feature_tables(model)?;
+        let tables = self.feature_tables(model).await?;
         let rows = self.rows_to_score(model, scoring, interval).await?;
         let joined = join_features(self.services, rows, &tables, self.as_of).await?;
         let scores = match joined.num_rows() {
@@ -62,7 +63,8 @@ impl Execution<'_> {
         let body = json!({"rows": count, "model": version.reference(), "revision": revision, "interval": interval});
         self.pending.push(self.event(EventKind::EndpointScored, asset, asset.as_str(), body));
         self.working.insert(predictions, pin);
-        Ok(StepOutcome::done(format!("{count} rows by {}", version.reference())))
+        let rows = count as u64;
+        Ok(StepOutcome::done(format!("{} by {}", rows_of(rows), version.reference())).with_rows(rows))
     }
 
     /// From where scoring stopped (or the endpoint was first deployed) to the clock.
@@ -111,6 +113,16 @@ impl Execution<'_> {
         Ok(session.query(&query).await?)
     }
 
+    /// Whether rows of `schema` can be added to those of a version: no column that both have changed its type.
+    async fn keeps_types(&self, pin: &Pin, schema: &Schema) -> Result<bool, RunError> {
+        let Some(table) = pin.version.table() else { return Ok(false) };
+        let before = self.services.lake.snapshot(table).await?.schema().clone();
+        let is_same = |field: &Field| {
+            before.field_with_name(field.name()).map_or(true, |old| old.data_type() == field.data_type())
+        };
+        Ok(schema.fields().iter().all(|field| is_same(field)))
+    }
+
     async fn store_predictions(
         &mut self,
         predictions: &AssetName,
@@ -118,16 +130,24 @@ impl Execution<'_> {
         interval: Interval,
         rows: &RecordBatch,
     ) -> Result<Pin, RunError> {
-        // The folder stays over model versions; what a version reads is in its rows.
-        let fingerprint = Fingerprint::of(["predictions", &self.environment, predictions.as_str()]);
+        let schema = rows.schema();
+        let stored = baton_lake::delta_schema(&schema)?;
+        // The folder stays over model versions, as long as it can: what a version reads is in its rows.
+        let previous = match previous {
+            Some(pin) if self.keeps_types(pin, &stored).await? => Some(pin),
+            _ => None,
+        };
         let base: Option<&TableVersion> = previous.and_then(|pin| pin.version.table());
+        let fingerprint = match self.working.contains_key(predictions) && base.is_none() {
+            true => folder_of(&self.environment, predictions, Some(&schema)),
+            false => folder_of(&self.environment, predictions, None),
+        };
         // A copied environment goes on in the folder of the original: versions may branch there.
         let location = match base {
             Some(table) => TableLocation::parse(&table.location)?,
             None => TableLocation::new(predictions.as_str(), fingerprint.as_str())?,
         };
         let base = base.map(|table| table.version);
-        let schema = rows.schema();
         let mut pass = Pass::new(self.services, &location, base, &schema, &[])?;
         pass.write(rows).await?;
         let written = pass.finish(self.as_of).await?;
@@ -150,6 +170,14 @@ impl Execution<'_> {
         pin.intervals = previous.map(|pin| pin.intervals.clone()).unwrap_or_default().union(&IntervalSet::of(interval));
         Ok(pin)
     }
+}
+
+/// Where predictions go: once a feature has changed its type, a folder by the types, as no reader could take in both.
+fn folder_of(environment: &str, predictions: &AssetName, types: Option<&Schema>) -> Fingerprint {
+    let mut parts = vec!["predictions".to_owned(), environment.to_owned(), predictions.to_string()];
+    let fields = types.into_iter().flat_map(|schema| schema.fields().iter());
+    parts.extend(fields.map(|field| format!("{} {}", field.name(), field.data_type())));
+    Fingerprint::of(parts)
 }
 
 /// Adds id, score, decision and versions; a prediction's id is the same whenever it is made again.

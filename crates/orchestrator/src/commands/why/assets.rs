@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use arrow::array::{Array, RecordBatch};
 use arrow::compute::concat_batches;
+use baton_core::incident::{Alert, Signal};
 use baton_core::time::timestamp_from_micros;
 use baton_core::{AssetName, Definition, Event, EventKind, Kind, Pin, Version};
 use baton_engine::{AVAILABLE_AT, Session};
-use baton_observe::evidence::{AssetEvidence, ColumnShift, Happening, LABEL};
+use baton_observe::evidence::{AssetEvidence, ColumnShift, Happening, LABEL, ThinDay};
 use baton_stats::drift::{Convention, Method, drift};
 use serde_json::Value;
 
@@ -20,7 +21,7 @@ use crate::prepare::Prepared;
 use crate::sessions::session_of;
 use crate::steps::Landing;
 use crate::values::{micros_at, numbers};
-use crate::watch::{ratio, sample};
+use crate::watch::{VolumeBreach, ratio, sample};
 
 const DAY: i64 = 86_400_000_000;
 /// The window of the breach, in days.
@@ -43,7 +44,7 @@ impl Scene<'_> {
             Definition::Table(table) => table.time.clone(),
             _ => None,
         };
-        let has_rows = self.commit.assets.get(name).and_then(|pin| pin.version.table()).is_some();
+        let has_rows = self.commit.assets.get(name).is_some_and(|pin| pin.version.is_readable());
         if let (Some(time), true) = (time, has_rows && matches!(asset.kind(), Kind::Source | Kind::Table)) {
             let clock = timestamp_from_micros(self.at);
             let session = session_of(self.services, &self.commit.assets, [name], Some(clock)).await?;
@@ -55,9 +56,9 @@ impl Scene<'_> {
         }
         facts.code_changes = self.code_changes(name).await?;
         facts.online_until = self.online_until(name);
-        let events =
-            self.recent_events(name, &[EventKind::FileLanded, EventKind::FileRejected, EventKind::StepFailed]).await?;
-        for event in &events {
+        let kinds = [EventKind::FileLanded, EventKind::FileRejected, EventKind::StepFailed, EventKind::AlertRaised];
+        for event in &self.recent_events(name, &kinds).await? {
+            facts.thin_days.extend(thin_day(event));
             facts.schema_changes.extend(schema_change(name, event));
             facts.failures.extend(failure(name, event));
         }
@@ -165,7 +166,7 @@ impl Scene<'_> {
     /// Until when an online view's values are right, if its table has moved on without it.
     fn online_until(&self, name: &AssetName) -> Option<baton_core::Timestamp> {
         let pin = self.commit.assets.get(name)?;
-        let Version::FeatureView { table, online: Some(_) } = &pin.version else { return None };
+        let Version::FeatureView { table: Some(table), online: Some(_) } = &pin.version else { return None };
         let Definition::FeatureView(view) = &self.prepared.project.assets.get(name)?.definition else { return None };
         let newest = self.commit.assets.get(&view.from)?.version.table()?;
         if newest == table { None } else { pin.known_through.map(timestamp_from_micros) }
@@ -313,6 +314,15 @@ fn schema_change(name: &AssetName, event: &Event) -> Option<Happening> {
         _ => return None,
     };
     Some(Happening { asset: name.clone(), at: event.event.as_of, author: None, what })
+}
+
+/// A day that an alert found far below its band.
+fn thin_day(event: &Event) -> Option<ThinDay> {
+    let alert: Alert = serde_json::from_value(event.event.body.clone()).ok()?;
+    let breach: VolumeBreach = serde_json::from_value(alert.evidence).ok()?;
+    let at = breach.day.parse::<chrono::NaiveDate>().ok()?.and_time(chrono::NaiveTime::MIN).and_utc();
+    let is_thin = alert.signal == Signal::Volume && breach.rows < breach.low;
+    is_thin.then_some(ThinDay { day: breach.day, at, rows: breach.rows, expected: breach.expected, low: breach.low })
 }
 
 fn failure(name: &AssetName, event: &Event) -> Option<Happening> {

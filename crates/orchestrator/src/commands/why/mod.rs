@@ -4,7 +4,7 @@ mod assets;
 mod monitor;
 
 use baton_core::incident::{Cause, Incident, IncidentState};
-use baton_core::{AssetName, Commit, Definition, Kind, Timestamp};
+use baton_core::{AssetName, Commit, Definition, EventKind, Kind, Timestamp};
 use baton_observe::causes::rank;
 use baton_observe::evidence::Evidence;
 use serde::{Deserialize, Serialize};
@@ -141,14 +141,22 @@ impl Scene<'_> {
             }
         }
         self.add_monitor_evidence(&mut evidence).await?;
+        evidence.alerts = self.alerts().await?;
         Ok(evidence)
+    }
+
+    /// What the alerts that opened the breach say.
+    async fn alerts(&self) -> Result<Vec<String>, RunError> {
+        let events = self.recent_events(&self.asset, &[EventKind::AlertRaised]).await?;
+        let at_onset = events.into_iter().filter(|found| found.event.as_of == self.onset);
+        Ok(at_onset.filter_map(|found| Some(found.event.body.get("message")?.as_str()?.to_owned())).collect())
     }
 
     /// Events of the environment about `asset` in the two weeks before the breach.
     pub(crate) async fn recent_events(
         &self,
         asset: &AssetName,
-        kinds: &[baton_core::EventKind],
+        kinds: &[EventKind],
     ) -> Result<Vec<baton_core::Event>, RunError> {
         let filter = baton_core::event::EventFilter {
             environment: Some(self.environment.to_owned()),

@@ -1,9 +1,8 @@
 //! Facts about predictions: labels that came, features that moved, what was deployed, the metric.
 
 use baton_core::asset::{Endpoint, Model, Monitor};
-use baton_core::event::EventFilter;
 use baton_core::time::timestamp_from_micros;
-use baton_core::{AssetName, Definition, EventKind};
+use baton_core::{AssetName, Definition, EventKind, Timestamp};
 use baton_observe::evidence::{Evidence, FeatureShift, Happening, LabelEvidence, Performance};
 use serde_json::Value;
 
@@ -14,7 +13,7 @@ use crate::registry::{ModelVersion, model_version};
 use crate::sessions::session_of;
 use crate::training::aliases_of;
 use crate::values::numbers;
-use crate::watch::{FeatureDrift, predictions_of};
+use crate::watch::{MonitorLook, looks, predictions_of};
 
 const DAY: i64 = 86_400_000_000;
 /// A label may take so long after its prediction before it counts as missing, in days.
@@ -104,54 +103,50 @@ impl Scene<'_> {
         Ok((count(0), count(1)))
     }
 
+    /// What the endpoint came to serve, and why, where a training led to it. A training that the breach itself asked for
+    /// is its consequence and no cause.
     async fn deployments(&self, endpoint: &AssetName) -> Result<Vec<Happening>, RunError> {
-        let events = self.recent_events(endpoint, &[EventKind::EndpointDeployed]).await?;
-        let changed =
-            events.into_iter().filter(|found| found.event.body.get("before").is_some_and(|before| !before.is_null()));
-        Ok(changed
-            .map(|found| {
-                let served = |side: &str| {
-                    found
-                        .event
-                        .body
-                        .pointer(&format!("/{side}/main"))
-                        .and_then(Value::as_str)
-                        .unwrap_or("nothing")
-                        .to_owned()
-                };
-                Happening {
-                    asset: endpoint.clone(),
-                    at: found.event.as_of,
-                    author: None,
-                    what: format!("serves {} instead of {}", served("serves"), served("before")),
-                }
-            })
-            .collect())
+        let mut found = Vec::new();
+        for event in self.recent_events(endpoint, &[EventKind::EndpointDeployed]).await? {
+            let served = |side: &str| event.event.body.pointer(&format!("/{side}/main")).and_then(Value::as_str);
+            let (Some(now), Some(before)) = (served("serves"), served("before")) else { continue };
+            let trained = self.trained_then(now, event.event.as_of).await?;
+            let followed = trained.as_ref().is_some_and(|version| version.reason.ends_with(&format!(" of {endpoint}")));
+            if followed && event.event.as_of >= self.onset {
+                continue;
+            }
+            let what = match trained {
+                Some(version) => format!("serves {now}, trained again ({}), instead of {before}", version.reason),
+                None => format!("serves {now} instead of {before}"),
+            };
+            found.push(Happening { asset: endpoint.clone(), at: event.event.as_of, author: None, what });
+        }
+        Ok(found)
+    }
+
+    /// The model version of this reference, if it was trained at this very tick.
+    async fn trained_then(&self, reference: &str, at: Timestamp) -> Result<Option<ModelVersion>, RunError> {
+        let Some((model, number)) = reference.rsplit_once('@') else { return Ok(None) };
+        let (Ok(model), Ok(number)) = (AssetName::parse(model), number.parse()) else { return Ok(None) };
+        let version = model_version(self.services, &model, number).await?;
+        Ok(version.filter(|version| version.as_of == at))
     }
 
     /// The newest look of the monitor that is not after the clock of the evidence.
-    async fn newest_look(&self, monitor: &AssetName) -> Result<Option<Value>, RunError> {
-        let filter = EventFilter {
-            environment: Some(self.environment.to_owned()),
-            asset: Some(monitor.clone()),
-            kinds: vec![EventKind::MonitorEvaluated],
-            until: Some(timestamp_from_micros(self.at + 1)),
-            last: Some(1),
-            ..EventFilter::default()
-        };
-        Ok(self.services.ledger.events(&filter).await?.pop().map(|found| found.event.body))
+    async fn newest_look(&self, monitor: &AssetName) -> Result<Option<MonitorLook>, RunError> {
+        let until = Some(timestamp_from_micros(self.at + 1));
+        let newest = looks(self.services, self.environment, monitor, until, 1).await?.pop();
+        Ok(newest.map(|dated| dated.look))
     }
 
-    fn feature_shifts(&self, model: &Model, version: Option<&ModelVersion>, look: &Value) -> Vec<FeatureShift> {
-        let drifts: Vec<FeatureDrift> =
-            look.get("drift").and_then(|drifts| serde_json::from_value(drifts.clone()).ok()).unwrap_or_default();
+    fn feature_shifts(&self, model: &Model, version: Option<&ModelVersion>, look: &MonitorLook) -> Vec<FeatureShift> {
         let total: f64 = version.map_or(0.0, |found| found.importance.iter().map(|part| part.importance).sum());
         let importance = |feature: &str| {
             let found = version.and_then(|found| found.importance.iter().find(|part| part.feature == feature));
             found.map_or(0.0, |part| part.importance / total.max(f64::MIN_POSITIVE))
         };
-        drifts
-            .into_iter()
+        look.drift
+            .iter()
             .filter_map(|found| {
                 let (view, column) = found.feature.split_once("__")?;
                 let Definition::FeatureView(declared) = &self.prepared.project.assets.get(view)?.definition else {
@@ -173,12 +168,9 @@ impl Scene<'_> {
 }
 
 /// The metric of a look, when it was beyond its threshold.
-fn performance(look: &Value, version: Option<&ModelVersion>) -> Option<Performance> {
-    let found = look.get("performance")?;
-    if found.get("breached")?.as_bool() != Some(true) {
-        return None;
-    }
-    let metric = found.get("metric")?.as_str()?.to_owned();
-    let reference = version.and_then(|version| version.evaluation.metrics.get(&metric).copied()).unwrap_or(f64::NAN);
-    Some(Performance { value: found.get("value")?.as_f64()?, metric, reference })
+fn performance(look: &MonitorLook, version: Option<&ModelVersion>) -> Option<Performance> {
+    let found = look.performance.as_ref().filter(|found| found.breached)?;
+    let metrics = version.map(|version| &version.evaluation.metrics);
+    let reference = metrics.and_then(|metrics| metrics.get(&found.metric).copied()).unwrap_or(f64::NAN);
+    Some(Performance { value: found.value, metric: found.metric.clone(), reference })
 }
