@@ -24,6 +24,8 @@ pub(crate) struct Context {
     pub(crate) quiet: bool,
     /// How much more to say.
     pub(crate) verbose: u8,
+    /// Whether to say of each step what the cache said.
+    pub(crate) explain: bool,
     /// Whether progress may be drawn.
     pub(crate) progress: bool,
     /// What the process environment says.
@@ -49,6 +51,7 @@ impl Context {
             as_of: global.as_of.as_deref().map(instant::parse).transpose()?,
             quiet: global.quiet,
             verbose: global.verbose,
+            explain: false,
             progress: !global.no_progress && !global.quiet,
             settings,
         })
@@ -57,6 +60,11 @@ impl Context {
     /// Whether the answer is JSON.
     pub(crate) fn is_json(&self) -> bool {
         self.form == OutputForm::Json
+    }
+
+    /// The same call, saying of each step what the cache said if `explain`.
+    pub(crate) fn explaining(&self, explain: bool) -> Self {
+        Self { explain, ..self.clone() }
     }
 
     /// The same call for another project folder and environment.

@@ -8,6 +8,8 @@ use baton_diagnostics::nearest;
 use baton_engine::{EngineError, SqlProblem};
 use baton_lake::LakeError;
 use baton_orchestrator::RunError;
+use baton_plan::SavedPlanError;
+use baton_plan::SelectError;
 use baton_serving::ServingError;
 
 /// Why a command ended without doing what it was asked.
@@ -31,6 +33,22 @@ pub(crate) enum CliError {
         /// What was asked for.
         name: String,
         /// The nearest name.
+        nearest: Option<String>,
+    },
+    /// Versions that were rebuilt came out otherwise, or could not be rebuilt.
+    #[error("{failed} of {total} versions were not reproduced")]
+    NotReproduced {
+        /// How many.
+        failed: usize,
+        /// Of how many.
+        total: usize,
+    },
+    /// No message has this code.
+    #[error("there is no code `{code}`")]
+    UnknownCode {
+        /// What was asked for.
+        code: String,
+        /// The nearest code.
         nearest: Option<String>,
     },
     /// No environment has this name.
@@ -99,6 +117,34 @@ pub(crate) enum CliError {
         /// The environment.
         environment: String,
     },
+    /// A file that is no plan, or not the one that was saved.
+    #[error("`{}` {reason}", path.display())]
+    SavedPlan {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: SavedPlanError,
+    },
+    /// A saved plan that no longer fits.
+    #[error("`{}` cannot be applied: {reason}", path.display())]
+    StalePlan {
+        /// The file.
+        path: PathBuf,
+        /// What has changed since.
+        reason: String,
+    },
+    /// Owners of what a plan breaks have not agreed to it.
+    #[error(
+        "the plan for environment `{environment}` breaks what others answer for, and they have not approved it: {missing}"
+    )]
+    Unapproved {
+        /// The environment.
+        environment: String,
+        /// Who is missing, with what of theirs breaks.
+        missing: String,
+        /// The saved plan, if there is one.
+        path: Option<PathBuf>,
+    },
     /// The user said no.
     #[error("nothing was changed")]
     Declined,
@@ -111,6 +157,32 @@ pub(crate) enum CliError {
         total: usize,
         /// Where.
         environment: String,
+    },
+    /// A promotion that somebody has to decide; the report was printed.
+    #[error("{count} conflict{plural} between `{from}` and `{target}`; nothing moved", plural = if *count == 1 { "" } else { "s" })]
+    Conflicts {
+        /// How many.
+        count: usize,
+        /// What was promoted.
+        from: String,
+        /// Where to.
+        target: String,
+    },
+    /// Unit tests failed; they were printed.
+    #[error("{failed} of {total} unit tests failed")]
+    TestsFailed {
+        /// How many failed.
+        failed: usize,
+        /// Of how many.
+        total: usize,
+    },
+    /// No unit test has this name.
+    #[error("there is no unit test `{name}`, and no table or feature view of that name")]
+    UnknownTest {
+        /// What was asked for.
+        name: String,
+        /// The nearest name.
+        nearest: Option<String>,
     },
     /// `doctor` found something wrong.
     #[error("{failed} of {total} things are not in order")]
@@ -154,6 +226,12 @@ pub(crate) enum CliError {
     /// The engine failed.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// The language server lost its editor.
+    #[error(transparent)]
+    Lsp(#[from] baton_lsp::LspError),
+    /// A selection cannot be understood or resolved.
+    #[error(transparent)]
+    Selection(#[from] SelectError),
     /// Serving failed.
     #[error(transparent)]
     Serving(#[from] ServingError),
@@ -183,14 +261,20 @@ impl CliError {
                     .flatten()
                     .collect()
             }
+            Self::UnknownCode { nearest, .. } => {
+                let list = "`baton explain` lists all codes".to_owned();
+                did_you_mean(nearest.as_deref()).into_iter().chain([list]).collect()
+            }
             Self::UnknownEnvironment { nearest, known, .. } => {
                 let list = format!("known are {}; declare others in baton.yml under `environments:`", known.join(", "));
                 vec![did_you_mean(nearest.as_deref()), Some(list)].into_iter().flatten().collect()
             }
+            Self::UnknownTest { nearest, .. } => did_you_mean(nearest.as_deref()).into_iter().collect(),
             Self::Instant { .. } => {
                 vec!["write a date such as 2013-07-01, or RFC 3339 such as 2013-07-01T12:00:00Z".to_owned()]
             }
             Self::BadArgument { help, .. } => vec![help.clone()],
+            Self::Selection(error) => vec![error.help()],
             Self::FolderNotEmpty { .. } => vec!["choose another folder, or give --force to write into it".to_owned()],
             Self::PortInUse { port, .. } => vec![format!(
                 "stop that process, or choose another port with --port {} (0 picks a free one)",
@@ -199,6 +283,19 @@ impl CliError {
             Self::Unconfirmed { .. } => vec!["look at `baton plan`, then give --yes".to_owned()],
             Self::Run(RunError::Engine(EngineError::Sql(problems))) => {
                 problems.iter().filter_map(valid_names).collect()
+            }
+            Self::Conflicts { .. } => vec![
+                "agree on one version, apply it in both environments, and promote again".to_owned(),
+                "or decide for one side with --prefer source or --prefer target".to_owned(),
+            ],
+            Self::SavedPlan { path, .. } | Self::StalePlan { path, .. } => {
+                vec![format!("plan again with `baton plan --out {}`", path.display())]
+            }
+            Self::Unapproved { path: Some(path), .. } => {
+                vec![format!("each of them runs `baton approve {} --as OWNER`", path.display())]
+            }
+            Self::Unapproved { path: None, .. } => {
+                vec!["save the plan with `baton plan --out plan.json`, have each of them run `baton approve plan.json --as OWNER`, then `baton apply plan.json`".to_owned()]
             }
             Self::StepsFailed { .. } => vec!["mend what is named above and run the same command again".to_owned()],
             _ => Vec::new(),
@@ -212,7 +309,7 @@ impl CliError {
 
     /// Whether the command line itself is at fault.
     pub(crate) fn is_bad_command_line(&self) -> bool {
-        matches!(self, Self::Instant { .. } | Self::BadArgument { .. })
+        matches!(self, Self::Instant { .. } | Self::BadArgument { .. } | Self::Selection(_))
     }
 }
 

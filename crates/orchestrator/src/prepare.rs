@@ -11,7 +11,7 @@ use baton_core::asset::{Materialize, Source, Table};
 use baton_core::{Asset, AssetName, Commit, Definition, Fingerprint, Graph, Timestamp};
 use baton_diagnostics::{Diagnostic, codes, has_errors};
 use baton_engine::fingerprint::Upstream;
-use baton_engine::{Analysis, TableFingerprints, analyze, fingerprints, table_references};
+use baton_engine::{Analysis, TableFingerprints};
 use baton_lake::delta_schema;
 use baton_plan::{Desired, DesiredAsset};
 use baton_project::Project;
@@ -20,11 +20,16 @@ use crate::error::RunError;
 use crate::services::Services;
 use crate::steps::{LandingCache, arrived_units, contract_of};
 
+mod about;
 mod checks;
 mod diagnose;
 mod identity;
+mod inspect;
+mod kept;
 
 use diagnose::{at, in_query};
+pub(crate) use identity::source as source_identity;
+pub use inspect::{InspectOptions, inspect_project, place_of_output};
 
 /// A project that can be planned and run.
 pub struct Prepared {
@@ -42,8 +47,27 @@ pub struct Prepared {
     pub(crate) landings: LandingCache,
     /// Reference samples of models, remembered over the ticks of a replay.
     pub(crate) references: crate::watch::ReferenceCache,
+    /// Estimators of performance without labels, by model version.
+    pub(crate) estimators: crate::watch::EstimatorCache,
     /// Loaded model versions, remembered over the ticks of a replay.
     pub(crate) models: crate::registry::ModelCache,
+}
+
+impl Prepared {
+    /// As much of a project as recorded definitions say: nothing is resolved, so it cannot be planned.
+    pub(crate) fn recorded(project: Project, graph: Graph, schemas: BTreeMap<AssetName, SchemaRef>) -> Self {
+        Self {
+            project,
+            graph,
+            desired: Desired::default(),
+            analyses: BTreeMap::new(),
+            schemas,
+            landings: LandingCache::default(),
+            references: Default::default(),
+            estimators: Default::default(),
+            models: Default::default(),
+        }
+    }
 }
 
 /// Resolves `project` against what `environment` holds. `None` when there is an error among the diagnostics.
@@ -62,6 +86,7 @@ pub async fn prepare(
     let mut resolver = Resolver {
         services,
         project: &project,
+        reads: &reads,
         head: head.as_ref(),
         as_of,
         upstream: BTreeMap::new(),
@@ -82,16 +107,7 @@ pub async fn prepare(
     }
     let schemas =
         upstream.into_iter().filter_map(|(name, table)| Some((AssetName::parse(&name).ok()?, table.schema))).collect();
-    let prepared = Prepared {
-        project,
-        graph,
-        desired,
-        analyses,
-        schemas,
-        landings: LandingCache::default(),
-        references: Default::default(),
-        models: Default::default(),
-    };
+    let prepared = Prepared { desired, analyses, ..Prepared::recorded(project, graph, schemas) };
     Ok((Some(prepared), diagnostics))
 }
 
@@ -99,7 +115,7 @@ fn sql_reads(project: &Project, diagnostics: &mut Vec<Diagnostic>) -> BTreeMap<A
     let mut reads = BTreeMap::new();
     for (name, asset) in &project.assets {
         let Definition::Table(table) = &asset.definition else { continue };
-        match table_references(&table.sql) {
+        match kept::references(name, table) {
             Ok(found) => {
                 reads.insert(name.clone(), found);
             }
@@ -112,6 +128,8 @@ fn sql_reads(project: &Project, diagnostics: &mut Vec<Diagnostic>) -> BTreeMap<A
 struct Resolver<'a> {
     services: &'a Services,
     project: &'a Project,
+    /// What each table's query reads, by name.
+    reads: &'a BTreeMap<AssetName, BTreeSet<String>>,
     head: Option<&'a Commit>,
     as_of: Timestamp,
     upstream: BTreeMap<String, Upstream>,
@@ -124,7 +142,8 @@ struct Resolver<'a> {
 impl Resolver<'_> {
     async fn resolve(&mut self, name: &AssetName, asset: &Asset, graph: &Graph) -> Result<(), RunError> {
         let inputs: BTreeSet<AssetName> = graph.inputs(name).cloned().collect();
-        if inputs.iter().any(|input| self.broken.contains(input) || !self.project.assets.contains_key(input)) {
+        let is_unresolved = |input: &AssetName| self.broken.contains(input) || !self.project.assets.contains_key(input);
+        if inputs.iter().any(is_unresolved) || self.is_cut(name, &inputs) {
             // The cause is reported at the input; reporting its effects again would hide it.
             self.broken.insert(name.clone());
             return Ok(());
@@ -151,6 +170,7 @@ impl Resolver<'_> {
             self.broken.insert(name.clone());
             return Ok(());
         };
+        let about = self.about(name, asset);
         let desired = DesiredAsset {
             kind: asset.kind(),
             rows: identity.rows,
@@ -158,10 +178,17 @@ impl Resolver<'_> {
             metadata: identity::metadata(asset),
             inputs,
             batch: batch_of(&asset.definition),
+            about,
         };
         self.desired.assets.insert(name.clone(), desired);
         self.desired.order.push(name.clone());
         Ok(())
+    }
+
+    /// Whether the graph left out something that a table reads, which was reported there: a circle is cut where it closes.
+    fn is_cut(&self, name: &AssetName, inputs: &BTreeSet<AssetName>) -> bool {
+        let mut reads = self.reads.get(name).into_iter().flatten();
+        reads.any(|read| self.project.assets.contains_key(read.as_str()) && !inputs.contains(read.as_str()))
     }
 
     async fn source(&mut self, name: &AssetName, source: &Source) -> Result<TableFingerprints, RunError> {
@@ -177,10 +204,12 @@ impl Resolver<'_> {
                 }
             },
         };
-        let fingerprints = TableFingerprints { columns: identity::source_columns(&rows, source, &schema), rows };
+        let read = identity::source_rows(source);
+        let columns = identity::source_columns(&read, source, &schema);
+        let fingerprints = TableFingerprints { columns, rows: read };
         self.upstream.insert(name.to_string(), Upstream { schema, fingerprints: fingerprints.clone() });
         self.check_source(name, source);
-        Ok(TableFingerprints { columns: identity::declared_columns(&fingerprints, source), rows: fingerprints.rows })
+        Ok(TableFingerprints { columns: identity::declared_columns(&fingerprints, source), rows })
     }
 
     /// The columns of what is landed, when it was landed under this contract.
@@ -217,17 +246,19 @@ impl Resolver<'_> {
             .iter()
             .filter_map(|input| Some((input.to_string(), self.upstream.get(input.as_str())?.clone())))
             .collect();
-        let schemas = upstream.iter().map(|(input, table)| (input.clone(), table.schema.clone())).collect();
-        let found =
-            analyze(&schemas, name, &table.sql).and_then(|found| Ok((fingerprints(&table.sql, &upstream)?, found)));
-        match found {
+        match kept::resolved(name, table, &upstream) {
             Ok((computed, analysis)) => {
+                // Readers see the same rows whether they are stored or not.
+                let seen = match table.materialize {
+                    Materialize::Table | Materialize::View => computed.clone(),
+                    _ => identity::table(table, computed.clone()),
+                };
                 let computed = identity::table(table, computed);
                 let fields = analysis.schema.iter().map(|(column, data_type, nullable)| {
                     arrow::datatypes::Field::new(column, data_type.clone(), *nullable)
                 });
                 let schema: SchemaRef = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
-                self.upstream.insert(name.to_string(), Upstream { schema, fingerprints: computed.clone() });
+                self.upstream.insert(name.to_string(), Upstream { schema, fingerprints: seen });
                 self.check_table(name, table);
                 self.analyses.insert(name.clone(), analysis);
                 Some(computed)
@@ -242,7 +273,9 @@ impl Resolver<'_> {
 
 fn batch_of(definition: &Definition) -> Option<i64> {
     match definition {
-        Definition::Table(table) if table.materialize == Materialize::Incremental => Some(table.batch),
+        Definition::Table(table) if matches!(table.materialize, Materialize::Incremental | Materialize::Snapshot) => {
+            Some(table.batch)
+        }
         _ => None,
     }
 }

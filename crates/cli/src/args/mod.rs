@@ -1,21 +1,36 @@
 //! The command line: flags that every command takes, and the commands. Doc comments are the help.
 
 mod change;
+mod diff;
+mod check;
+mod environments;
+mod explain;
 mod look;
 mod project;
+mod selection;
 mod serving;
+mod test;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub(crate) use change::{ApplyArguments, PlanArguments, ReplayArguments, RollbackArguments};
+pub(crate) use change::{ApplyArguments, ApproveArguments, PlanArguments, PlanForm, PlanLimits, ReplayArguments, RollbackArguments};
+pub(crate) use environments::{
+    EnvArguments, EnvCommand, EnvCreateArguments, EnvDiffArguments, EnvRemoveArguments, GcArguments, PromoteArguments, Side,
+    TagArguments,
+};
+pub(crate) use check::CheckArguments;
+pub(crate) use explain::ExplainArguments;
+pub(crate) use diff::{DiffArguments, ReproduceArguments, TextForm};
 pub(crate) use look::{
     AssetArguments, KindName, LineageArguments, ListArguments, LogArguments, QueryArguments, RowForm, TraceArguments,
     WhyArguments,
 };
 pub(crate) use project::{CompletionsArguments, DemoArguments, InitArguments, TemplateName};
+pub(crate) use selection::{RunArguments, SelectionArguments};
 pub(crate) use serving::{PredictArguments, ServeArguments};
+pub(crate) use test::TestArguments;
 
 /// Carry data to models, and what models learn back to data
 #[derive(Debug, Parser)]
@@ -89,13 +104,17 @@ pub(crate) enum Command {
     /// Write a new project
     Init(InitArguments),
     /// Read the project and report every mistake in it
-    Check,
+    Check(CheckArguments),
+    /// Run unit tests: given rows in, expected rows out
+    Test(TestArguments),
     /// Show what an apply would do, and why
     Plan(PlanArguments),
+    /// Agree to a saved plan that breaks what you own
+    Approve(ApproveArguments),
     /// Bring the environment to what the project asks for
     Apply(ApplyArguments),
     /// Take in new data, score, and watch, as a schedule does
-    Run,
+    Run(RunArguments),
     /// Drive the schedule over a stretch of history, tick by tick
     Replay(ReplayArguments),
     /// Serve endpoints over HTTP
@@ -110,6 +129,10 @@ pub(crate) enum Command {
     Lineage(LineageArguments),
     /// Ask an endpoint for a prediction, and log it
     Predict(PredictArguments),
+    /// Compare two commits or environments: definitions, columns, rows, statistics, models
+    Diff(DiffArguments),
+    /// Rebuild versions from what they were recorded to be made from, and compare digests
+    Reproduce(ReproduceArguments),
     /// Follow one prediction back to the files behind it
     Trace(TraceArguments),
     /// Say why something went wrong, with evidence
@@ -118,10 +141,22 @@ pub(crate) enum Command {
     Status,
     /// Show the commits of the environment
     Log(LogArguments),
+    /// Make, list, compare and remove environments
+    Env(EnvArguments),
+    /// Bring what one environment changed into another, all of it or nothing
+    Promote(PromoteArguments),
+    /// Delete what no environment, tag, model version or retention reaches
+    Gc(GcArguments),
+    /// Name a commit, list or delete such names
+    Tag(TagArguments),
     /// Move the environment back: data, features, model and endpoint together
     Rollback(RollbackArguments),
     /// Run the whole relay on a year of real flights
     Demo(DemoArguments),
+    /// Say what the code of a message means, and what to do
+    Explain(ExplainArguments),
+    /// Tell an editor about the project as it is typed: mistakes, types, lineage (language server)
+    Lsp,
     /// Check settings, stores and libraries
     Doctor,
     /// Print shell completions

@@ -1,4 +1,9 @@
-//! `baton apply`: plan, show, ask, execute.
+//! `baton apply`: plan, show, ask, execute; or execute a saved plan as it is.
+
+use std::path::Path;
+
+use baton_orchestrator::{Prepared, missing_approvals};
+use baton_plan::{Plan, SavedPlan};
 
 use super::{confirm, end_at_interrupt};
 use crate::args::ApplyArguments;
@@ -8,25 +13,66 @@ use crate::error::CliError;
 use crate::exit::Outcome;
 use crate::project::Workspace;
 use crate::wire::Access;
-use crate::{output, render};
+use crate::{output, render, saved_plan};
 
 /// Brings the environment to what the project asks for.
 pub(super) async fn apply(context: &Context, arguments: &ApplyArguments) -> Result<Outcome, CliError> {
     end_at_interrupt();
+    let context = &context.explaining(arguments.explain);
+    match &arguments.plan {
+        Some(path) => apply_saved(context, path).await,
+        None => apply_project(context, arguments).await,
+    }
+}
+
+async fn apply_project(context: &Context, arguments: &ApplyArguments) -> Result<Outcome, CliError> {
     let workspace = Workspace::open(context, Access::Write).await?;
     let _guard = workspace.lock("baton apply")?;
     let as_of = workspace.as_of();
+    let request = saved_plan::request(&workspace, &arguments.limits)?;
     let prepared = workspace.prepare(as_of).await?;
-    let plan = baton_orchestrator::plan(workspace.services(), &prepared, &workspace.environment, as_of).await?;
+    let change = workspace.plan_change(prepared, as_of, &request).await?;
+    let plan = &change.saved.plan;
     if !context.is_json() {
-        output::print(&render::plan(&plan))?;
+        output::print(&render::plan(plan))?;
     }
+    need_approvals(&workspace, &change.saved, None).await?;
     if !plan.is_empty() {
         confirm(&workspace, arguments.yes, "Apply this plan?")?;
     }
-    let report = baton_orchestrator::apply(workspace.services(), &prepared, &plan).await?;
-    if plan.is_empty() && !context.is_json() {
+    execute(&workspace, &change.prepared, plan).await
+}
+
+/// Whoever saved the plan has seen it: nothing is asked, and nothing but it is done.
+async fn apply_saved(context: &Context, path: &Path) -> Result<Outcome, CliError> {
+    let saved = saved_plan::read(path)?;
+    let context = saved_plan::context_of(context, &saved)?;
+    let workspace = Workspace::open(&context, Access::Write).await?;
+    let _guard = workspace.lock("baton apply")?;
+    let prepared = saved_plan::project_of(&workspace, &saved, path).await?;
+    need_approvals(&workspace, &saved, Some(path)).await?;
+    if !context.is_json() {
+        output::print(&render::plan(&saved.plan))?;
+    }
+    execute(&workspace, &prepared, &saved.plan).await
+}
+
+async fn need_approvals(workspace: &Workspace, saved: &SavedPlan, path: Option<&Path>) -> Result<(), CliError> {
+    let missing = missing_approvals(workspace.services(), saved).await?;
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(CliError::Unapproved {
+        environment: saved.plan.environment.clone(),
+        missing: saved_plan::owners(&missing),
+        path: path.map(Path::to_owned),
+    })
+}
+
+async fn execute(workspace: &Workspace, prepared: &Prepared, plan: &Plan) -> Result<Outcome, CliError> {
+    let report = baton_orchestrator::apply(workspace.services(), prepared, plan).await?;
+    if plan.is_empty() && !workspace.context.is_json() {
         return Ok(Outcome::Fine);
     }
-    finish(context, &report)
+    finish(&workspace.context, &report)
 }

@@ -1,23 +1,34 @@
 //! One file a command. What needs no threads runs without them, so that small commands start at once.
 
 mod apply;
+mod approve;
 mod check;
 mod completions;
 mod demo;
+mod diff;
 mod doctor;
+mod env;
+mod explain;
+mod gc;
 mod init;
 mod lineage;
 mod log;
 mod ls;
+mod lsp;
 mod plan;
 mod predict;
+mod promote;
 mod query;
+mod refresh;
 mod replay;
+mod reproduce;
 mod rollback;
 mod run;
 mod serve;
 mod show;
 mod status;
+mod tag;
+mod test;
 mod trace;
 mod why;
 
@@ -44,31 +55,41 @@ pub(crate) fn dispatch(context: Context, command: Command) -> Result<Outcome, Cl
     match command {
         Command::Init(arguments) => init::init(&context, &arguments),
         Command::Completions(arguments) => completions::completions(&arguments),
+        Command::Explain(arguments) => explain::explain(&context, &arguments),
         command => in_runtime(dispatch_async(&context, command)),
     }
 }
 
 async fn dispatch_async(context: &Context, command: Command) -> Result<Outcome, CliError> {
     match command {
-        Command::Check => check::check(context).await,
+        Command::Check(arguments) => check::check(context, &arguments).await,
+        Command::Test(arguments) => test::test(context, &arguments).await,
         Command::Plan(arguments) => plan::plan(context, &arguments).await,
+        Command::Approve(arguments) => approve::approve(context, &arguments).await,
         Command::Apply(arguments) => apply::apply(context, &arguments).await,
-        Command::Run => run::run(context).await,
+        Command::Run(arguments) => run::run(context, &arguments).await,
         Command::Replay(arguments) => replay::replay(context, &arguments).await,
         Command::Serve(arguments) => serve::serve(context, &arguments).await,
         Command::Query(arguments) => query::query(context, &arguments).await,
         Command::Ls(arguments) => ls::ls(context, &arguments).await,
+        Command::Lsp => lsp::lsp(context).await,
         Command::Show(arguments) => show::show(context, &arguments).await,
+        Command::Diff(arguments) => diff::diff(context, &arguments).await,
+        Command::Reproduce(arguments) => reproduce::reproduce(context, &arguments).await,
         Command::Lineage(arguments) => lineage::lineage(context, &arguments).await,
         Command::Predict(arguments) => predict::predict(context, &arguments).await,
         Command::Trace(arguments) => trace::trace(context, &arguments).await,
         Command::Why(arguments) => why::why(context, &arguments).await,
         Command::Status => status::status(context).await,
         Command::Log(arguments) => log::log(context, &arguments).await,
+        Command::Env(arguments) => env::env(context, &arguments).await,
+        Command::Promote(arguments) => promote::promote(context, &arguments).await,
+        Command::Gc(arguments) => gc::gc(context, &arguments).await,
+        Command::Tag(arguments) => tag::tag(context, &arguments).await,
         Command::Rollback(arguments) => rollback::rollback(context, &arguments).await,
         Command::Demo(arguments) => demo::demo(context, &arguments).await,
         Command::Doctor => doctor::doctor(context).await,
-        Command::Init(_) | Command::Completions(_) => Ok(Outcome::Fine),
+        Command::Init(_) | Command::Completions(_) | Command::Explain(_) => Ok(Outcome::Fine),
     }
 }
 

@@ -3,6 +3,7 @@
 use baton_orchestrator::RunReport;
 
 use super::end_at_interrupt;
+use crate::args::RunArguments;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Outcome;
@@ -11,13 +12,18 @@ use crate::wire::Access;
 use crate::{output, render};
 
 /// Brings the environment's data up to the clock.
-pub(super) async fn run(context: &Context) -> Result<Outcome, CliError> {
+pub(super) async fn run(context: &Context, arguments: &RunArguments) -> Result<Outcome, CliError> {
     end_at_interrupt();
+    let context = &context.explaining(arguments.explain);
     let workspace = Workspace::open(context, Access::Write).await?;
     let _guard = workspace.lock("baton run")?;
     let as_of = workspace.as_of();
     let prepared = workspace.prepare(as_of).await?;
-    let report = baton_orchestrator::run(workspace.services(), &prepared, &workspace.environment, as_of).await?;
+    let (services, environment) = (workspace.services(), workspace.environment.as_str());
+    let report = match workspace.select(&prepared, as_of, &arguments.selection).await? {
+        None => baton_orchestrator::run(services, &prepared, environment, as_of).await?,
+        Some(only) => baton_orchestrator::run_selected(services, &prepared, environment, as_of, &only).await?,
+    };
     finish(context, &report)
 }
 
@@ -29,7 +35,7 @@ pub(super) fn finish(context: &Context, report: &RunReport) -> Result<Outcome, C
     if context.is_json() {
         output::print_json(report)?;
     } else {
-        output::print(&render::run(report, context.verbose > 0))?;
+        output::print(&render::run(report, context.verbose > 0, context.explain))?;
     }
     match report.failures().count() {
         0 => Ok(Outcome::Fine),

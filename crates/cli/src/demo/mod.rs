@@ -88,7 +88,7 @@ async fn apply(
     heading(context, "Plan and apply")?;
     text(context, &render::plan(&plan))?;
     let report = baton_orchestrator::apply(services, prepared, &plan).await?;
-    text(context, &format!("\n{}", render::run(&report, false)))?;
+    text(context, &format!("\n{}", render::run(&report, false, false)))?;
     match report.failures().count() {
         0 => Ok(report),
         failed => {

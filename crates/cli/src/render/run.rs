@@ -14,11 +14,14 @@ pub(crate) fn plan(plan: &Plan) -> String {
 }
 
 /// What a run did: a line for each step that did or failed something, then what came of the whole.
-pub(crate) fn run(report: &RunReport, all: bool) -> String {
+pub(crate) fn run(report: &RunReport, all: bool, explain: bool) -> String {
     let mut text = String::new();
-    let shown = |step: &&StepReport| all || !matches!(step.state, StepState::UpToDate);
+    let shown = |step: &&StepReport| all || explain || !matches!(step.state, StepState::UpToDate);
     for step in report.steps.iter().filter(shown) {
         text.push_str(&step_line(step));
+        if explain {
+            text.push_str(&cache_lines(step));
+        }
     }
     for result in report.checks.iter().filter(|result| !result.passed) {
         text.push_str(&format!("  {} {}\n", style::warning("!"), result.message));
@@ -46,6 +49,15 @@ fn step_line(step: &StepReport) -> String {
     };
     let line = format!("  {sign} {:<11} {:<20} {word}{}", step.verb, step.asset, step.detail);
     format!("{}\n", line.trim_end())
+}
+
+/// What the cache said of a step, indented below it.
+fn cache_lines(step: &StepReport) -> String {
+    let Some(cache) = &step.cache else { return String::new() };
+    let verdict = if cache.hit { "hit" } else { "miss" };
+    let mut text = format!("      cache {verdict} {}\n", cache.key.get(..10).unwrap_or(&cache.key));
+    cache.reasons.iter().for_each(|reason| text.push_str(&format!("        {reason}\n")));
+    text
 }
 
 fn closing(report: &RunReport) -> String {

@@ -54,9 +54,10 @@ pub struct TableFiles {
     pub files: Vec<DataFile>,
 }
 
-impl From<&Snapshot> for TableFiles {
-    fn from(snapshot: &Snapshot) -> Self {
-        let files = snapshot.files().iter().map(|file| {
+impl TableFiles {
+    /// These files, of rows of `schema`.
+    pub fn of(schema: &SchemaRef, files: &[baton_lake::StagedFile]) -> Self {
+        let files = files.iter().map(|file| {
             let range = |(column, stats): (&String, &baton_lake::ColumnStats)| ColumnRange {
                 column: column.clone(),
                 min: stats.min.clone(),
@@ -66,7 +67,13 @@ impl From<&Snapshot> for TableFiles {
             let columns = file.stats().columns.iter().map(range).collect();
             DataFile { path: file.path.clone(), size: file.size, rows: Some(file.rows), columns }
         });
-        Self { schema: SchemaRef::clone(snapshot.schema()), files: files.collect() }
+        Self { schema: SchemaRef::clone(schema), files: files.collect() }
+    }
+}
+
+impl From<&Snapshot> for TableFiles {
+    fn from(snapshot: &Snapshot) -> Self {
+        Self::of(snapshot.schema(), snapshot.files())
     }
 }
 

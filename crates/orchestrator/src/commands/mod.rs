@@ -2,29 +2,41 @@
 
 mod approve;
 mod change;
+mod diff;
 mod environments;
+mod gc;
 mod limited;
 mod lineage;
 mod look;
 mod past;
+mod refresh;
 mod replay;
+mod reproduce;
 mod served;
 mod trace;
 mod why;
 
 pub use approve::{approve, missing_approvals};
 pub use change::{apply, plan, run, run_selected};
+pub use diff::{
+    AssetDiff, ColumnChange, ColumnDrift, ColumnShift, DiffOptions, DiffReport, DiffSide, ModelDiff, ModelLine,
+    Presence, RowChange, RowDiff, RowMethod, RowOptions, SameRows, SampleRow, SchemaDiff, diff,
+};
 pub use environments::{
     AssetDifference, Behind, Comparison, Conflict, EnvironmentLine, Move, MoveKind, Prefer, PromoteOptions,
     PromoteReport, RowConflict, SideChange, TagLine, check_name, compare, copy_environment, create_environment,
     delete_tag, environments, history, promote, remove_environment, resolve_commit, rollback, set_tag, tags,
 };
+pub use gc::{Garbage, GarbageKind, GcOptions, GcReport, gc};
 pub use limited::{PlanRequest, PlannedChange, plan_change};
 pub use lineage::{ColumnEdge, Direction, LineageReport, lineage};
+pub(crate) use look::known_asset;
 pub use look::{AssetReport, ColumnReport, StatusReport, VersionLine, list, query, show, status};
+pub use reproduce::{Reproduced, ReproduceReport, Reproduction, Target, reproduce};
+pub use refresh::{Drift, DriftKind, RefreshReport, refresh};
 pub use replay::{ReplayOptions, replay};
 pub use served::{
-    EndpointParts, FeaturePart, ServedModel, ViewPart, endpoint_parts, is_declared_as_served, online_views,
+    EndpointParts, FeaturePart, ServedModel, ViewPart, endpoint_parts, online_views, prepare_commit,
 };
 pub use trace::{Served, TraceReport, TracedTable, trace, trace_served};
 pub use why::{WhyReport, why};
@@ -36,10 +48,6 @@ use crate::services::Services;
 
 /// The head of an environment, which must exist.
 pub(crate) async fn head(services: &Services, environment: &str) -> Result<Commit, RunError> {
-    services.ledger.head(environment).await?.ok_or_else(|| RunError::Missing {
-        what: "commit",
-        name: "head".to_owned(),
-        environment: environment.to_owned(),
-        hint: format!("build it with `baton apply -e {environment}`"),
-    })
+    let head = services.ledger.head(environment).await?;
+    head.ok_or_else(|| RunError::NoCommit { environment: environment.to_owned() })
 }

@@ -8,11 +8,25 @@ use crate::services::Services;
 /// Digits that are needed at least to name a commit.
 const SHORTEST_PREFIX: usize = 4;
 
-/// The commit that `text` names: the head of an environment, else a tag, else the commit whose id begins so.
+/// The commit that `text` names: the head of an environment, else a tag, else the commit whose id begins so. With `~2`
+/// behind it, the commit two before that; `~` alone is `~1`.
 ///
 /// # Errors
 /// [`RunError::UnknownReference`] when it names none, or more than one.
 pub async fn resolve_commit(services: &Services, text: &str) -> Result<Commit, RunError> {
+    let Some((name, steps)) = text.rsplit_once('~') else { return named_commit(services, text).await };
+    let steps = if steps.is_empty() { Ok(1) } else { steps.parse::<u32>() };
+    let steps = steps.map_err(|_| unknown(text, "a number of commits follows `~`, as in `prod~1`"))?;
+    let mut commit = named_commit(services, name).await?;
+    for _ in 0..steps {
+        let parent = commit.parent.ok_or_else(|| unknown(text, "the history is not that long; see `baton log`"))?;
+        let found = services.ledger.read_commit(&parent).await?;
+        commit = found.ok_or_else(|| unknown(text, "see `baton log`"))?;
+    }
+    Ok(commit)
+}
+
+async fn named_commit(services: &Services, text: &str) -> Result<Commit, RunError> {
     if let Some(commit) = services.ledger.head(text).await? {
         return Ok(commit);
     }

@@ -1,0 +1,82 @@
+//! What a recorded version was made from: steps, definitions, and the exact versions that they read.
+
+use std::collections::BTreeMap;
+
+use baton_core::{Asset, AssetName, Event, Fingerprint, IntervalSet, Kind, Pin, TableVersion, Version};
+
+use crate::definitions::recorded_definition;
+use crate::error::RunError;
+use crate::services::Services;
+use crate::steps::{RecordedStep, recorded_steps, version_of};
+
+/// Why a version cannot be rebuilt, in words; not an error of the machinery.
+pub(super) type Reason = String;
+
+/// A recorded step with what is needed to do it again.
+pub(super) struct Recipe {
+    pub(super) event: Event,
+    pub(super) step: RecordedStep,
+    /// The definition of then.
+    pub(super) asset: Asset,
+    /// What its inputs were, by name.
+    pub(super) inputs: BTreeMap<AssetName, Pin>,
+}
+
+/// All recorded steps of an asset, oldest first.
+pub(super) async fn steps_of(services: &Services, asset: &AssetName) -> Result<Vec<(Event, RecordedStep)>, RunError> {
+    recorded_steps(services, asset, None, u32::MAX).await
+}
+
+/// The step that made a table version.
+pub(super) fn step_that_made<'s>(
+    steps: &'s [(Event, RecordedStep)],
+    version: &TableVersion,
+) -> Option<&'s (Event, RecordedStep)> {
+    steps.iter().find(|(_, step)| step.output.pin.version == Version::Table(version.clone()))
+}
+
+/// Completes a step with its definition and inputs.
+pub(super) async fn recipe(
+    services: &Services,
+    (event, step): &(Event, RecordedStep),
+) -> Result<Result<Recipe, Reason>, RunError> {
+    let pin = &step.output.pin;
+    let definition = match &pin.definition {
+        Some(key) => recorded_definition(services, key).await?,
+        None => None,
+    };
+    let Some(asset) = definition else {
+        return Ok(Err("its definition was not recorded, or by a version of Baton that wrote it otherwise".to_owned()));
+    };
+    let inputs = inputs_of_step(step);
+    Ok(Ok(Recipe { event: event.clone(), step: step.clone(), asset, inputs }))
+}
+
+/// Recorded pins of views, and pins that stand for the table versions named by the texts of inputs.
+fn inputs_of_step(step: &RecordedStep) -> BTreeMap<AssetName, Pin> {
+    let mut inputs = step.views.clone();
+    let named = step.views.values().chain([&step.output.pin]).flat_map(|pin| &pin.inputs);
+    for (name, text) in named {
+        if let Some(version) = version_of(text).filter(|_| !step.views.contains_key(name)) {
+            inputs.entry(name.clone()).or_insert_with(|| stored(version));
+        }
+    }
+    inputs
+}
+
+fn stored(version: TableVersion) -> Pin {
+    Pin {
+        kind: Kind::Table,
+        fingerprint: Fingerprint::of([&version.location]),
+        metadata: None,
+        definition: None,
+        tagged: BTreeMap::new(),
+        columns: BTreeMap::new(),
+        version: Version::Table(version),
+        intervals: IntervalSet::default(),
+        rows: None,
+        digest: None,
+        known_through: None,
+        inputs: BTreeMap::new(),
+    }
+}
