@@ -61,6 +61,9 @@ pub(crate) fn tables_in_reach<'a>(
 
 fn in_query<'a>(prepared: &'a Prepared, own: &'a Asset, text: &str, word: &Word) -> Option<Subject<'a>> {
     let named = |asset: &'a Asset| Subject::Column { asset, column: word.name.clone() };
+    if word.is_output && has_column(prepared, &own.name, &word.name) {
+        return Some(named(own));
+    }
     let tables = tables_in_reach(prepared, own, text, word.qualifier.as_deref());
     if let Some(table) = tables.into_iter().find(|table| has_column(prepared, &table.name, &word.name)) {
         return Some(named(table));

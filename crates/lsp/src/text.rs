@@ -20,6 +20,8 @@ pub(crate) struct Word {
     pub(crate) qualifier: Option<String>,
     /// The word itself; may be empty at the end of what is typed.
     pub(crate) name: String,
+    /// Whether `as` stands before it: it names what comes out.
+    pub(crate) is_output: bool,
     /// Where it stands.
     pub(crate) range: Range,
 }
@@ -35,7 +37,9 @@ pub(crate) fn word_at(text: &str, position: Position) -> Option<Word> {
         let first = start_of_word(&letters, start - 1);
         letters[first..start - 1].iter().collect::<String>()
     });
+    let before: String = letters[..start].iter().collect();
     Some(Word {
+        is_output: before.to_lowercase().trim_end().ends_with(" as") && before.ends_with(char::is_whitespace),
         qualifier: qualifier.filter(|word| !word.is_empty()),
         name: letters[start..end].iter().collect(),
         range: range(text, position.line + 1, start as u32 + 1, (end - start) as u32),
@@ -93,6 +97,7 @@ mod tests {
         assert_eq!(word(0, 9).range, Range::new(Position::new(0, 9), Position::new(0, 18)));
         assert_eq!(word(1, 10).name, "carrier");
         assert_eq!(word(1, 10).range.start, Position::new(1, 8), "the smiley is two units");
+        assert!(!word(0, 12).is_output && word_at("select 1 as one", Position::new(0, 13)).unwrap().is_output);
         assert_eq!(word(0, 6).name, "select", "the end of a word belongs to it");
         assert_eq!(word(0, 99).name, "");
         assert!(word_at(text, Position::new(9, 0)).is_none());

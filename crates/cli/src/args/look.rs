@@ -2,6 +2,8 @@
 
 use clap::{Args, ValueEnum};
 
+use super::SelectionArguments;
+
 /// Arguments of `query`.
 #[derive(Debug, Args)]
 pub(crate) struct QueryArguments {
@@ -33,6 +35,8 @@ pub(crate) struct ListArguments {
     /// Only assets of this kind
     #[arg(value_name = "KIND")]
     pub(crate) kind: Option<KindName>,
+    #[command(flatten)]
+    pub(crate) selection: SelectionArguments,
 }
 
 /// Kinds of asset, as words on the command line.

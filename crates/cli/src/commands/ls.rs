@@ -15,9 +15,14 @@ use crate::{output, render};
 pub(super) async fn ls(context: &Context, arguments: &ListArguments) -> Result<Outcome, CliError> {
     end_at_interrupt();
     let workspace = Workspace::open(context, Access::Read).await?;
-    let prepared = workspace.prepare(workspace.viewed_at().await?).await?;
+    let as_of = workspace.viewed_at().await?;
+    let prepared = workspace.prepare(as_of).await?;
+    let selected = workspace.select(&prepared, as_of, &arguments.selection).await?;
     let kind = arguments.kind.map(kind_of);
-    let lines = baton_orchestrator::list(workspace.services(), &prepared, &workspace.environment, kind).await?;
+    let mut lines = baton_orchestrator::list(workspace.services(), &prepared, &workspace.environment, kind).await?;
+    if let Some(selected) = selected {
+        lines.retain(|line| selected.contains(&line.name));
+    }
     if context.is_json() {
         output::print_json(&lines)?;
     } else {

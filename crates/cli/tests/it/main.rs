@@ -3,9 +3,16 @@
 
 mod change;
 mod command_line;
+mod demo;
 mod diagnostics;
+mod explain;
 mod flights;
+mod inspect;
 mod look;
+mod lsp;
+mod plan;
 mod safety;
+mod select;
 mod serve;
 mod shop;
+mod unit_tests;
