@@ -17,6 +17,7 @@ pub mod name;
 pub mod ports;
 pub mod scalar;
 pub mod time;
+pub mod unit_test;
 pub mod version;
 
 pub use asset::{Asset, Definition, Kind};
@@ -27,4 +28,5 @@ pub use graph::Graph;
 pub use interval::{Interval, IntervalSet};
 pub use name::AssetName;
 pub use time::{Clock, Timestamp};
+pub use unit_test::UnitTest;
 pub use version::{TableVersion, Version};

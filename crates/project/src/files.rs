@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use baton_core::Definition;
+use baton_core::{Definition, UnitTest};
 use baton_core::asset::Assets;
 use baton_diagnostics::{Diagnostic, Label, codes};
 use walkdir::{DirEntry, WalkDir};
 
 use crate::load::{is_project_file, load_texts, sort};
 use crate::project::Loaded;
+use crate::seed::is_seed;
 
 /// Reads the project in `folder`. Hidden folders are left out and links are not followed.
 pub fn load(folder: &Path) -> Loaded {
@@ -29,8 +30,27 @@ pub fn load(folder: &Path) -> Loaded {
     let (project, mut diagnostics) = load_texts(texts);
     diagnostics.extend(unreadable);
     diagnostics.extend(missing_runbooks(folder, &project.assets));
+    for test in &project.tests {
+        explain_python(folder, test, &mut diagnostics);
+    }
     sort(&mut diagnostics);
     Loaded { project, diagnostics }
+}
+
+/// A test of a Python table names what is not there: Python tables are not read yet. The message says so.
+fn explain_python(folder: &Path, test: &UnitTest, diagnostics: &mut [Diagnostic]) {
+    let file = format!("tables/{}.py", test.target);
+    if !folder.join(&file).is_file() {
+        return;
+    }
+    let is_about = |diagnostic: &&mut Diagnostic| {
+        let spot = (test.origin.file.as_str(), test.target_spot.line, test.target_spot.column);
+        diagnostic.code == codes::UNKNOWN_REFERENCE
+            && diagnostic.labels.first().is_some_and(|label| (label.file.as_str(), label.line, label.column) == spot)
+    };
+    for diagnostic in diagnostics.iter_mut().filter(is_about) {
+        diagnostic.help.push(format!("`{file}` is a Python table: those cannot be built or tested yet"));
+    }
 }
 
 fn is_visible(entry: &DirEntry) -> bool {
@@ -42,6 +62,11 @@ fn read_one(folder: &Path, path: &Path, texts: &mut BTreeMap<String, String>, un
     let parts: Vec<_> = relative.iter().map(|part| part.to_string_lossy()).collect();
     let name = parts.join("/");
     if !is_project_file(&name) {
+        return;
+    }
+    if is_seed(&name) {
+        // Its rows are data: they are read when they are landed.
+        texts.insert(name, String::new());
         return;
     }
     match fs::read_to_string(path) {

@@ -13,6 +13,7 @@ use crate::reader::Reader;
 use crate::report::{Findings, Place, Report};
 use crate::resolve::{Known, resolve};
 use crate::spec::{Declared, Head, Sections, TableNote, read_head, read_sections, report_doubles};
+use crate::seed::{self, is_seed};
 use crate::sql_file;
 use crate::unread::Unread;
 use crate::yaml::{self, Span};
@@ -21,7 +22,7 @@ const HEAD_FILE: &str = "baton.yml";
 
 /// Whether a file, relative to the project folder, is part of the project.
 pub(crate) fn is_project_file(file: &str) -> bool {
-    is_yaml(file) || is_sql(file)
+    is_yaml(file) || is_sql(file) || is_seed(file)
 }
 
 fn is_yaml(file: &str) -> bool {
@@ -61,6 +62,9 @@ pub(crate) fn load_with_vars(
     head.vars.extend(vars.clone());
     for (file, text) in files.iter().filter(|(file, _)| is_sql(file)) {
         declared.extend(sql_file::read(file, text, &head.vars, &mut findings));
+    }
+    for file in files.keys().filter(|file| is_seed(file)) {
+        declared.extend(seed::read(file, &mut findings));
     }
     if !is_head_read {
         // Without `vars` nothing can be said about them; what is wrong with the head is said.

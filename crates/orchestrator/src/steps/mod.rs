@@ -1,11 +1,16 @@
 //! The steps that carry data forward: landing sources, building tables.
 
 mod build;
+mod code;
 mod ingest;
+mod key;
 mod landed;
 mod moved;
 mod output;
 mod unit;
 
+pub(crate) use key::StepKey;
 pub(crate) use landed::{Landing, LandingCache, arrived_units, landed_units, waiting_deliveries};
-pub(crate) use unit::contract_of;
+pub(crate) use moved::version_of;
+pub(crate) use output::{RecordedStep, StepOutput, recorded_steps};
+pub(crate) use unit::{Destination, contract_of, known_at, stage_unit};

@@ -2,12 +2,14 @@
 
 mod good;
 mod reading;
+mod unit_tests;
 mod wrong_checks;
 mod wrong_files;
 mod wrong_graph;
 mod wrong_missing;
 mod wrong_models;
 mod wrong_sql;
+mod wrong_tests;
 mod wrong_values;
 
 use std::collections::{BTreeMap, BTreeSet};
