@@ -396,6 +396,7 @@ fn commit(environment: &str, parent: Option<&Commit>, number: i64) -> Commit {
         version: Version::Table(table),
         metadata: Some(Fingerprint::of(["owner"])),
         definition: None,
+        tagged: BTreeMap::new(),
         known_through: Some(number),
         intervals: IntervalSet::default(),
         rows: Some(3),

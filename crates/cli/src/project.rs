@@ -116,20 +116,6 @@ impl Workspace {
         Ok((prepared, diagnostics))
     }
 
-    /// Reads the project's files again and resolves them at `as_of`; `None` when there are mistakes in them.
-    ///
-    /// # Errors
-    /// Those of the stores.
-    pub(crate) async fn prepare_anew(&self, as_of: Timestamp) -> Result<Option<Prepared>, CliError> {
-        let loaded = baton_project::load(&self.services().folder);
-        if has_errors(&loaded.diagnostics) {
-            return Ok(None);
-        }
-        let resolved = baton_orchestrator::prepare(self.services(), loaded.project, &self.environment, as_of).await?;
-        let (prepared, found) = resolved;
-        Ok(prepared.filter(|_| !has_errors(&found)))
-    }
-
     /// Locks the environment against other processes until the guard is dropped. `command` is what they are told.
     ///
     /// # Errors

@@ -160,6 +160,15 @@ impl Lake {
         Err(LakeError::Contended { table: table.log.folder().display().to_string(), attempts: COMMIT_ATTEMPTS })
     }
 
+    /// Forgets what is remembered of a table that was deleted.
+    pub(crate) fn forget(&self, location: &TableLocation) {
+        let location = location.to_string();
+        locked(&self.tables).remove(&location);
+        let mut cache = locked(&self.snapshots);
+        cache.snapshots.retain(|table, _| table.location != location);
+        cache.order.retain(|table| table.location != location);
+    }
+
     /// Brings `head` to the newest version.
     async fn follow(&self, table: &Table, head: &mut Option<Arc<Snapshot>>) -> Result<(), LakeError> {
         if head.is_none() {

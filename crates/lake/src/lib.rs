@@ -9,6 +9,7 @@
 
 mod artifacts;
 mod change;
+mod collect;
 mod compaction;
 mod digest;
 mod error;
@@ -26,6 +27,7 @@ mod writer;
 pub use artifacts::Artifacts;
 pub use baton_core::TableVersion;
 pub use change::{Change, CommitInfo};
+pub use collect::{LogEntry, StoredItem, has_promised_content};
 pub use digest::RowDigest;
 pub use error::LakeError;
 pub use lake::Lake;

@@ -25,6 +25,20 @@ pub(crate) fn save(services: &Services, location: &str, file: &str, profile: &Ta
     written.map_err(|error| RunError::File { path: path.display().to_string(), reason: error.to_string() })
 }
 
+/// Forgets the profile of a data file, or those of all files of a table.
+pub(crate) fn forget(services: &Services, location: &str, file: Option<&str>) -> Result<(), RunError> {
+    let removed = match file {
+        Some(file) => std::fs::remove_file(path_of(services, location, file)),
+        None => std::fs::remove_dir_all(services.lake.warehouse().join("profiles").join(location)),
+    };
+    match removed {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(RunError::File { path: location.to_owned(), reason: error.to_string() })
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The profile of a table version, merged over its files; `None` for a version without files.
 pub async fn profile(services: &Services, version: &TableVersion) -> Result<Option<TableProfile>, RunError> {
     let snapshot = services.lake.snapshot(version).await?;

@@ -20,9 +20,7 @@ use crate::{deploy, follow, instant, output};
 /// Serves every endpoint that the environment has deployed.
 pub(super) async fn serve(context: &Context, arguments: &ServeArguments) -> Result<Outcome, CliError> {
     let workspace = Arc::new(Workspace::open_alone(context, Access::Write).await?);
-    let prepared = workspace.prepare(workspace.viewed_at().await?).await?;
-    let served = deploy::served(workspace.services(), &workspace.environment, &[&prepared]).await?;
-    let router = Arc::new(EndpointRouter::new(served));
+    let router = Arc::new(EndpointRouter::new(deploy::served(&workspace).await?));
     let settings = &workspace.project.settings;
     let bind = arguments.bind.as_deref().unwrap_or(&settings.bind);
     let listener = listen(bind, arguments.port.unwrap_or(settings.port)).await?;
@@ -33,7 +31,7 @@ pub(super) async fn serve(context: &Context, arguments: &ServeArguments) -> Resu
         Some(at) => Arc::new(FixedClock(at)),
         None => Arc::clone(&workspace.services().clock),
     };
-    let following = tokio::spawn(follow::follow(Arc::clone(&workspace), router, prepared));
+    let following = tokio::spawn(follow::follow(Arc::clone(&workspace), router));
     let ended = baton_server::serve(listener, service, clock, stop_signal()).await;
     following.abort();
     ended.map_err(CliError::Output)?;

@@ -1,13 +1,18 @@
 //! What an endpoint needs to answer: models in stored form, and where each feature comes from.
 
+use std::collections::BTreeMap;
+
 use baton_core::asset::Model;
 use baton_core::{AssetName, Commit, Definition, Version};
+use baton_diagnostics::Severity;
 use baton_ml::StoredModel;
+use baton_project::Project;
 
 use super::look::known_asset;
+use crate::definitions::recorded_definition;
 use crate::error::RunError;
 use crate::features::{feature_columns, full_name};
-use crate::prepare::Prepared;
+use crate::prepare::{Prepared, prepare};
 use crate::registry::{model_version, stored_model};
 use crate::services::Services;
 use crate::watch::served_of;
@@ -157,16 +162,30 @@ pub fn online_views(prepared: &Prepared, commit: &Commit) -> Vec<ViewPart> {
     views.collect()
 }
 
-/// Whether an asset that is served is in `commit` as the project declares it, and so is all that answers for it: the
-/// models behind an endpoint, and the views that they read. What was edited since is not what was deployed.
-pub fn is_declared_as_served(prepared: &Prepared, commit: &Commit, name: &AssetName) -> bool {
-    let is_applied = |name: &AssetName| match (commit.assets.get(name), prepared.desired.assets.get(name)) {
-        (Some(pin), Some(desired)) => super::change::is_applied(pin, desired),
-        _ => false,
-    };
-    let inputs = |name: &AssetName| prepared.graph.inputs(name).cloned().collect::<Vec<_>>();
-    is_applied(name)
-        && inputs(name).iter().all(|model| is_applied(model) && inputs(model).iter().all(|view| is_applied(view)))
+/// The project as `commit` has it: definitions as they were applied, whatever the project's files say by now. What an
+/// older version committed without its definition is taken as `project` declares it.
+///
+/// # Errors
+/// Those of the stores, and [`RunError::Project`] when the definitions do not fit together any more.
+pub async fn prepare_commit(services: &Services, project: &Project, commit: &Commit) -> Result<Prepared, RunError> {
+    let mut assets = BTreeMap::new();
+    for (name, pin) in &commit.assets {
+        let recorded = match &pin.definition {
+            Some(key) => recorded_definition(services, key).await?,
+            None => None,
+        };
+        if let Some(asset) = recorded.or_else(|| project.assets.get(name).cloned()) {
+            assets.insert(name.clone(), asset);
+        }
+    }
+    let mut declared = project.clone();
+    declared.assets = assets;
+    let (prepared, found) = prepare(services, declared, &commit.environment, commit.as_of).await?;
+    prepared.ok_or_else(|| {
+        let errors = found.iter().filter(|found| found.severity == Severity::Error);
+        let messages: Vec<&str> = errors.map(|found| found.message.as_str()).collect();
+        RunError::Project(format!("commit {} cannot be read any more: {}", commit.id, messages.join("; ")))
+    })
 }
 
 /// One part a feature of the stored model, in its order.

@@ -1,15 +1,38 @@
 //! What a step came to, as the ledger keeps it: all that a later run needs to take it instead of doing the work again.
 
+use std::collections::BTreeMap;
+
 use baton_core::check::CheckResult;
-use baton_core::{AssetName, EventKind, Fingerprint, Pin};
+use baton_core::event::EventFilter;
+use baton_core::{AssetName, Event, EventKind, Pin, Version};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::key::StepKey;
 use crate::error::RunError;
 use crate::execution::Execution;
+use crate::report::CacheReport;
+use crate::services::Services;
+use crate::stored::is_there;
 
-/// The body of a `step.finished` event of a landing or a build.
-#[derive(Debug, Serialize, Deserialize)]
+/// How many of an asset's newest steps are looked at for one that came to the same in another way.
+const STEPS_LOOKED_AT: u32 = 64;
+
+/// The body of a `step.finished` event.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct RecordedStep<O = StepOutput> {
+    /// What the output depends on.
+    pub(crate) key: StepKey,
+    /// Inputs that have no rows of their own, and what they read: needed to read them again.
+    #[serde(default)]
+    pub(crate) views: BTreeMap<AssetName, Pin>,
+    /// What was made.
+    #[serde(flatten)]
+    pub(crate) output: O,
+}
+
+/// What a landing, a build or a training came to.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct StepOutput {
     /// The version that was made.
     pub(crate) pin: Pin,
@@ -17,6 +40,13 @@ pub(crate) struct StepOutput {
     pub(crate) checks: Vec<CheckResult>,
     /// What was set aside on the way.
     pub(crate) rejected: Vec<Rejected>,
+}
+
+impl StepOutput {
+    /// An output without checks.
+    pub(crate) fn of(pin: Pin) -> Self {
+        Self { pin, checks: Vec::new(), rejected: Vec::new() }
+    }
 }
 
 /// A delivery, or rows of one, that was set aside.
@@ -36,20 +66,95 @@ pub(crate) struct Rejected {
 
 impl Execution<'_> {
     /// Takes the recorded output of a step, with its checks, alerts and rejections, as if the step had just been done.
-    pub(crate) async fn take_recorded(
+    /// Notes what the cache said, and for a miss why.
+    pub(crate) async fn take_recorded(&mut self, asset: &AssetName, key: &StepKey) -> Result<Option<Pin>, RunError> {
+        let filter = EventFilter {
+            kinds: vec![EventKind::StepFinished],
+            key: Some(key.fingerprint().as_str().to_owned()),
+            last: Some(1),
+            ..EventFilter::default()
+        };
+        let found = self.services.ledger.events(&filter).await?.pop();
+        match found.and_then(read_step) {
+            Some((event, step)) if is_there(self.services, &step.output.pin).await => {
+                Ok(Some(self.take(asset, key, &event, step.output)))
+            }
+            Some(_) => {
+                self.note_cache(asset, key, false, vec!["its output was collected".to_owned()]);
+                Ok(None)
+            }
+            None => {
+                self.note_miss(asset, key).await?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Takes the output of another step of this asset that `is_same` says came to the same in another way.
+    pub(crate) fn take_same(
         &mut self,
         asset: &AssetName,
-        key: &Fingerprint,
-    ) -> Result<Option<Pin>, RunError> {
-        let Some(output) = self.recorded_output(key).await? else { return Ok(None) };
-        let Ok(output) = serde_json::from_value::<StepOutput>(output) else { return Ok(None) };
+        key: &StepKey,
+        steps: Vec<(Event, RecordedStep)>,
+        is_same: impl Fn(&RecordedStep) -> bool,
+    ) -> Option<Pin> {
+        let (event, step) = steps.into_iter().rev().find(|(_, step)| is_same(step))?;
+        Some(self.take(asset, key, &event, step.output))
+    }
+
+    fn take(&mut self, asset: &AssetName, key: &StepKey, event: &Event, output: StepOutput) -> Pin {
         for rejected in &output.rejected {
             self.note_rejected(asset, rejected);
         }
         self.keep_checks(asset, &output.checks);
         self.alert_failed_checks(asset, &output.checks);
         self.working.insert(asset.clone(), output.pin.clone());
-        Ok(Some(output.pin))
+        let (environment, as_of) = (&event.event.environment, event.event.as_of.format("%Y-%m-%d %H:%M"));
+        self.note_cache(asset, key, true, vec![format!("made in {environment} as of {as_of} UTC")]);
+        output.pin
+    }
+
+    async fn note_miss(&mut self, asset: &AssetName, key: &StepKey) -> Result<(), RunError> {
+        let here = recorded_steps(self.services, asset, Some(&self.environment), 1).await?.pop();
+        let last = match here {
+            Some(step) => Some(step),
+            None => recorded_steps(self.services, asset, None, 1).await?.pop(),
+        };
+        let reasons = match last {
+            Some((_, last)) => key.differences(&last.key),
+            None => vec!["never made before".to_owned()],
+        };
+        self.note_cache(asset, key, false, reasons);
+        Ok(())
+    }
+
+    fn note_cache(&mut self, asset: &AssetName, key: &StepKey, hit: bool, reasons: Vec<String>) {
+        let report = CacheReport { key: key.fingerprint().as_str().to_owned(), hit, reasons };
+        self.cache.insert(asset.clone(), report);
+    }
+
+    /// The pins of inputs that are views or feature views, however far up, until tables are reached.
+    pub(crate) fn views_read(&self, asset: &AssetName) -> BTreeMap<AssetName, Pin> {
+        let mut found = BTreeMap::new();
+        let mut waiting: Vec<AssetName> = self.prepared.graph.inputs(asset).cloned().collect();
+        while let Some(name) = waiting.pop() {
+            let Some(pin) = self.working.get(&name) else { continue };
+            if !matches!(pin.version, Version::Table(_)) && found.insert(name, pin.clone()).is_none() {
+                waiting.extend(pin.inputs.keys().cloned());
+            }
+        }
+        found
+    }
+
+    /// The newest steps of an asset in any environment whose output is there, oldest first.
+    pub(crate) async fn newest_steps(&self, asset: &AssetName) -> Result<Vec<(Event, RecordedStep)>, RunError> {
+        let mut there = Vec::new();
+        for found in recorded_steps(self.services, asset, None, STEPS_LOOKED_AT).await? {
+            if is_there(self.services, &found.1.output.pin).await {
+                there.push(found);
+            }
+        }
+        Ok(there)
     }
 
     /// Records a rejection and its alert; both are written when the run publishes, so that neither is without the other.
@@ -58,4 +163,26 @@ impl Execution<'_> {
         self.pending.push(event);
         self.raise_rejected(asset, &rejected.reason);
     }
+}
+
+/// The last steps of an asset, at most so many, oldest first; those of a form that cannot be read are left out.
+pub(crate) async fn recorded_steps(
+    services: &Services,
+    asset: &AssetName,
+    environment: Option<&str>,
+    last: u32,
+) -> Result<Vec<(Event, RecordedStep)>, RunError> {
+    let filter = EventFilter {
+        kinds: vec![EventKind::StepFinished],
+        asset: Some(asset.clone()),
+        environment: environment.map(str::to_owned),
+        last: Some(last),
+        ..EventFilter::default()
+    };
+    Ok(services.ledger.events(&filter).await?.into_iter().filter_map(read_step).collect())
+}
+
+fn read_step(event: Event) -> Option<(Event, RecordedStep)> {
+    let step = serde_json::from_value(event.event.body.clone()).ok()?;
+    Some((event, step))
 }

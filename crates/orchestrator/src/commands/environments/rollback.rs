@@ -1,6 +1,6 @@
 //! Moving an environment back.
 
-use baton_core::{Commit, CommitId, TableVersion, failpoint};
+use baton_core::{Commit, CommitId, failpoint};
 
 use super::names::tagged;
 use super::online::own_online;
@@ -9,6 +9,7 @@ use crate::error::RunError;
 use crate::execution::commit_event;
 use crate::prepare::Prepared;
 use crate::services::Services;
+use crate::stored::is_there;
 
 /// Moves an environment back to an earlier commit (`to` is a tag or the beginning of its id; `None`: the one before the
 /// head): data, features, model aliases and endpoints together, as one new commit.
@@ -75,19 +76,9 @@ async fn rollback_target(
 /// Refuses a commit whose files are no longer there.
 async fn need_data(services: &Services, commit: &Commit) -> Result<(), RunError> {
     for (name, pin) in &commit.assets {
-        if let Some(table) = pin.version.table()
-            && !is_whole(services, table).await
-        {
+        if !is_there(services, pin).await {
             return Err(RunError::Collected { asset: name.clone(), commit: commit.id.short().to_owned() });
         }
     }
     Ok(())
-}
-
-/// Whether all files of a table version are there.
-pub(crate) async fn is_whole(services: &Services, table: &TableVersion) -> bool {
-    match services.lake.snapshot(table).await {
-        Ok(snapshot) => snapshot.files().iter().all(|file| file.path.is_file()),
-        Err(_) => false,
-    }
 }

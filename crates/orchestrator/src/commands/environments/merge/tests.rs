@@ -11,6 +11,7 @@ fn pin(kind: Kind, definition: &str, version: Version) -> Pin {
         metadata: None,
         definition: None,
         columns: BTreeMap::new(),
+        tagged: BTreeMap::new(),
         version,
         intervals: IntervalSet::default(),
         rows: None,

@@ -1,0 +1,86 @@
+//! Files of a table version: there, of the recorded size, with the recorded content.
+
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use baton_core::{AssetName, TableVersion};
+use baton_lake::FileEntry;
+
+use super::{DriftKind, RefreshReport};
+use crate::error::RunError;
+use crate::services::Services;
+
+/// File systems round times, and commits are made a moment after their files.
+const SLACK: Duration = Duration::from_secs(2);
+
+const RESTORE: &str = "restore the warehouse from a copy, or build the table again with `baton apply --full-refresh`";
+
+/// What is wrong with a file.
+enum Wrong {
+    Missing,
+    Size(u64),
+    Content,
+}
+
+impl RefreshReport {
+    /// Looks at every file of a version; `published` is when the version was first published, in microseconds: the
+    /// contents of files that are older need not be read. `None` reads all.
+    pub(super) async fn look_at_table(
+        &mut self,
+        services: &Services,
+        name: &AssetName,
+        table: &TableVersion,
+        published: Option<i64>,
+    ) -> Result<(), RunError> {
+        let snapshot = match services.lake.snapshot(table).await {
+            Ok(snapshot) => snapshot,
+            Err(error) => {
+                let what = format!("version {} cannot be read: {error}", table.version);
+                self.note(DriftKind::Log, name, what, RESTORE);
+                return Ok(());
+            }
+        };
+        for file in snapshot.files() {
+            self.files += 1;
+            let (kind, what) = match self.wrong_with(file, published)? {
+                None => continue,
+                Some(Wrong::Missing) => {
+                    (DriftKind::FileMissing, format!("{} of version {} is gone", file.name, table.version))
+                }
+                Some(Wrong::Size(found)) => {
+                    let what =
+                        format!("{} of version {} has {found} bytes, recorded {}", file.name, table.version, file.size);
+                    (DriftKind::FileAltered, what)
+                }
+                Some(Wrong::Content) => {
+                    let what = format!("{} of version {} has other bytes than recorded", file.name, table.version);
+                    (DriftKind::FileAltered, what)
+                }
+            };
+            self.note(kind, name, what, RESTORE);
+        }
+        Ok(())
+    }
+
+    fn wrong_with(&mut self, file: &FileEntry, published: Option<i64>) -> Result<Option<Wrong>, RunError> {
+        let Ok(metadata) = std::fs::metadata(&file.path) else { return Ok(Some(Wrong::Missing)) };
+        if metadata.len() != file.size {
+            return Ok(Some(Wrong::Size(metadata.len())));
+        }
+        let is_untouched = published.is_some_and(|published| {
+            let published = SystemTime::UNIX_EPOCH + Duration::from_micros(published.unsigned_abs());
+            metadata.modified().is_ok_and(|modified| modified <= published + SLACK)
+        });
+        if is_untouched {
+            return Ok(None);
+        }
+        self.bytes_read += metadata.len();
+        Ok((!holds_promise(&file.path)?).then_some(Wrong::Content))
+    }
+}
+
+/// Whether a file's content has the hash that its name ends in.
+fn holds_promise(path: &Path) -> Result<bool, RunError> {
+    baton_lake::has_promised_content(path)
+        .map_err(|error| RunError::File { path: path.display().to_string(), reason: error.to_string() })
+}
