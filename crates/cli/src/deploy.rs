@@ -6,58 +6,48 @@ use baton_core::{Commit, Kind};
 use baton_ml::runtime::{self, RuntimeOptions};
 use baton_ml::{Predictor, StoredModel};
 use baton_orchestrator::{
-    EndpointParts, FeaturePart, Prepared, RunError, ServedModel, Services, ViewPart, endpoint_parts,
-    is_declared_as_served, online_views,
+    EndpointParts, FeaturePart, RunError, ServedModel, ViewPart, endpoint_parts, online_views, prepare_commit,
 };
 use baton_serving::{Deployment, FeatureOrigin, LoadedModel, OnlineView, PlannedFeature, Served, ViewFeature};
 
 use crate::error::CliError;
+use crate::project::Workspace;
 
 /// How often a commit is read anew when another one came meanwhile. A schedule that commits faster than that is served
 /// one commit late.
 const TRIES: usize = 5;
 
-/// What the environment's newest commit serves: its endpoints and feature views, with the online values of then. Each
-/// endpoint is read by the first of `projects` that declares it as it was deployed, else by the first.
+/// What the environment's newest commit serves: its endpoints and feature views as they were applied, with the online
+/// values of now.
 ///
 /// # Errors
 /// Those of the ledger, of the lake, of the online store and of the models. An endpoint that was never deployed is left
 /// out.
-pub(crate) async fn served(services: &Services, environment: &str, projects: &[&Prepared]) -> Result<Served, CliError> {
+pub(crate) async fn served(workspace: &Workspace) -> Result<Served, CliError> {
+    let (services, environment) = (workspace.services(), workspace.environment.as_str());
     let mut head = services.ledger.head(environment).await?;
     for _ in 1..TRIES {
-        let served = served_by(services, head.as_ref(), projects).await?;
+        let served = served_by(workspace, head.as_ref()).await?;
         let newest = services.ledger.head(environment).await?;
         if newest.as_ref().map(|commit| &commit.id) == head.as_ref().map(|commit| &commit.id) {
             return Ok(served);
         }
         head = newest;
     }
-    served_by(services, head.as_ref(), projects).await
+    served_by(workspace, head.as_ref()).await
 }
 
-async fn served_by(services: &Services, head: Option<&Commit>, projects: &[&Prepared]) -> Result<Served, CliError> {
+async fn served_by(workspace: &Workspace, head: Option<&Commit>) -> Result<Served, CliError> {
+    let services = workspace.services();
     let features = services.online.snapshot().map_err(RunError::from)?;
     let Some(commit) = head else { return Ok(Served::new(None, features)) };
-    let mut served = Served::new(Some(&commit.id.0), features);
-    for (name, pin) in &commit.assets {
-        let declares = |project: &&Prepared| project.project.assets.contains_key(name);
-        let same = |project: &&Prepared| is_declared_as_served(project, commit, name);
-        let Some(project) = projects.iter().copied().find(same).or_else(|| projects.iter().copied().find(declares))
-        else {
-            continue;
-        };
-        match pin.kind {
-            Kind::Endpoint => {
-                let parts = endpoint_parts(services, project, commit, name).await?;
-                served = served.with_deployment(deployment(parts, &services.models)?);
-            }
-            Kind::FeatureView => {
-                let view = online_views(project, commit).into_iter().find(|part| part.view == name.as_str());
-                served = view.into_iter().map(online_view).fold(served, Served::with_view);
-            }
-            _ => {}
-        }
+    let prepared = prepare_commit(services, &workspace.project, commit).await?;
+    let served = Served::new(Some(&commit.id.0), features);
+    let views = online_views(&prepared, commit).into_iter().map(online_view);
+    let mut served = views.fold(served, Served::with_view);
+    for (name, _) in commit.assets.iter().filter(|(_, pin)| pin.kind == Kind::Endpoint) {
+        let parts = endpoint_parts(services, &prepared, commit, name).await?;
+        served = served.with_deployment(deployment(parts, &services.models)?);
     }
     Ok(served)
 }

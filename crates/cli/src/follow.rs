@@ -4,7 +4,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use baton_orchestrator::Prepared;
 use baton_serving::{EndpointRouter, Served};
 
 use crate::error::CliError;
@@ -14,18 +13,16 @@ use crate::{deploy, output};
 /// How long a new commit may go unseen. One small query of the ledger each time.
 const EVERY: Duration = Duration::from_millis(200);
 
-/// Keeps `router` at the environment's newest commit for as long as it is polled. `prepared` is the project as of the
-/// commit that is served now.
-pub(crate) async fn follow(workspace: Arc<Workspace>, router: Arc<EndpointRouter>, mut prepared: Prepared) {
+/// Keeps `router` at the environment's newest commit for as long as it is polled.
+pub(crate) async fn follow(workspace: Arc<Workspace>, router: Arc<EndpointRouter>) {
     let mut trouble = String::new();
     loop {
         tokio::time::sleep(EVERY).await;
-        match next(&workspace, &router.served(), &prepared).await {
+        match next(&workspace, &router.served()).await {
             Ok(None) => {}
-            Ok(Some((served, newer))) => {
+            Ok(Some(served)) => {
                 announce(&workspace, &served);
                 router.switch(served);
-                prepared = newer.unwrap_or(prepared);
                 trouble.clear();
             }
             Err(error) => say_once(&mut trouble, &error),
@@ -33,24 +30,14 @@ pub(crate) async fn follow(workspace: Arc<Workspace>, router: Arc<EndpointRouter
     }
 }
 
-/// What is to be served from now on, if that is not what is, and the project's files as they are now, if they can be
-/// read.
-async fn next(
-    workspace: &Workspace,
-    now: &Served,
-    prepared: &Prepared,
-) -> Result<Option<(Served, Option<Prepared>)>, CliError> {
-    let (services, environment) = (workspace.services(), workspace.environment.as_str());
-    let environments = services.ledger.environments().await?;
-    let newest = environments.iter().find(|found| found.name == environment).map(|found| found.commit.0.as_str());
-    if newest == now.commit() {
+/// What is to be served from now on, if that is not what is.
+async fn next(workspace: &Workspace, now: &Served) -> Result<Option<Served>, CliError> {
+    let environments = workspace.services().ledger.environments().await?;
+    let newest = environments.iter().find(|found| found.name == workspace.environment);
+    if newest.map(|found| found.commit.0.as_str()) == now.commit() {
         return Ok(None);
     }
-    // The files may be on their way to the next apply: then those of the last one still say what was deployed.
-    let newer = workspace.prepare_anew(workspace.viewed_at().await?).await?;
-    let projects: Vec<&Prepared> = newer.iter().chain([prepared]).collect();
-    let served = deploy::served(services, environment, &projects).await?;
-    Ok(Some((served, newer)))
+    deploy::served(workspace).await.map(Some)
 }
 
 fn announce(workspace: &Workspace, served: &Served) {

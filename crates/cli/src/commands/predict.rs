@@ -23,8 +23,7 @@ pub(super) async fn predict(context: &Context, arguments: &PredictArguments) -> 
     let workspace = Workspace::open(context, Access::Write).await?;
     workspace.need_endpoint(&arguments.endpoint, "predict")?;
     let at = workspace.as_of();
-    let prepared = workspace.prepare(at).await?;
-    let served = deploy::served(workspace.services(), &workspace.environment, &[&prepared]).await?;
+    let served = deploy::served(&workspace).await?;
     let log = wire::prediction_log(workspace.services())?;
     let service = PredictionService::new(Arc::new(EndpointRouter::new(served)), Arc::new(log))?;
     let request = PredictRequest { rows, request_id: None, at, ids: PredictionIds::Fresh };

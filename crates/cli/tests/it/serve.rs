@@ -190,6 +190,7 @@ fn server_follows_runs_applies_and_rollbacks_of_other_processes() {
     ok(&project, &["run", "-e", "prod", "--as-of", &as_of(42)]);
     let third = server.caught_up(&project);
     assert_eq!((third.version, third.price), (1, Some(140.0)), "the edited view waits for its apply");
+    assert_eq!(Server::start(&project).predict().price, Some(140.0), "nor does it for a server that starts now");
 
     ok(&project, &["apply", "-e", "prod", "--yes", "--as-of", &as_of(42)]);
     let fourth = server.caught_up(&project);

@@ -81,6 +81,9 @@ pub async fn trace_served(
     prediction: Value,
 ) -> Result<TraceReport, RunError> {
     let commit = answering_commit(services, environment, &served).await?;
+    // The files may have changed since; the commit says how the endpoint came about then.
+    let then = super::served::prepare_commit(services, &prepared.project, &commit).await.ok();
+    let prepared = then.as_ref().unwrap_or(prepared);
     let endpoint = super::look::known_asset(prepared, environment, served.endpoint)?.name.clone();
     let model = super::look::known_asset(prepared, environment, served.model)?.name.clone();
     describe(services, prepared, &commit, &endpoint, (&model, served.version), prediction).await
