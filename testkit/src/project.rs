@@ -133,8 +133,19 @@ impl TestProject {
         for folder in [real.as_path(), self.folder()] {
             text = text.replace(&folder.display().to_string(), "[folder]");
         }
-        text.lines().map(|line| format!("{}\n", redact_line(line))).collect()
+        text.lines().map(|line| format!("{}\n", redact_estimate(&redact_line(line)))).collect()
     }
+}
+
+/// How long a plan says that its work will take.
+fn redact_estimate(line: &str) -> String {
+    let mut text = line.to_owned();
+    for start in [", under ", ", about "].into_iter().filter_map(|word| line.find(word)) {
+        let told = &line[start + ", ".len()..];
+        let length = told.find([';', '\n']).unwrap_or(told.len());
+        text = line.replace(&told[..length], "[time]");
+    }
+    text
 }
 
 /// Replaces hashes, seconds and instants near now.
@@ -158,7 +169,8 @@ fn redact_line(line: &str) -> String {
 fn redact_word(word: &str) -> String {
     let is_hex = word.chars().all(|digit| digit.is_ascii_digit() || ('a'..='f').contains(&digit));
     let has_both = word.chars().any(|digit| digit.is_ascii_digit()) && word.chars().any(|digit| digit.is_alphabetic());
-    if is_hex && word.len() >= 10 && (has_both || word.len() >= 16) {
+    // Commits are shown by ten digits, and one in a hundred has only numerals or only letters.
+    if is_hex && (word.len() == 10 || word.len() > 10 && has_both || word.len() >= 16) {
         return "[hash]".to_owned();
     }
     let seconds = word.strip_suffix('s').filter(|number| number.contains('.') && number.parse::<f64>().is_ok());

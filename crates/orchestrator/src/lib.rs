@@ -25,20 +25,27 @@ mod watch;
 mod write;
 
 pub use commands::{
-    AssetDifference, AssetReport, Behind, ColumnEdge, ColumnReport, Comparison, Conflict, Direction, Drift, DriftKind, EndpointParts, EnvironmentLine, FeaturePart, Garbage, GarbageKind, GcOptions, GcReport, LineageReport, Move, MoveKind, PlanRequest, PlannedChange, Prefer, PromoteOptions, PromoteReport, RefreshReport, ReplayOptions, RowConflict, Served, ServedModel, SideChange, StatusReport, TagLine, TraceReport, TracedTable, VersionLine, ViewPart, WhyReport, apply, approve, check_name, compare, copy_environment, create_environment, delete_tag, endpoint_parts, environments, gc, history, lineage, list, missing_approvals, online_views, prepare_commit, plan, plan_change, promote, query, refresh, remove_environment, replay, resolve_commit, rollback, run, run_selected, set_tag, show, status, tags, trace, trace_served, why,
+    AssetDiff, ColumnChange, ColumnDrift, ColumnShift, DiffOptions, DiffReport, DiffSide, ModelDiff, ModelLine,
+    Presence, RowChange, RowDiff, RowMethod, RowOptions, SameRows, SampleRow, SchemaDiff, diff,
 };
 pub use commands::{
-    AssetDiff, ColumnChange, ColumnDrift, ColumnShift, DiffOptions, DiffReport, DiffSide, ModelDiff,
-    ModelLine, Presence, RowChange, RowDiff, RowMethod, RowOptions, SameRows, SampleRow, SchemaDiff, diff,
+    AssetDifference, AssetReport, Behind, ColumnEdge, ColumnReport, Comparison, Conflict, Direction, Drift, DriftKind,
+    EndpointParts, EnvironmentLine, FeaturePart, Garbage, GarbageKind, GcOptions, GcReport, LineageReport, Move,
+    MoveKind, PlanRequest, PlannedChange, Prefer, PromoteOptions, PromoteReport, RefreshReport, ReplayOptions,
+    RowConflict, Served, ServedModel, SideChange, StatusReport, TagLine, TraceReport, TracedTable, VersionLine,
+    ViewPart, WhyReport, apply, approve, check_name, compare, copy_environment, create_environment, delete_tag,
+    endpoint_parts, environments, gc, history, lineage, list, missing_approvals, online_views, plan, plan_change,
+    prepare_commit, promote, query, query_commit, refresh, remove_environment, replay, resolve_commit, rollback, run,
+    run_selected, set_tag, show, status, tags, trace, trace_served, why,
 };
 pub use commands::{ReproduceReport, Reproduced, Reproduction, Target, reproduce};
 pub use error::RunError;
 pub use prepare::{InspectOptions, Prepared, inspect_project, place_of_output, prepare};
 pub use registry::{ModelVersion, model_versions};
 pub use report::{AssetLine, CacheReport, ReplayReport, RunReport, StepReport, StepState};
-pub use watch::{DatedLook, EstimatedPerformance, FeatureDrift, MeasuredPerformance, MonitorLook};
+pub use services::{LoadTester, Progress, Services, Silent};
 pub use testing::{
     BatchDifference, DifferentCell, DifferentRow, Fixture, FixtureOptions, RowDifference, TestReport, TestSuite,
     check_tests,
 };
-pub use services::{LoadTester, Progress, Services, Silent};
+pub use watch::{DatedLook, EstimatedPerformance, FeatureDrift, MeasuredPerformance, MonitorLook};

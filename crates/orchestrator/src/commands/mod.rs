@@ -31,13 +31,11 @@ pub use gc::{Garbage, GarbageKind, GcOptions, GcReport, gc};
 pub use limited::{PlanRequest, PlannedChange, plan_change};
 pub use lineage::{ColumnEdge, Direction, LineageReport, lineage};
 pub(crate) use look::known_asset;
-pub use look::{AssetReport, ColumnReport, StatusReport, VersionLine, list, query, show, status};
-pub use reproduce::{Reproduced, ReproduceReport, Reproduction, Target, reproduce};
+pub use look::{AssetReport, ColumnReport, StatusReport, VersionLine, list, query, query_commit, show, status};
 pub use refresh::{Drift, DriftKind, RefreshReport, refresh};
 pub use replay::{ReplayOptions, replay};
-pub use served::{
-    EndpointParts, FeaturePart, ServedModel, ViewPart, endpoint_parts, online_views, prepare_commit,
-};
+pub use reproduce::{ReproduceReport, Reproduced, Reproduction, Target, reproduce};
+pub use served::{EndpointParts, FeaturePart, ServedModel, ViewPart, endpoint_parts, online_views, prepare_commit};
 pub use trace::{Served, TraceReport, TracedTable, trace, trace_served};
 pub use why::{WhyReport, why};
 

@@ -1,0 +1,183 @@
+//! Plans: what they reach, as comments on pull requests, in files, limited, approved.
+
+use baton_testkit::project::TestProject;
+use expect_test::expect;
+
+use crate::shop::{at, check, empty, shop};
+
+/// The shop with an owner for every table, an exposure, and owners who must approve what breaks in prod.
+fn guarded() -> TestProject {
+    shop()
+        .file(
+            "baton.yml",
+            "project: shop\nenvironments:\n  dev: {}\n  prod: {protected: true}\npolicies:\n  breaking: {approval: owner}\n  tags: [person]\n",
+        )
+        .file(
+            "tables.yml",
+            "tables:\n  - {name: customers, owner: crm@example.com, checks: [{unique: [customer]}]}\n  - {name: days, owner: finance@example.com}\n",
+        )
+        .file("exposures.yml", "exposures:\n  - {name: board, owner: boss@example.com, depends_on: [days]}\n")
+}
+
+fn applied(project: TestProject) -> TestProject {
+    let answer = project.output(&at(&["apply", "--yes"]));
+    assert_eq!(answer.code, Some(0), "{}", answer.stderr);
+    project
+}
+
+const DAYS_OF_MOST: &str =
+    "select date_trunc('day', ordered_at) as day, max(amount) as amount\nfrom orders\ngroup by 1\n";
+const DAYS_WITH_COUNT: &str =
+    "select date_trunc('day', ordered_at) as day, sum(amount) as amount, count(*) as orders\nfrom orders\ngroup by 1\n";
+
+#[test]
+fn plan_tells_what_a_breaking_change_reaches() {
+    let project = applied(guarded());
+    project.write("tables/days.sql", DAYS_OF_MOST);
+    check(&project.run(&at(&["plan"])), &expect![[r#""#]]);
+}
+
+#[test]
+fn plan_as_markdown_is_a_comment() {
+    let project = applied(guarded());
+    project.write("tables/days.sql", DAYS_OF_MOST);
+    check(&project.run(&at(&["plan", "--format", "markdown"])), &expect![[r#""#]]);
+}
+
+#[test]
+fn a_column_that_nobody_reads_reaches_nothing() {
+    let project = applied(guarded().file(
+        "tables/weeks.sql",
+        "select date_trunc('week', day) as week, sum(amount) as amount from days group by 1\n",
+    ));
+    project.write("tables/days.sql", DAYS_WITH_COUNT);
+    let plan: serde_json::Value = serde_json::from_str(&project.output(&at(&["plan", "-o", "json"])).stdout).unwrap();
+    let reached = plan["blast_radius"]["outputs"].as_array().unwrap();
+    assert_eq!(reached.len(), 1, "{reached:?}");
+    assert_eq!(reached[0]["asset"], "days");
+    assert_eq!(plan["approvals"], serde_json::json!([]));
+    let report = project.output(&at(&["apply", "--yes", "-o", "json"]));
+    let report: serde_json::Value = serde_json::from_str(&report.stdout).unwrap();
+    let built: Vec<&str> =
+        report["steps"].as_array().unwrap().iter().map(|step| step["asset"].as_str().unwrap()).collect();
+    assert_eq!(built, ["days"], "weeks is not built again");
+    check(&project.run(&at(&["plan", "--detailed-exitcode"])), &expect![[r#""#]]);
+    check(&project.run(&at(&["run"])), &expect![[r#""#]]);
+}
+
+#[test]
+fn a_formatted_query_changes_nothing() {
+    let project = applied(guarded());
+    project.write(
+        "tables/days.sql",
+        "-- what came in by day\nwith kept as (SELECT * FROM orders WHERE true)\nSELECT\n  date_trunc('day', o.ordered_at) AS day,\n  sum(o.amount) AS amount\nFROM kept o\nGROUP BY 1\n",
+    );
+    assert_eq!(project.output(&at(&["plan", "--detailed-exitcode"])).code, Some(0));
+}
+
+#[test]
+fn a_new_flow_of_a_tagged_column_is_named() {
+    let project = applied(guarded());
+    project.write(
+        "tables/days.sql",
+        "select date_trunc('day', ordered_at) as day, sum(amount) as amount, min(customer) as first_customer\nfrom orders\ngroup by 1\n",
+    );
+    let text = project.output(&at(&["plan"])).stdout;
+    assert!(text.contains("new flow       person orders.customer -> days.first_customer"), "{text}");
+}
+
+#[test]
+fn saved_plan_is_executed_exactly_and_once() {
+    let project = applied(guarded());
+    project.write("tables/days.sql", DAYS_WITH_COUNT);
+    assert_eq!(project.output(&at(&["plan", "--out", "plan.json"])).code, Some(0));
+    check(&project.run(&["apply", "plan.json"]), &expect![[r#""#]]);
+    check(&project.run(&["apply", "plan.json"]), &expect![[r#""#]]);
+}
+
+#[test]
+fn saved_plan_is_refused_when_the_project_has_changed() {
+    let project = applied(guarded());
+    project.write("tables/days.sql", DAYS_WITH_COUNT);
+    assert_eq!(project.output(&at(&["plan", "--out", "plan.json"])).code, Some(0));
+    project.write("tables/customers.sql", "select customer, count(*) as orders from orders group by customer\n");
+    check(&project.run(&["apply", "plan.json"]), &expect![[r#""#]]);
+}
+
+#[test]
+fn changed_older_and_other_files_are_refused() {
+    let project = applied(guarded());
+    project.write("tables/days.sql", DAYS_WITH_COUNT);
+    assert_eq!(project.output(&at(&["plan", "--out", "plan.json"])).code, Some(0));
+    let text = std::fs::read_to_string(project.path("plan.json")).unwrap();
+    project.write("plan.json", &text.replacen("additive", "breaking", 1));
+    check(&project.run(&["apply", "plan.json"]), &expect![[r#""#]]);
+    project.write("plan.json", &text.replacen("\"version\": 1", "\"version\": 9", 1));
+    check(&project.run(&["apply", "plan.json"]), &expect![[r#""#]]);
+    project.write("plan.json", "select 1");
+    check(&project.run(&["apply", "plan.json"]), &expect![[r#""#]]);
+    check(&project.run(&["apply", "missing.json"]), &expect![[r#""#]]);
+    project.write("plan.json", &text);
+    check(&project.run(&["apply", "plan.json", "-e", "dev"]), &expect![[r#""#]]);
+    check(&project.run(&["apply", "plan.json", "--as-of", "2024-01-09"]), &expect![[r#""#]]);
+}
+
+#[test]
+fn owners_approve_what_breaks_before_it_is_applied() {
+    let project = applied(guarded());
+    project.write("tables/days.sql", DAYS_OF_MOST);
+    check(&project.run(&at(&["apply", "--yes", "-q"])), &expect![[r#""#]]);
+    assert_eq!(project.output(&at(&["plan", "--out", "plan.json"])).code, Some(0));
+    check(&project.run(&["apply", "plan.json"]), &expect![[r#""#]]);
+    check(&project.run(&["approve", "plan.json", "--as", "crm@example.com"]), &expect![[r#""#]]);
+    check(&project.run(&["approve", "plan.json", "--as", "finance@example.com"]), &expect![[r#""#]]);
+    check(&project.run(&["apply", "plan.json"]), &expect![[r#""#]]);
+    check(&project.run(&["approve", "plan.json", "--as", "boss@example.com"]), &expect![[r#""#]]);
+    assert_eq!(project.output(&["apply", "plan.json"]).code, Some(0));
+    assert_eq!(project.output(&at(&["apply", "-e", "dev"])).code, Some(0), "dev asks nobody");
+}
+
+#[test]
+fn a_selection_leaves_the_rest_as_recorded() {
+    let project = applied(guarded().file(
+        "tables/weeks.sql",
+        "select date_trunc('week', day) as week, sum(amount) as amount from days group by 1\n",
+    ));
+    project.write(
+        "tables/days.sql",
+        "select date_trunc('day', ordered_at) as day, sum(amount * 10) as amount\nfrom orders\ngroup by 1\n",
+    );
+    project.write(
+        "tables/weeks.sql",
+        "select date_trunc('week', day) as week, max(amount) as amount from days group by 1\n",
+    );
+    check(&project.run(&at(&["plan", "-e", "dev", "--select", "weeks"])), &expect![[r#""#]]);
+    assert_eq!(project.output(&at(&["apply", "--yes", "-e", "dev", "--exclude", "board"])).code, Some(0));
+    project.write("baton.yml", "project: shop\nenvironments:\n  dev: {}\n  prod: {protected: true}\n");
+    check(&project.run(&at(&["apply", "--yes", "--select", "weeks"])), &expect![[r#""#]]);
+    check(&project.run(&["query", "select amount from weeks"]), &expect![[r#""#]]);
+    check(&project.run(&at(&["apply", "--yes"])), &expect![[r#""#]]);
+    check(&project.run(&["query", "select amount from weeks"]), &expect![[r#""#]]);
+}
+
+#[test]
+fn a_selection_that_cannot_stand_is_refused() {
+    let project = guarded();
+    check(&project.run(&at(&["plan", "--select", "days"])), &expect![[r#""#]]);
+    check(&project.run(&at(&["plan", "--select", "dayz"])), &expect![[r#""#]]);
+}
+
+#[test]
+fn a_full_refresh_makes_incremental_tables_from_nothing() {
+    let project = applied(empty().file("baton.yml", "project: shop\n").file(
+        "sources.yml",
+        "sources:\n  - {name: orders, path: landing/orders.csv, time: at, available_at: at, columns: [{name: at, type: timestamp}, {name: amount, type: float}]}\n",
+    ).file(
+        "tables/days.sql",
+        "{{ config(materialize='incremental', time='day', batch='1d') }}\nselect date_trunc('day', at) as day, sum(amount) as amount from orders group by 1\n",
+    ).delivery("landing/orders.csv", "at,amount\n2024-01-02T09:00:00Z,1.5\n2024-01-03T09:00:00Z,2.5\n", 1_704_326_400));
+    assert_eq!(project.output(&at(&["plan", "--detailed-exitcode"])).code, Some(0));
+    check(&project.run(&at(&["plan", "--full-refresh"])), &expect![[r#""#]]);
+    check(&project.run(&at(&["apply", "--full-refresh", "--yes"])), &expect![[r#""#]]);
+    check(&project.run(&at(&["plan", "--recreate", "days"])), &expect![[r#""#]]);
+}
