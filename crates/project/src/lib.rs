@@ -18,6 +18,7 @@ mod schema;
 mod search;
 mod shape;
 mod spec;
+mod seed;
 mod sql_file;
 mod template;
 mod unread;

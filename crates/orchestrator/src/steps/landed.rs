@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use baton_connectors::{Connector, DiscoverRequest, Unit, connector};
-use baton_core::asset::Source;
+use baton_core::asset::{AvailableAt, Source};
 use baton_core::check::Check;
 use baton_core::event::EventFilter;
 use baton_core::{AssetName, Definition, EventKind, Fingerprint, Pin, TableVersion, Timestamp};
@@ -13,6 +13,9 @@ use serde::{Deserialize, Serialize};
 use crate::error::RunError;
 use crate::prepare::Prepared;
 use crate::services::Services;
+
+/// The arrival of what is known always.
+const ALWAYS: i64 = i64::MIN;
 
 /// A delivery as the ledger remembers it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -111,13 +114,18 @@ pub(crate) fn arrived_units(
     let request =
         DiscoverRequest { root: services.folder.clone(), location: source.path.clone(), options: BTreeMap::new() };
     let mut units = connector.discover(&request)?;
+    if source.available_at == AvailableAt::Always {
+        // A part of the project counts by its content, whenever the file was written.
+        units.iter_mut().for_each(|unit| unit.modified_at = ALWAYS);
+    }
     units.retain(|unit| unit.modified_at <= as_of.timestamp_micros());
     Ok((connector, units))
 }
 
 /// Whether `unit` is one that was landed, judged without reading it.
 pub(crate) fn looks_landed(unit: &Unit, landed: &BTreeMap<String, LandedUnit>) -> bool {
-    landed.get(&unit.path).is_some_and(|known| known.size == unit.size && known.arrived_at == unit.modified_at)
+    let is_like = |known: &LandedUnit| known.size == unit.size && known.arrived_at == unit.modified_at;
+    unit.modified_at != ALWAYS && landed.get(&unit.path).is_some_and(is_like)
 }
 
 /// How many deliveries each source has that are not landed yet.
