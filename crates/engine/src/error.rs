@@ -2,9 +2,29 @@
 
 use datafusion::error::DataFusionError;
 
+/// What sort of thing is wrong with a SQL text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ProblemKind {
+    /// The text cannot be parsed, or breaks a rule of its own.
+    #[default]
+    Invalid,
+    /// A table or alias is not there.
+    UnknownTable,
+    /// A column is not there.
+    UnknownColumn,
+    /// A function is not there.
+    UnknownFunction,
+    /// A column name means several columns.
+    AmbiguousColumn,
+    /// A value has a type that its operator or function does not take.
+    WrongType,
+}
+
 /// One thing wrong with a SQL text, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SqlProblem {
+    /// What sort of thing it is.
+    pub kind: ProblemKind,
     /// What is wrong and what to do: lower-case, no full stop.
     pub message: String,
     /// The line in the SQL text, from 1; 1 when the place is not known.
@@ -22,7 +42,16 @@ pub struct SqlProblem {
 impl SqlProblem {
     /// A problem whose place in the text is not known.
     pub fn somewhere(message: impl Into<String>) -> Self {
-        Self { message: message.into(), line: 1, column: 1, length: 0, unknown_name: None, candidates: Vec::new() }
+        let kind = ProblemKind::default();
+        Self {
+            kind,
+            message: message.into(),
+            line: 1,
+            column: 1,
+            length: 0,
+            unknown_name: None,
+            candidates: Vec::new(),
+        }
     }
 }
 

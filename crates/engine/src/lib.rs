@@ -21,7 +21,7 @@ pub mod table;
 pub use analysis::inspection::{FanOut, InspectedTable, Inspection, NullCause, TableFacts, inspect};
 pub use analysis::{Analysis, analyze};
 pub use engine::{Engine, EngineOptions};
-pub use error::{EngineError, SqlProblem};
+pub use error::{EngineError, ProblemKind, SqlProblem};
 pub use fingerprint::{TableFingerprints, fingerprints};
 pub use pit::{PitOptions, PointInTimeJoin};
 pub use session::{BuildOptions, Session, SessionInput};

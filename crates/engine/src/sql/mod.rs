@@ -18,7 +18,7 @@ use datafusion::sql::sqlparser::ast::{ObjectName, Spanned, Statement as SqlState
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use futures::FutureExt;
 
-use crate::error::{EngineError, SqlProblem};
+use crate::error::{EngineError, ProblemKind, SqlProblem};
 
 pub(crate) use output::{ensure_table_query, output_problems, stored_output, stored_types, within};
 pub(crate) use place::Place;
@@ -115,6 +115,7 @@ fn unknown_table(sql: &str, table: &str, relation: &ObjectName, known: &BTreeSet
     let span = relation.span();
     let place = Place::between(sql, span.start.line, span.start.column, span.end.line, span.end.column);
     SqlProblem {
+        kind: ProblemKind::UnknownTable,
         unknown_name: Some(table.to_owned()),
         candidates: known.iter().cloned().collect(),
         ..place.problem(format!("there is no table `{table}`"))

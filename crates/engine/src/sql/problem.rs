@@ -7,7 +7,7 @@ use datafusion::common::{Column, DataFusionError, SchemaError};
 use regex::Regex;
 
 use super::place::Place;
-use crate::error::{SqlProblem, plain_message};
+use crate::error::{ProblemKind, SqlProblem, plain_message};
 use crate::is_system_column;
 
 /// All problems that `error` holds, in the order of the text, each once.
@@ -53,15 +53,19 @@ fn at(place: Option<Place>, message: String) -> SqlProblem {
     }
 }
 
+/// A problem of a certain sort.
+fn of_kind(kind: ProblemKind, problem: SqlProblem) -> SqlProblem {
+    SqlProblem { kind, ..problem }
+}
+
 fn schema_problem(sql: &str, error: &SchemaError, place: Option<Place>) -> SqlProblem {
     match error {
         SchemaError::FieldNotFound { field, valid_fields } => unknown_column(sql, field, valid_fields, place),
         SchemaError::AmbiguousReference { field } => {
             let name = &field.name;
-            at(
-                place.or_else(|| Place::of_word(sql, name)),
-                format!("more than one column is called `{name}`: write `table.{name}`, or rename one with `as`"),
-            )
+            let message =
+                format!("more than one column is called `{name}`: write `table.{name}`, or rename one with `as`");
+            of_kind(ProblemKind::AmbiguousColumn, at(place.or_else(|| Place::of_word(sql, name)), message))
         }
         SchemaError::DuplicateQualifiedField { name, .. } | SchemaError::DuplicateUnqualifiedField { name } => at(
             place.or_else(|| Place::of_word(sql, name)),
@@ -85,7 +89,9 @@ fn unknown_column(sql: &str, field: &Column, valid: &[Column], place: Option<Pla
         None => format!("there is no column `{name}`"),
     };
     let place = place.or_else(|| Place::of_word(sql, &name));
-    SqlProblem { unknown_name: Some(name), candidates: names.into_iter().collect(), ..at(place, message) }
+    let is_table = field.relation.is_some() && names.is_empty();
+    let kind = if is_table { ProblemKind::UnknownTable } else { ProblemKind::UnknownColumn };
+    SqlProblem { kind, unknown_name: Some(name), candidates: names.into_iter().collect(), ..at(place, message) }
 }
 
 /// The parser writes its place into the message: `Expected: …, found: … at Line: 1, Column: 8`.
@@ -121,7 +127,8 @@ fn other_problem(sql: &str, message: &str, place: Option<Place>) -> SqlProblem {
     if let Some(name) = between(message, "Invalid function '", "'") {
         let candidates = between(message, "Did you mean '", "'").into_iter().collect();
         let problem = at(by_word(&name), format!("there is no function `{name}`"));
-        return SqlProblem { unknown_name: Some(name), candidates, ..problem };
+        let kind = ProblemKind::UnknownFunction;
+        return SqlProblem { kind, unknown_name: Some(name), candidates, ..problem };
     }
     if message.contains("must appear in the GROUP BY clause")
         && let Some(column) = between(message, "olumn \"", "\"")
@@ -133,10 +140,13 @@ fn other_problem(sql: &str, message: &str, place: Option<Place>) -> SqlProblem {
     {
         let kind =
             between(message, "DataType: ", ")").map_or_else(String::new, |kind| format!(" a value of type {kind}"));
-        return at(by_word(&name), format!("`{name}` cannot take{kind}: cast it"));
+        let problem = at(by_word(&name), format!("`{name}` cannot take{kind}: cast it"));
+        return of_kind(ProblemKind::WrongType, problem);
     }
     let first = message.lines().next().unwrap_or(message);
-    at(place, lower_first(first.trim_end_matches('.')))
+    let is_type = ["Cannot coerce", "Cannot infer common", "annot cast"].iter().any(|start| first.contains(start));
+    let kind = if is_type { ProblemKind::WrongType } else { ProblemKind::Invalid };
+    of_kind(kind, at(place, lower_first(first.trim_end_matches('.'))))
 }
 
 fn between(message: &str, start: &str, end: &str) -> Option<String> {

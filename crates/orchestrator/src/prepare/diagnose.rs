@@ -3,7 +3,7 @@
 use baton_core::asset::Table;
 use baton_core::{Asset, AssetName, Kind};
 use baton_diagnostics::{Diagnostic, Label, codes, nearest};
-use baton_engine::SqlProblem;
+use baton_engine::{ProblemKind, SqlProblem};
 
 /// Points a diagnostic at the asset's declaration.
 pub(super) fn at(asset: Option<&Asset>, diagnostic: Diagnostic) -> Diagnostic {
@@ -35,7 +35,14 @@ pub(super) fn in_expression(asset: &Asset, role: &str, problem: &SqlProblem) -> 
 }
 
 fn described(subject: &str, problem: &SqlProblem) -> Diagnostic {
-    let code = if problem.unknown_name.is_some() { codes::UNKNOWN_COLUMN } else { codes::INVALID_SQL };
+    let code = match problem.kind {
+        ProblemKind::Invalid => codes::INVALID_SQL,
+        ProblemKind::UnknownTable => codes::UNKNOWN_TABLE,
+        ProblemKind::UnknownColumn => codes::UNKNOWN_COLUMN,
+        ProblemKind::UnknownFunction => codes::UNKNOWN_FUNCTION,
+        ProblemKind::AmbiguousColumn => codes::AMBIGUOUS_COLUMN,
+        ProblemKind::WrongType => codes::WRONG_SQL_TYPE,
+    };
     let mut diagnostic = Diagnostic::error(code, format!("{subject}: {}", problem.message));
     if !problem.candidates.is_empty() {
         diagnostic = diagnostic.with_detail(format!("Valid names here: {}.", problem.candidates.join(", ")));

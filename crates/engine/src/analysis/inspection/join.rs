@@ -150,8 +150,9 @@ fn substitute(node: &mut Node, equal: &[(usize, usize)], offset: usize, kind: Jo
             }
         }
         for fan in &mut node.fans {
-            let others: Vec<BTreeSet<usize>> = fan.keys.iter().filter_map(|key| exchanged(key, from, to)).collect();
-            fan.keys.extend(others);
+            for key in fan.keys.clone() {
+                fan.add_key(exchanged(&key, from, to));
+            }
         }
     }
 }

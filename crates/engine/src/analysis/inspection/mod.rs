@@ -22,6 +22,9 @@ use crate::error::SqlProblem;
 use crate::sql::Place;
 use node::{Node, Token};
 
+/// More causes than these are not passed on to readers.
+const MOST_CAUSES: usize = 64;
+
 /// What is known of a table's rows besides its columns.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TableFacts {
@@ -203,10 +206,23 @@ impl Inspector<'_> {
         place.map_or((1, 1, 1), Place::parts)
     }
 
+    /// What makes the output's columns null, without what is of no column any more: readers take it in, and theirs again.
+    fn told_causes(&self, names: &[String], root: &Node) -> (BTreeMap<String, BTreeSet<usize>>, Vec<NullCause>) {
+        let used: BTreeSet<Token> = root.columns.iter().flat_map(|column| column.nulls.iter().copied()).collect();
+        let used: Vec<Token> = used.into_iter().take(MOST_CAUSES).collect();
+        let told = |column: &node::ColumnFacts| -> BTreeSet<usize> {
+            column.nulls.iter().filter_map(|token| used.iter().position(|known| known == token)).collect()
+        };
+        let columns = names.iter().zip(&root.columns).map(|(name, column)| (name.clone(), told(column)));
+        let nullable = columns.filter(|(_, causes)| !causes.is_empty()).collect();
+        (nullable, used.iter().map(|token| self.causes[*token].clone()).collect())
+    }
+
     fn finish(self, plan: &LogicalPlan, root: Node) -> Inspection {
         let names: Vec<String> = plan.schema().fields().iter().map(|field| field.name().clone()).collect();
         let named = |key: &BTreeSet<usize>| key.iter().filter_map(|index| names.get(*index).cloned()).collect();
         let columns = || names.iter().zip(&root.columns);
+        let (nullable, causes) = self.told_causes(&names, &root);
         let broken = root.fans.iter().flat_map(|fan| fan.keys.iter().map(move |key| (key, fan.join)));
         Inspection {
             broken_keys: broken.map(|(key, join)| (named(key), self.fan_outs[join].clone())).collect(),
@@ -216,14 +232,7 @@ impl Inspector<'_> {
                 .map(|(expression, join)| (expression.clone(), self.fan_outs[*join].clone()))
                 .collect(),
             same_row: columns().map(|(name, column)| (name.clone(), column.same_row.clone())).collect(),
-            facts: TableFacts {
-                keys: root.keys.iter().map(named).collect(),
-                nullable: columns()
-                    .filter(|(_, column)| !column.nulls.is_empty())
-                    .map(|(name, column)| (name.clone(), column.nulls.clone()))
-                    .collect(),
-                causes: self.causes,
-            },
+            facts: TableFacts { keys: root.keys.iter().map(named).collect(), nullable, causes },
         }
     }
 }

@@ -40,6 +40,16 @@ pub(super) struct Fan {
     pub(super) by: BTreeSet<usize>,
 }
 
+impl Fan {
+    /// Takes in another way to tell the multiplied rows apart.
+    pub(super) fn add_key(&mut self, key: Option<BTreeSet<usize>>) {
+        if self.keys.len() < MOST_KEYS {
+            let new = key.filter(|key| !self.keys.contains(key));
+            self.keys.extend(new);
+        }
+    }
+}
+
 /// One node.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Node {

@@ -197,6 +197,12 @@ fn facts_pass_on_to_readers() {
 }
 
 #[test]
+fn causes_that_concern_no_column_are_not_passed_on() {
+    let sql = "select o.order_id from orders o left join customers c on c.customer_id = o.customer_id";
+    assert!(inspect(&tables(), sql).unwrap().facts.causes.is_empty());
+}
+
+#[test]
 fn values_of_the_same_row_are_told_from_those_of_other_rows() {
     let sql = "select o.order_id, o.total * 2 as twice, lag(o.total) over (order by o.placed_on) as before, c.country
                from orders o join customers c on c.customer_id = o.customer_id";
