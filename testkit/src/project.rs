@@ -140,8 +140,10 @@ impl TestProject {
 /// How long a plan says that its work will take.
 fn redact_estimate(line: &str) -> String {
     let mut text = line.to_owned();
-    for start in [", under ", ", about "].into_iter().filter_map(|word| line.find(word)) {
-        let told = &line[start + ", ".len()..];
+    let is_estimate = line.trim_start_matches("- ").starts_with("Estimate");
+    let starts = ["under ", "about "].into_iter().filter_map(|word| line.find(word));
+    for start in starts.filter(|_| is_estimate) {
+        let told = &line[start..];
         let length = told.find([';', '\n']).unwrap_or(told.len());
         text = line.replace(&told[..length], "[time]");
     }

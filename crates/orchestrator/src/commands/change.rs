@@ -168,6 +168,6 @@ async fn tick(
 }
 
 /// Whether an asset in the environment is what the project says: a run does not bring changes of the project along.
-fn is_applied(pin: &Pin, desired: &DesiredAsset) -> bool {
+pub(super) fn is_applied(pin: &Pin, desired: &DesiredAsset) -> bool {
     pin.kind == desired.kind && pin.fingerprint == desired.rows && pin.columns == desired.columns
 }

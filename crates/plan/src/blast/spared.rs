@@ -24,7 +24,10 @@ pub struct SparedModel {
 /// The models of the plan that stay, though they descend from a changed output.
 pub(super) fn models(input: PlanInput<'_>, assets: &[PlannedAsset], outputs: &[ChangedOutput]) -> Vec<SparedModel> {
     let stays = |planned: &&PlannedAsset| {
-        planned.kind == Kind::Model && matches!(planned.change, Change::Unchanged | Change::MetadataOnly)
+        // One that is not selected stays for that reason, and proves nothing.
+        planned.kind == Kind::Model
+            && input.is_selected(&planned.name)
+            && matches!(planned.change, Change::Unchanged | Change::MetadataOnly)
     };
     let models = assets.iter().filter(stays).filter_map(|planned| {
         let desired = input.desired.assets.get(&planned.name)?;
@@ -53,6 +56,7 @@ fn proof(desired: &DesiredAsset, above: &[&ChangedOutput]) -> String {
     let what = match columns.as_slice() {
         [] => "what changes".to_owned(),
         [one] => one.clone(),
+        [first, _] => format!("{first} and 1 more changed column"),
         [first, rest @ ..] => format!("{first} and {} more changed columns", rest.len()),
     };
     format!("none of the {} columns that it learns from is computed from {what}, and their rows stay", read.len())

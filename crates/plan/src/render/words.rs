@@ -40,14 +40,16 @@ pub(super) fn counts(plan: &Plan) -> String {
     parts.join(", ")
 }
 
-/// The models that are trained; `None` in a plan without models.
+/// The models that are trained; `None` in a plan without models, and where a selection keeps one from it.
 pub(super) fn trained(plan: &Plan) -> Option<Vec<AssetName>> {
     let has_model = plan.assets.iter().any(|asset| asset.kind == Kind::Model && asset.change != Change::Removed);
     let trained = stages(plan).into_iter().filter_map(|stage| match stage {
         Stage::Train { asset, .. } => Some(asset),
         _ => None,
     });
-    has_model.then(|| trained.collect())
+    let trained: Vec<AssetName> = trained.collect();
+    let is_held = plan.scope.iter().flat_map(|scope| &scope.held).any(|held| held.kind == Kind::Model);
+    (has_model && !(is_held && trained.is_empty())).then_some(trained)
 }
 
 /// `tables`, `feature views`, … for a heading.
@@ -112,8 +114,10 @@ pub(super) fn estimate(estimate: &Estimate) -> Option<String> {
     if estimate.stages.len() == estimate.unknown {
         return None;
     }
-    let mut text =
-        format!("{} rows, {}, {}", thousands(estimate.rows), bytes(estimate.bytes), duration(estimate.milliseconds));
+    let mut text = match estimate.rows {
+        0 => duration(estimate.milliseconds),
+        rows => format!("{} rows, {}, {}", thousands(rows), bytes(estimate.bytes), duration(estimate.milliseconds)),
+    };
     match estimate.unknown {
         0 => {}
         1 => text.push_str("; 1 step was never done before"),

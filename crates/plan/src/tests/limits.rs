@@ -118,3 +118,16 @@ fn a_redefined_table_whose_rows_the_clock_decides_moves_its_readers() {
     commit.assets.get_mut(&name("landing")).unwrap().known_through = Some(later);
     assert_eq!(work(&scene.plan()), ["days", "totals"], "rows came to be known since");
 }
+
+#[test]
+fn a_model_that_is_not_selected_proves_nothing() {
+    let project = "
+        table days | rows 1 | id 1
+        model delay <- days | rows 1 | prediction of days.id";
+    let changed =
+        project.replace("days | rows 1", "days | rows 2").replace("delay <- days | rows 1", "delay <- days | rows 2");
+    let plan = selecting(Scene::parse(&changed, project), &["days"], &[("delay", Change::Breaking)]).plan();
+    assert_eq!(plan.blast_radius.spared, []);
+    let text = render_text(&plan);
+    assert!(!text.contains("No retraining needed"), "{text}");
+}
