@@ -258,7 +258,7 @@ pub(crate) const TEST: Shape = &[
     key("vars", Map(&Scalar), "Values for `{{ var('name') }}` that differ from those of the project."),
     key("given", Map(&ROWS), "Rows by input; inputs that are not given are empty."),
     key("batches", List(&Object(BATCH)), "Runs one after the other, each with what has arrived before it."),
-    key("at", ROWS, "Entities and times (columns as in the feature view) that a feature view is asked for."),
+    key("at", ROWS, "What a feature view is asked for: the columns of its entity, and `time`."),
     key("expect", EXPECT, "The rows that must be there after the last run: all of them."),
 ];
 

@@ -134,3 +134,82 @@ fn the_tests_of_the_flights_template_pass() {
     assert_eq!(output.code, Some(0), "{}{}", output.stdout, output.stderr);
     assert!(output.stdout.lines().count() >= 9, "{}", output.stdout);
 }
+
+/// Tables that keep rows over time, after batches with late and corrected rows.
+const KEPT: &str = "\
+tests:
+  - name: newer_rows_take_the_place_of_those_with_the_same_key
+    table: merged
+    batches:
+      - given: {orders: [{order_id: 1, customer: ada, amount: 1}, {order_id: 2, customer: grace, amount: 2}]}
+        expect: [{order_id: 1, amount: 1}, {order_id: 2, amount: 2}]
+      - given: {orders: {rows: [{order_id: 2, customer: grace, amount: 5}, {order_id: 3, amount: 3}], load: replace}}
+    expect: [{order_id: 1, amount: 1}, {order_id: 2, amount: 5}, {order_id: 3, amount: 3}]
+  - name: rows_that_come_again_come_once
+    table: added
+    batches:
+      - given: {orders: [{order_id: 1, amount: 1}, {order_id: 2, amount: 2}]}
+      - given: {orders: {rows: [{order_id: 2, amount: 2}, {order_id: 3, amount: 3}], load: replace}}
+      - given: {orders: {rows: [{order_id: 1, amount: 1}], load: replace}}
+    expect: {csv: \"order_id\\n1\\n2\\n3\\n\"}
+  - name: every_state_has_its_time
+    table: states
+    batches:
+      - as_of: 2024-01-10
+        given: {orders: [{order_id: 1, amount: 1, ordered_at: 2024-01-01}, {order_id: 2, amount: 9, ordered_at: 2024-01-01}]}
+        expect:
+          - {order_id: 1, amount: 1, valid_from: 2024-01-01, valid_to: null}
+          - {order_id: 2, amount: 9, valid_from: 2024-01-01, valid_to: null}
+      - as_of: 2024-01-11
+        given: {orders: {rows: [{order_id: 1, amount: 3, ordered_at: 2024-01-05}], load: replace}}
+        expect:
+          - {order_id: 1, amount: 1, valid_from: 2024-01-01, valid_to: 2024-01-05}
+          - {order_id: 1, amount: 3, valid_from: 2024-01-05, valid_to: null}
+          - {order_id: 2, amount: 9, valid_from: 2024-01-01, valid_to: 2024-01-11}
+      - as_of: 2024-01-12
+        given: {orders: {rows: [{order_id: 1, amount: 4, ordered_at: 2024-01-09}], load: replace}}
+    expect:
+      - {order_id: 1, amount: 1, valid_from: 2024-01-01, valid_to: 2024-01-05}
+      - {order_id: 1, amount: 3, valid_from: 2024-01-05, valid_to: 2024-01-09}
+      - {order_id: 1, amount: 4, valid_from: 2024-01-09, valid_to: null}
+      - {order_id: 2, amount: 9, valid_from: 2024-01-01, valid_to: 2024-01-11}
+  - name: a_snapshot_a_day
+    table: taken
+    batches:
+      - as_of: 2024-01-10T06:00
+        given: {orders: [{order_id: 1, amount: 1}]}
+      - as_of: 2024-01-11T06:00
+        given: {orders: {rows: [{order_id: 1, amount: 2}], load: replace}}
+    expect:
+      - {order_id: 1, amount: 1, snapshot_at: 2024-01-10T06:00}
+      - {order_id: 1, amount: 2, snapshot_at: 2024-01-11T06:00}
+  - name: late_days_are_computed_again
+    table: by_day
+    batches:
+      - as_of: 2024-01-03
+        given: {orders: [{amount: 1, ordered_at: 2024-01-01}, {amount: 2, ordered_at: 2024-01-02}]}
+        expect: [{day: 2024-01-01, amount: 1}, {day: 2024-01-02, amount: 2}]
+      - as_of: 2024-01-04
+        given: {orders: [{amount: 10, ordered_at: 2024-01-01}]}
+    expect: [{day: 2024-01-01, amount: 11}, {day: 2024-01-02, amount: 2}]
+";
+
+#[test]
+fn tables_that_keep_rows_over_time() {
+    let rows = "select order_id, customer, amount, ordered_at from orders\n";
+    let query = |config: &str| format!("{{{{ config({config}) }}}}\n{rows}");
+    let project = with_tests(KEPT)
+        .file("tables/merged.sql", &query("materialize='merge', grain=['order_id']"))
+        .file("tables/added.sql", &query("materialize='append', grain=['order_id']"))
+        .file(
+            "tables/states.sql",
+            &query("materialize='history', grain=['order_id'], updated_at='ordered_at', deletes='close'"),
+        )
+        .file("tables/taken.sql", &query("materialize='snapshot', grain=['order_id'], batch='1d'"))
+        .file(
+            "tables/by_day.sql",
+            "{{ config(materialize='incremental', time='day', grain=['day']) }}\n\
+             select date_trunc('day', ordered_at) as day, sum(amount) as amount from orders group by 1\n",
+        );
+    check(&without_times(&project.run(&at(&["test"]))), &expect![[r#""#]]);
+}

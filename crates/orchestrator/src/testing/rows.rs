@@ -379,8 +379,8 @@ mod tests {
             problems.iter().map(|problem| (problem.spot.line, problem.message.as_str())).collect();
         let expected = [
             (4, "there is no column `shaer`"),
-            (4, "`one` is no value of column `id` (int)"),
-            (5, "`1.5` is no value of column `id` (int)"),
+            (4, "`one` is no value of column `id` (int64)"),
+            (5, "`1.5` is no value of column `id` (int64)"),
         ];
         assert_eq!(told, expected);
         assert_eq!(problems[0].nearest.as_deref(), Some("share"));
@@ -392,6 +392,6 @@ mod tests {
         assert_eq!((typed.batch.num_rows(), typed.batch.num_columns()), (2, 3));
         assert_eq!((typed.batch.column(1).null_count(), typed.batch.column(2).null_count()), (1, 1));
         let problem = of_csv("id\nx\n", Spot::default(), &schema()).unwrap_err();
-        assert_eq!(problem[0].message, "row 1: `x` is no value of column `id` (int)");
+        assert_eq!(problem[0].message, "row 1: `x` is no value of column `id` (int64)");
     }
 }

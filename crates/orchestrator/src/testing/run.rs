@@ -1,5 +1,6 @@
 //! Running a test: batch by batch through the steps of a real run, and what came of it held to what was expected.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
@@ -339,13 +340,13 @@ fn rename(batch: &RecordBatch, name: impl Fn(&str) -> String) -> RecordBatch {
 }
 
 /// The project as it is under the test's variables.
-fn with_vars(project: &Project, test: &UnitTest) -> Result<Project, RunError> {
+fn with_vars<'p>(project: &'p Project, test: &UnitTest) -> Result<Cow<'p, Project>, RunError> {
     if test.vars.is_empty() {
-        return Ok(project.clone());
+        return Ok(Cow::Borrowed(project));
     }
     let (project, found) = project.with_vars(&test.vars);
     if has_errors(&found) {
         return Err(RunError::Project(project.render(&found, false)));
     }
-    Ok(project)
+    Ok(Cow::Owned(project))
 }

@@ -18,10 +18,16 @@ use crate::yaml::{Node, Span, Value};
 pub(super) fn read(report: &Report, node: &Node) -> Option<UnitTest> {
     let reader = open(report, node)?;
     let name = reader.need_text("name");
-    let (target, target_span, is_view) = read_target(&reader)?;
-    let origin = reader.at();
-    let batches = read_batches(&reader)?;
-    let at = if is_view { read_at(&reader) } else { report_at(&reader) };
+    // Whatever is missing, the rest is read all the same, for its mistakes.
+    let (target, batches, as_of) = (read_target(&reader), read_batches(&reader), read_instant(&reader));
+    let is_view = matches!(target, Some((_, _, true)));
+    let at = match &target {
+        Some((_, _, true)) => read_at(&reader),
+        Some(_) => report_at(&reader),
+        None => None,
+    };
+    let (target, target_span, _) = target?;
+    let (batches, origin) = (batches?, reader.at());
     if is_view && at.is_none() {
         return None;
     }
@@ -32,7 +38,7 @@ pub(super) fn read(report: &Report, node: &Node) -> Option<UnitTest> {
         tags: reader.texts("tags"),
         target,
         target_spot: spot(target_span),
-        as_of: read_instant(&reader),
+        as_of,
         vars: super::settings::read_vars(&reader),
         batches,
         at,
@@ -86,13 +92,15 @@ fn read_batches(reader: &Reader<'_>) -> Option<Vec<Batch>> {
         reader.report.error(codes::INVALID_TEST, message, batches.key_span, label);
         return None;
     }
-    let last = match reader.has("expect") {
-        true => Some(read_expectation(reader)?),
-        false => None,
-    };
+    let written = reader.has("expect").then(|| read_expectation(reader));
     let mut batches: Vec<Batch> = match reader.get("batches") {
         None => vec![Batch { as_of: None, given: read_given(reader), expect: None, spot: spot(reader.at()) }],
         Some(_) => reader.need_items("batches").iter().filter_map(|node| read_batch(reader, node)).collect(),
+    };
+    let last = match written {
+        Some(None) => return None, // reported
+        Some(last) => last,
+        None => None,
     };
     let end = batches.last_mut()?;
     if let (Some(own), Some(_)) = (&end.expect, &last) {
@@ -126,11 +134,12 @@ fn report_clocks(reader: &Reader<'_>, batches: &[Batch]) {
 fn read_batch(owner: &Reader<'_>, node: &Node) -> Option<Batch> {
     let what = format!("a batch of {}", owner.what());
     let reader = Reader::open(owner.report, &what, node.span, node, keys::BATCH)?;
+    let (as_of, given) = (read_instant(&reader), read_given(&reader));
     let expect = match reader.has("expect") {
         true => Some(read_expectation(&reader)?),
         false => None,
     };
-    Some(Batch { as_of: read_instant(&reader), given: read_given(&reader), expect, spot: spot(node.span) })
+    Some(Batch { as_of, given, expect, spot: spot(node.span) })
 }
 
 fn read_given(reader: &Reader<'_>) -> Vec<Given> {
@@ -189,6 +198,10 @@ fn read_rows<'a>(
     if is_list {
         let form = RowForm::Objects(read_objects(reader.report, what, node)?);
         return Some((Rows { spot: spot(at), form }, None));
+    }
+    if !matches!(node.value, Value::Map(_)) {
+        wrong_type(reader.report, what, node, "a list of rows");
+        return None;
     }
     let object = Reader::open(reader.report, what, at, node, shape)?;
     let written: Vec<&str> =

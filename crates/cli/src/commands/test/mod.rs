@@ -74,9 +74,7 @@ async fn run(
     failed_output?;
     match context.is_json() {
         true => output::print_json(&reports)?,
-        false if reports.is_empty() => {
-            output::print("there is no such unit test; write one under `tests:` in a .yml file\n")?
-        }
+        false if reports.is_empty() => output::print(nothing_to_run(about.is_some()))?,
         false => output::print(&render::tests(&reports, began.elapsed()))?,
     }
     drop(suite);
@@ -111,6 +109,13 @@ fn write_new(file: &Path, text: &str) -> Result<(), CliError> {
     folder.map_or(Ok(()), std::fs::create_dir_all).map_err(CliError::file("create", file))?;
     let mut written = std::fs::File::create_new(file).map_err(CliError::file("write", file))?;
     written.write_all(text.as_bytes()).map_err(CliError::file("write", file))
+}
+
+fn nothing_to_run(is_watched: bool) -> &'static str {
+    match is_watched {
+        true => "no test is concerned\n",
+        false => "there is no such unit test; write one under `tests:` in a .yml file\n",
+    }
 }
 
 /// The tests of these names, or about assets of these names; all when there is no name.
