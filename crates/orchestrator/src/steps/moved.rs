@@ -44,7 +44,7 @@ impl Execution<'_> {
     }
 
     /// The oldest value of `time` among files that only one of two versions has.
-    async fn oldest_change(
+    pub(crate) async fn oldest_change(
         &self,
         before: &TableVersion,
         now: &TableVersion,

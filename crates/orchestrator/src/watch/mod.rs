@@ -17,4 +17,4 @@ pub(crate) use estimate::EstimatorCache;
 pub use look::{DatedLook, EstimatedPerformance, MeasuredPerformance, MonitorLook};
 pub(crate) use look::{looks, newest_looks};
 pub(crate) use score::predictions_of;
-pub(crate) use volume::VolumeBreach;
+pub(crate) use volume::{VolumeBreach, VolumeCache};

@@ -20,6 +20,7 @@ use crate::checks::quoted;
 use crate::error::RunError;
 use crate::execution::{Execution, StepOutcome};
 use crate::features::{FeatureTable, PREDICTED_AT, join_features};
+use crate::registry::LoadedVersion;
 use crate::report::rows_of;
 use crate::sessions::session_of;
 use crate::training::prediction_instant;
@@ -48,16 +49,8 @@ impl Execution<'_> {
         let predictions = predictions_of(asset);
         let previous = self.working.get(&predictions).cloned();
         let Some(interval) = self.due(asset, previous.as_ref()).await? else { return Ok(StepOutcome::up_to_date()) };
-        let tables = self.feature_tables(model).await?;
-        let rows = self.rows_to_score(model, scoring, interval).await?;
-        let joined = join_features(self.services, rows, &tables, self.as_of).await?;
-        let scores = match joined.num_rows() {
-            0 => Vec::new(),
-            count => champion.predictor.predict(&champion.stored.encoder.encode(&joined)?, count)?,
-        };
         let revision = self.working.get(asset).map_or(0, |pin| served_of(pin).0);
-        let scored = with_predictions(asset, &joined, &scores, version.number, revision, &tables)
-            .map_err(RunError::rows(&predictions))?;
+        let scored = self.scored_rows(asset, (model, scoring), interval, &champion, revision).await?;
         let count = scored.num_rows();
         let pin = self.store_predictions(&predictions, previous.as_ref(), interval, &scored).await?;
         let body = json!({"rows": count, "model": version.reference(), "revision": revision, "interval": interval});
@@ -65,6 +58,26 @@ impl Execution<'_> {
         self.working.insert(predictions, pin);
         let rows = count as u64;
         Ok(StepOutcome::done(format!("{} by {}", rows_of(rows), version.reference())).with_rows(rows))
+    }
+
+    /// The rows of `interval` with the predictions of a version, served by a revision of the endpoint.
+    pub(crate) async fn scored_rows(
+        &self,
+        asset: &AssetName,
+        (model, scoring): (&Model, &Scoring),
+        interval: Interval,
+        champion: &LoadedVersion,
+        revision: u64,
+    ) -> Result<RecordBatch, RunError> {
+        let tables = self.feature_tables(model).await?;
+        let rows = self.rows_to_score(model, scoring, interval).await?;
+        let joined = join_features(self.services, rows, &tables, self.as_of).await?;
+        let scores = match joined.num_rows() {
+            0 => Vec::new(),
+            count => champion.predictor.predict(&champion.stored.encoder.encode(&joined)?, count)?,
+        };
+        with_predictions(asset, &joined, &scores, champion.version.number, revision, &tables)
+            .map_err(RunError::rows(asset))
     }
 
     /// From where scoring stopped (or the endpoint was first deployed) to the clock.

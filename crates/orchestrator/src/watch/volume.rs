@@ -4,13 +4,14 @@
 //! counted as they were known at the same age: a flight that lands after midnight is missing from no day.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
 
 use arrow::array::{AsArray as _, RecordBatch};
 use arrow::datatypes::Int64Type;
 use baton_core::check::Severity;
 use baton_core::incident::Signal;
 use baton_core::time::timestamp_from_micros;
-use baton_core::{AssetName, Definition, Timestamp};
+use baton_core::{AssetName, Definition, TableVersion, Timestamp};
 use baton_engine::AVAILABLE_AT;
 use baton_observe::volume::{HISTORY_DAYS, Judgement, Side, judge_newest};
 use serde::{Deserialize, Serialize};
@@ -28,6 +29,31 @@ const COMPLETE: f64 = 0.99;
 
 /// Rows of a day that were known 0, 1, … days after its end.
 type Known = [f64; MOST_LATE + 1];
+
+/// Counts of assets, kept over the ticks of a replay, so that a tick counts the newest days alone.
+#[derive(Debug, Default)]
+pub(crate) struct VolumeCache(Mutex<BTreeMap<AssetName, Counted>>);
+
+/// Rows by day as they were counted the last time.
+#[derive(Debug)]
+struct Counted {
+    version: TableVersion,
+    /// How far into its day the clock was, in microseconds: ages are counted from there.
+    since_midnight: i64,
+    /// The day of the clock.
+    until: i64,
+    days: BTreeMap<i64, Known>,
+}
+
+impl VolumeCache {
+    fn take(&self, name: &AssetName) -> Option<Counted> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(name)
+    }
+
+    fn keep(&self, name: &AssetName, counted: Counted) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), counted);
+    }
+}
 
 /// The evidence of a volume alert.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -81,8 +107,14 @@ impl Execution<'_> {
     /// Rows by day of `time`, counted at the ages up to [`MOST_LATE`].
     async fn rows_by_day(&self, name: &AssetName, time: &str) -> Result<BTreeMap<i64, Known>, RunError> {
         let until = day_of(self.as_of);
-        let from = until - (HISTORY_DAYS + MOST_LATE + 2) as i64;
+        let oldest = until - (HISTORY_DAYS + MOST_LATE + 2) as i64;
         let since_midnight = self.as_of.timestamp_micros() - until * DAY;
+        let version = self.working.get(name).and_then(|pin| pin.version.table()).cloned();
+        let kept = self.prepared.volumes.take(name).filter(|kept| kept.since_midnight == since_midnight);
+        let (from, mut days) = match (kept, &version) {
+            (Some(kept), Some(version)) => (self.unsettled_from(&kept, version, time).await?.max(oldest), kept.days),
+            _ => (oldest, BTreeMap::new()),
+        };
         let day = format!(
             "arrow_cast(arrow_cast({}, 'Timestamp(Microsecond, Some(\"UTC\"))'), 'Int64') / {DAY}",
             quoted(time)
@@ -104,7 +136,26 @@ impl Execution<'_> {
         );
         let session = session_of(self.services, &self.working, [name], Some(self.as_of)).await?;
         let (_, batches) = session.query(&query).await?;
-        Ok(batches.iter().flat_map(days_of).collect())
+        days.retain(|day, _| (oldest..from).contains(day));
+        days.extend(batches.iter().flat_map(days_of));
+        if let Some(version) = version {
+            self.prepared.volumes.keep(name, Counted { version, since_midnight, until, days: days.clone() });
+        }
+        Ok(days)
+    }
+
+    /// The day from which on counts may differ from those of the last time: the newest were young, and of the older ones
+    /// other files may hold other rows.
+    async fn unsettled_from(&self, kept: &Counted, version: &TableVersion, time: &str) -> Result<i64, RunError> {
+        let young = kept.until - (MOST_LATE + 1) as i64;
+        if kept.version == *version {
+            return Ok(young);
+        }
+        if kept.version.location != version.location {
+            return Ok(i64::MIN);
+        }
+        let changed = self.oldest_change(&kept.version, version, time).await?;
+        Ok(changed.map_or(i64::MIN, |changed| changed.div_euclid(DAY)).min(young))
     }
 
     fn raise_volume(&mut self, name: &AssetName, day: i64, found: &Judgement) {
