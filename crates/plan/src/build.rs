@@ -333,7 +333,7 @@ fn data_reasons(
 }
 
 /// Missing = required − done, from the first instant done to the last whole batch before `as_of`.
-pub(crate) fn missing_intervals(done: &IntervalSet, batch: i64, as_of: Timestamp) -> IntervalSet {
+pub fn missing_intervals(done: &IntervalSet, batch: i64, as_of: Timestamp) -> IntervalSet {
     let Some(start) = done.start() else { return IntervalSet::default() };
     let batch = batch.max(1) * MICROS_PER_SECOND;
     let end = as_of.timestamp_micros().div_euclid(batch) * batch;

@@ -111,15 +111,15 @@ impl Desired {
         Fingerprint::of(parts)
     }
 
-    /// Every asset that reads `asset`, directly or not.
-    pub(crate) fn downstream(&self, asset: &AssetName) -> BTreeSet<AssetName> {
-        let mut found = BTreeSet::from([asset.clone()]);
-        for name in &self.order {
-            if self.assets.get(name).is_some_and(|reader| reader.inputs.iter().any(|input| found.contains(input))) {
-                found.insert(name.clone());
+    /// Every asset that `asset` reads, directly or not.
+    pub(crate) fn upstream(&self, asset: &AssetName) -> BTreeSet<&AssetName> {
+        let mut found = BTreeSet::new();
+        let mut waiting: Vec<&AssetName> = self.assets.get(asset).iter().flat_map(|asset| &asset.inputs).collect();
+        while let Some(name) = waiting.pop() {
+            if found.insert(name) {
+                waiting.extend(self.assets.get(name).iter().flat_map(|asset| &asset.inputs));
             }
         }
-        found.remove(asset);
         found
     }
 

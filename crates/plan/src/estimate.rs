@@ -54,8 +54,9 @@ pub struct Estimate {
 pub fn estimate(plan: &Plan, past: &BTreeMap<AssetName, Past>, covered: &BTreeMap<AssetName, IntervalSet>) -> Estimate {
     let nothing = Past::default();
     let mut found = Estimate::default();
+    let planned: BTreeMap<&AssetName, &PlannedAsset> = plan.assets.iter().map(|asset| (&asset.name, asset)).collect();
     for stage in stages(plan) {
-        let Some((asset, planned)) = stage.asset().and_then(|name| Some((name, plan.asset(name)?))) else { continue };
+        let Some((asset, planned)) = stage.asset().and_then(|name| Some((name, *planned.get(name)?))) else { continue };
         let known = past.get(asset).unwrap_or(&nothing);
         let part = part_of(planned, covered.get(asset));
         let share = |whole: Option<u64>| whole.map(|whole| (whole as f64 * part).ceil() as u64);

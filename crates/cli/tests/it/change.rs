@@ -19,6 +19,8 @@ fn plan_apply_and_then_nothing_is_left_to_do() {
               + table         days                   new
 
               3 new
+
+            Checks    5 checks on orders
         "#]],
     );
     assert!(!project.path(".baton").exists(), "a plan writes nothing");
@@ -34,7 +36,9 @@ fn plan_apply_and_then_nothing_is_left_to_do() {
               + table         days                   new
 
               3 new
-              ✓ ingest      orders               1 deliveries, 3 rows
+
+            Checks    5 checks on orders
+              ✓ ingest      orders               1 delivery, 3 rows
               ✓ build       customers            2 rows
               ✓ build       days                 2 rows
             prod moved to [hash]; 5 checks hold
@@ -92,6 +96,9 @@ fn changed_column_says_what_it_breaks() {
               ~ table         days                   breaking: changes amount
 
               2 unchanged, 1 breaking
+
+            Estimate  2 rows, 1.2 kB, [time]
+            Undo      baton rollback -e prod [hash]
         "#]],
     );
 }
@@ -105,7 +112,7 @@ fn run_takes_in_what_arrived() {
         &expect![[r#"
             exit: 0
             --- stdout
-              ✓ ingest      orders               1 deliveries, 2 rows
+              ✓ ingest      orders               1 delivery, 2 rows
               ✓ build       customers            3 rows
               ✓ build       days                 3 rows
             prod moved to [hash]; 5 checks hold
@@ -201,10 +208,12 @@ fn broken_delivery_is_named_and_the_rest_lands() {
               + table         days                   new
 
               3 new
+
+            Checks    5 checks on orders
               ✓ ingest      orders               2 deliveries, 3 rows
               ✓ build       customers            2 rows
               ✓ build       days                 2 rows
-              inc-1 open since 2030-01-01, 1 alert: set aside of orders: landing/orders-9.csv: 1 rows set aside: row 2, column `order_id`: `nine` is not a whole number (int64)
+              inc-1 open since 2030-01-01, 1 alert: set aside of orders: landing/orders-9.csv: 1 row set aside: row 2, column `order_id`: `nine` is not a whole number (int64)
             dev moved to [hash]; 5 checks hold
         "#]],
     );

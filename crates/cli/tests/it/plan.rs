@@ -34,14 +34,58 @@ const DAYS_WITH_COUNT: &str =
 fn plan_tells_what_a_breaking_change_reaches() {
     let project = applied(guarded());
     project.write("tables/days.sql", DAYS_OF_MOST);
-    check(&project.run(&at(&["plan"])), &expect![[r#""#]]);
+    check(
+        &project.run(&at(&["plan"])),
+        &expect![[r#"
+        exit: 0
+        --- stdout
+        Plan for environment `prod` as of 2024-01-05 00:00 UTC
+
+          ~ table         days                   breaking: changes amount
+
+          3 unchanged, 1 breaking
+
+        Blast radius
+          exposures      board
+          owners to ask  boss@example.com (board), finance@example.com (days)
+
+        Estimate  2 rows, 1.2 kB, [time]
+        Approval  needed from boss@example.com (board), finance@example.com (days)
+        Undo      baton rollback -e prod [hash]
+    "#]],
+    );
 }
 
 #[test]
 fn plan_as_markdown_is_a_comment() {
     let project = applied(guarded());
     project.write("tables/days.sql", DAYS_OF_MOST);
-    check(&project.run(&at(&["plan", "--format", "markdown"])), &expect![[r#""#]]);
+    check(
+        &project.run(&at(&["plan", "--format", "markdown"])),
+        &expect![[r#"
+        exit: 0
+        --- stdout
+        ### Baton plan for `prod`
+
+        **3 unchanged, 1 breaking** as of 2024-01-05 00:00 UTC
+
+        | | asset | kind | change | why |
+        |---|---|---|---|---|
+        | `~` | `days` | table | **breaking** | changes amount |
+
+        <details><summary>Blast radius: 1 downstream</summary>
+
+        - ask boss@example.com (board)
+        - ask finance@example.com (days)
+        - exposures: board
+
+        </details>
+
+        - Estimate: 2 rows, 1.2 kB, [time]
+        - Approval: needed from boss@example.com (board), finance@example.com (days)
+        - Undo: `baton rollback -e prod [hash]`
+    "#]],
+    );
 }
 
 #[test]
@@ -61,8 +105,24 @@ fn a_column_that_nobody_reads_reaches_nothing() {
     let built: Vec<&str> =
         report["steps"].as_array().unwrap().iter().map(|step| step["asset"].as_str().unwrap()).collect();
     assert_eq!(built, ["days"], "weeks is not built again");
-    check(&project.run(&at(&["plan", "--detailed-exitcode"])), &expect![[r#""#]]);
-    check(&project.run(&at(&["run"])), &expect![[r#""#]]);
+    check(
+        &project.run(&at(&["plan", "--detailed-exitcode"])),
+        &expect![[r#"
+        exit: 0
+        --- stdout
+        Plan for environment `prod` as of 2024-01-05 00:00 UTC
+
+          No changes: the environment is what the project asks for.
+    "#]],
+    );
+    check(
+        &project.run(&at(&["run"])),
+        &expect![[r#"
+        exit: 0
+        --- stdout
+        prod stays at [hash]
+    "#]],
+    );
 }
 
 #[test]
@@ -91,8 +151,32 @@ fn saved_plan_is_executed_exactly_and_once() {
     let project = applied(guarded());
     project.write("tables/days.sql", DAYS_WITH_COUNT);
     assert_eq!(project.output(&at(&["plan", "--out", "plan.json"])).code, Some(0));
-    check(&project.run(&["apply", "plan.json"]), &expect![[r#""#]]);
-    check(&project.run(&["apply", "plan.json"]), &expect![[r#""#]]);
+    check(
+        &project.run(&["apply", "plan.json"]),
+        &expect![[r#"
+        exit: 0
+        --- stdout
+        Plan for environment `prod` as of 2024-01-05 00:00 UTC
+
+          ~ table         days                   additive: adds orders
+
+          3 unchanged, 1 additive
+
+        Estimate  2 rows, 1.2 kB, [time]
+        Undo      baton rollback -e prod [hash]
+          ✓ build       days                 2 rows
+        prod moved to [hash]
+    "#]],
+    );
+    check(
+        &project.run(&["apply", "plan.json"]),
+        &expect![[r#"
+        exit: 1
+        --- stderr
+        error: `plan.json` cannot be applied: environment `prod` has moved since it was made, from [hash] to [hash]
+        help: plan again with `baton plan --out plan.json`
+    "#]],
+    );
 }
 
 #[test]
@@ -101,7 +185,15 @@ fn saved_plan_is_refused_when_the_project_has_changed() {
     project.write("tables/days.sql", DAYS_WITH_COUNT);
     assert_eq!(project.output(&at(&["plan", "--out", "plan.json"])).code, Some(0));
     project.write("tables/customers.sql", "select customer, count(*) as orders from orders group by customer\n");
-    check(&project.run(&["apply", "plan.json"]), &expect![[r#""#]]);
+    check(
+        &project.run(&["apply", "plan.json"]),
+        &expect![[r#"
+        exit: 1
+        --- stderr
+        error: `plan.json` cannot be applied: the project has changed since it was made
+        help: plan again with `baton plan --out plan.json`
+    "#]],
+    );
 }
 
 #[test]
@@ -111,28 +203,134 @@ fn changed_older_and_other_files_are_refused() {
     assert_eq!(project.output(&at(&["plan", "--out", "plan.json"])).code, Some(0));
     let text = std::fs::read_to_string(project.path("plan.json")).unwrap();
     project.write("plan.json", &text.replacen("additive", "breaking", 1));
-    check(&project.run(&["apply", "plan.json"]), &expect![[r#""#]]);
+    check(
+        &project.run(&["apply", "plan.json"]),
+        &expect![[r#"
+        exit: 1
+        --- stderr
+        error: `plan.json` was changed after it was saved: its digest does not match
+        help: plan again with `baton plan --out plan.json`
+    "#]],
+    );
     project.write("plan.json", &text.replacen("\"version\": 1", "\"version\": 9", 1));
-    check(&project.run(&["apply", "plan.json"]), &expect![[r#""#]]);
+    check(
+        &project.run(&["apply", "plan.json"]),
+        &expect![[r#"
+        exit: 1
+        --- stderr
+        error: `plan.json` is a saved plan of version 9, and this program reads version 1
+        help: plan again with `baton plan --out plan.json`
+    "#]],
+    );
     project.write("plan.json", "select 1");
-    check(&project.run(&["apply", "plan.json"]), &expect![[r#""#]]);
-    check(&project.run(&["apply", "missing.json"]), &expect![[r#""#]]);
+    check(
+        &project.run(&["apply", "plan.json"]),
+        &expect![[r#"
+        exit: 1
+        --- stderr
+        error: `plan.json` is not a saved plan: expected value at line 1 column 1
+        help: plan again with `baton plan --out plan.json`
+    "#]],
+    );
+    check(
+        &project.run(&["apply", "missing.json"]),
+        &expect![[r#"
+        exit: 1
+        --- stderr
+        error: cannot read `missing.json`: No such file or directory (os error 2)
+    "#]],
+    );
     project.write("plan.json", &text);
-    check(&project.run(&["apply", "plan.json", "-e", "dev"]), &expect![[r#""#]]);
-    check(&project.run(&["apply", "plan.json", "--as-of", "2024-01-09"]), &expect![[r#""#]]);
+    check(
+        &project.run(&["apply", "plan.json", "-e", "dev"]),
+        &expect![[r#"
+        exit: 2
+        --- stderr
+        error: the plan is for environment `prod`, not `dev`
+        help: leave out --env, or plan for the other environment
+    "#]],
+    );
+    check(
+        &project.run(&["apply", "plan.json", "--as-of", "2024-01-09"]),
+        &expect![[r#"
+        exit: 2
+        --- stderr
+        error: the plan is as of 2024-01-05T00:00:00+00:00, and --as-of asks for another time
+        help: leave out --as-of, or plan again
+    "#]],
+    );
 }
 
 #[test]
 fn owners_approve_what_breaks_before_it_is_applied() {
     let project = applied(guarded());
     project.write("tables/days.sql", DAYS_OF_MOST);
-    check(&project.run(&at(&["apply", "--yes", "-q"])), &expect![[r#""#]]);
+    check(
+        &project.run(&at(&["apply", "--yes", "-q"])),
+        &expect![[r#"
+        exit: 1
+        --- stdout
+        Plan for environment `prod` as of 2024-01-05 00:00 UTC
+
+          ~ table         days                   breaking: changes amount
+
+          3 unchanged, 1 breaking
+
+        Blast radius
+          exposures      board
+          owners to ask  boss@example.com (board), finance@example.com (days)
+
+        Estimate  2 rows, 1.2 kB, [time]
+        Approval  needed from boss@example.com (board), finance@example.com (days)
+        Undo      baton rollback -e prod [hash]
+        --- stderr
+        error: the plan for environment `prod` breaks what others answer for, and they have not approved it: boss@example.com (board), finance@example.com (days)
+        help: save the plan with `baton plan --out plan.json`, have each of them run `baton approve plan.json --as OWNER`, then `baton apply plan.json`
+    "#]],
+    );
     assert_eq!(project.output(&at(&["plan", "--out", "plan.json"])).code, Some(0));
-    check(&project.run(&["apply", "plan.json"]), &expect![[r#""#]]);
-    check(&project.run(&["approve", "plan.json", "--as", "crm@example.com"]), &expect![[r#""#]]);
-    check(&project.run(&["approve", "plan.json", "--as", "finance@example.com"]), &expect![[r#""#]]);
-    check(&project.run(&["apply", "plan.json"]), &expect![[r#""#]]);
-    check(&project.run(&["approve", "plan.json", "--as", "boss@example.com"]), &expect![[r#""#]]);
+    check(
+        &project.run(&["apply", "plan.json"]),
+        &expect![[r#"
+        exit: 1
+        --- stderr
+        error: the plan for environment `prod` breaks what others answer for, and they have not approved it: boss@example.com (board), finance@example.com (days)
+        help: each of them runs `baton approve plan.json --as OWNER`
+    "#]],
+    );
+    check(
+        &project.run(&["approve", "plan.json", "--as", "crm@example.com"]),
+        &expect![[r#"
+        exit: 1
+        --- stderr
+        error: the plan does not need the approval of `crm@example.com`, but that of boss@example.com, finance@example.com
+    "#]],
+    );
+    check(
+        &project.run(&["approve", "plan.json", "--as", "finance@example.com"]),
+        &expect![[r#"
+        exit: 0
+        --- stdout
+        approved by finance@example.com; still missing: boss@example.com (board)
+    "#]],
+    );
+    check(
+        &project.run(&["apply", "plan.json"]),
+        &expect![[r#"
+        exit: 1
+        --- stderr
+        error: the plan for environment `prod` breaks what others answer for, and they have not approved it: boss@example.com (board)
+        help: each of them runs `baton approve plan.json --as OWNER`
+    "#]],
+    );
+    check(
+        &project.run(&["approve", "plan.json", "--as", "boss@example.com"]),
+        &expect![[r#"
+        exit: 0
+        --- stdout
+        approved by boss@example.com; all owners have approved; `baton apply plan.json` goes on
+    "#]],
+    );
     assert_eq!(project.output(&["apply", "plan.json"]).code, Some(0));
     assert_eq!(project.output(&at(&["apply", "-e", "dev"])).code, Some(0), "dev asks nobody");
 }
@@ -151,20 +349,102 @@ fn a_selection_leaves_the_rest_as_recorded() {
         "tables/weeks.sql",
         "select date_trunc('week', day) as week, max(amount) as amount from days group by 1\n",
     );
-    check(&project.run(&at(&["plan", "-e", "dev", "--select", "weeks"])), &expect![[r#""#]]);
+    check(
+        &project.run(&at(&["plan", "-e", "dev", "--select", "weeks"])),
+        &expect![[r#"
+        exit: 1
+        --- stderr
+        error: `weeks` is selected and reads `days`, which the environment does not have yet and which is not selected; select it too, as with `+weeks`
+    "#]],
+    );
     assert_eq!(project.output(&at(&["apply", "--yes", "-e", "dev", "--exclude", "board"])).code, Some(0));
     project.write("baton.yml", "project: shop\nenvironments:\n  dev: {}\n  prod: {protected: true}\n");
-    check(&project.run(&at(&["apply", "--yes", "--select", "weeks"])), &expect![[r#""#]]);
-    check(&project.run(&["query", "select amount from weeks"]), &expect![[r#""#]]);
-    check(&project.run(&at(&["apply", "--yes"])), &expect![[r#""#]]);
-    check(&project.run(&["query", "select amount from weeks"]), &expect![[r#""#]]);
+    check(
+        &project.run(&at(&["apply", "--yes", "--select", "weeks"])),
+        &expect![[r#"
+        exit: 0
+        --- stdout
+        Plan for environment `prod` as of 2024-01-05 00:00 UTC
+
+          ~ table         weeks                  breaking: changes amount; is built on `days` as recorded: what changes there is not selected
+
+          4 unchanged, 1 breaking
+          Not selected, stay as recorded though they have changes: days
+
+        Estimate  1 row, 1.2 kB, [time]
+        Undo      baton rollback -e prod [hash]
+          ✓ build       weeks                1 rows
+        prod moved to [hash]
+    "#]],
+    );
+    check(
+        &project.run(&["query", "select amount from weeks"]),
+        &expect![[r#"
+        exit: 0
+        --- stdout
+        amount
+        ──────
+        112.25
+        1 row
+    "#]],
+    );
+    check(
+        &project.run(&at(&["apply", "--yes"])),
+        &expect![[r#"
+        exit: 0
+        --- stdout
+        Plan for environment `prod` as of 2024-01-05 00:00 UTC
+
+          ~ table         days                   breaking: changes amount
+          ~ table         weeks                  breaking: changes amount
+
+          3 unchanged, 2 breaking
+
+        Blast radius
+          tables         weeks (amount)
+          exposures      board
+          owners to ask  boss@example.com (board), finance@example.com (days)
+
+        Estimate  3 rows, 2.3 kB, [time]
+        Undo      baton rollback -e prod [hash]
+          = build       days                 built before: 2 rows
+          = build       weeks                built before: 1 rows
+        prod moved to [hash]
+    "#]],
+    );
+    check(
+        &project.run(&["query", "select amount from weeks"]),
+        &expect![[r#"
+        exit: 0
+        --- stdout
+        amount
+        ──────
+        1122.5
+        1 row
+    "#]],
+    );
 }
 
 #[test]
 fn a_selection_that_cannot_stand_is_refused() {
     let project = guarded();
-    check(&project.run(&at(&["plan", "--select", "days"])), &expect![[r#""#]]);
-    check(&project.run(&at(&["plan", "--select", "dayz"])), &expect![[r#""#]]);
+    check(
+        &project.run(&at(&["plan", "--select", "days"])),
+        &expect![[r#"
+        exit: 1
+        --- stderr
+        error: `days` is selected and reads `orders`, which the environment does not have yet and which is not selected; select it too, as with `+days`
+    "#]],
+    );
+    check(
+        &project.run(&at(&["plan", "--select", "dayz"])),
+        &expect![[r#"
+        exit: 2
+        --- stderr
+        error: there is no asset `dayz`, at character 1 of selection `dayz`
+        help: did you mean `days`?
+    "#]],
+    );
 }
 
 #[test]
@@ -177,7 +457,47 @@ fn a_full_refresh_makes_incremental_tables_from_nothing() {
         "{{ config(materialize='incremental', time='day', batch='1d') }}\nselect date_trunc('day', at) as day, sum(amount) as amount from orders group by 1\n",
     ).delivery("landing/orders.csv", "at,amount\n2024-01-02T09:00:00Z,1.5\n2024-01-03T09:00:00Z,2.5\n", 1_704_326_400));
     assert_eq!(project.output(&at(&["plan", "--detailed-exitcode"])).code, Some(0));
-    check(&project.run(&at(&["plan", "--full-refresh"])), &expect![[r#""#]]);
-    check(&project.run(&at(&["apply", "--full-refresh", "--yes"])), &expect![[r#""#]]);
-    check(&project.run(&at(&["plan", "--recreate", "days"])), &expect![[r#""#]]);
+    check(
+        &project.run(&at(&["plan", "--full-refresh"])),
+        &expect![[r#"
+        exit: 0
+        --- stdout
+        Plan for environment `dev` as of 2024-01-05 00:00 UTC
+
+          > table         days                   new data: is made from nothing (--full-refresh)
+
+          1 unchanged, 1 new data
+
+        Estimate  2 rows, 1.2 kB, [time]
+        Undo      baton rollback -e dev [hash]
+    "#]],
+    );
+    check(
+        &project.run(&at(&["apply", "--full-refresh", "--yes"])),
+        &expect![[r#"
+        exit: 0
+        --- stdout
+        Plan for environment `dev` as of 2024-01-05 00:00 UTC
+
+          > table         days                   new data: is made from nothing (--full-refresh)
+
+          1 unchanged, 1 new data
+
+        Estimate  2 rows, 1.2 kB, [time]
+        Undo      baton rollback -e dev [hash]
+          ✓ build       days                 2 rows
+        dev moved to [hash]
+    "#]],
+    );
+    check(
+        &project.run(&at(&["plan", "--recreate", "days"])),
+        &expect![[r#"
+        exit: 0
+        --- stdout
+        Plan for environment `dev` as of 2024-01-05 00:00 UTC
+
+          No changes: the environment is what the project asks for.
+          Note: `days` is no stateful table, so --recreate does nothing to it
+    "#]],
+    );
 }

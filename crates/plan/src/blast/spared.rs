@@ -31,11 +31,10 @@ pub(super) fn models(input: PlanInput<'_>, assets: &[PlannedAsset], outputs: &[C
     };
     let models = assets.iter().filter(stays).filter_map(|planned| {
         let desired = input.desired.assets.get(&planned.name)?;
-        let above: Vec<&ChangedOutput> = outputs
-            .iter()
-            .filter(|output| !matches!(output.effect, Effect::Disappears))
-            .filter(|output| input.desired.downstream(&output.asset).contains(&planned.name))
-            .collect();
+        let ancestors = input.desired.upstream(&planned.name);
+        let goes_on = |output: &&ChangedOutput| !matches!(output.effect, Effect::Disappears);
+        let above: Vec<&ChangedOutput> =
+            outputs.iter().filter(goes_on).filter(|output| ancestors.contains(&output.asset)).collect();
         let upstream = above.iter().map(|output| output.asset.clone()).collect();
         (!above.is_empty()).then(|| SparedModel {
             model: planned.name.clone(),

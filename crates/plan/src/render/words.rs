@@ -116,6 +116,7 @@ pub(super) fn estimate(estimate: &Estimate) -> Option<String> {
     }
     let mut text = match estimate.rows {
         0 => duration(estimate.milliseconds),
+        1 => format!("1 row, {}, {}", bytes(estimate.bytes), duration(estimate.milliseconds)),
         rows => format!("{} rows, {}, {}", thousands(rows), bytes(estimate.bytes), duration(estimate.milliseconds)),
     };
     match estimate.unknown {
