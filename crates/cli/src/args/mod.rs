@@ -1,5 +1,6 @@
 //! The command line: flags that every command takes, and the commands. Doc comments are the help.
 
+mod backfill;
 mod change;
 mod diff;
 mod check;
@@ -15,6 +16,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use backfill::BackfillArguments;
 pub(crate) use change::{ApplyArguments, ApproveArguments, PlanArguments, PlanForm, PlanLimits, ReplayArguments, RollbackArguments};
 pub(crate) use environments::{
     EnvArguments, EnvCommand, EnvCreateArguments, EnvDiffArguments, EnvRemoveArguments, GcArguments, PromoteArguments, Side,
@@ -115,6 +117,8 @@ pub(crate) enum Command {
     Apply(ApplyArguments),
     /// Take in new data, score, and watch, as a schedule does
     Run(RunArguments),
+    /// Compute a stretch of an incremental table again, with what reads it
+    Backfill(BackfillArguments),
     /// Drive the schedule over a stretch of history, tick by tick
     Replay(ReplayArguments),
     /// Serve endpoints over HTTP

@@ -1,6 +1,7 @@
 //! One file a command. What needs no threads runs without them, so that small commands start at once.
 
 mod apply;
+mod backfill;
 mod approve;
 mod check;
 mod completions;
@@ -68,6 +69,7 @@ async fn dispatch_async(context: &Context, command: Command) -> Result<Outcome, 
         Command::Approve(arguments) => approve::approve(context, &arguments).await,
         Command::Apply(arguments) => apply::apply(context, &arguments).await,
         Command::Run(arguments) => run::run(context, &arguments).await,
+        Command::Backfill(arguments) => backfill::backfill(context, &arguments).await,
         Command::Replay(arguments) => replay::replay(context, &arguments).await,
         Command::Serve(arguments) => serve::serve(context, &arguments).await,
         Command::Query(arguments) => query::query(context, &arguments).await,

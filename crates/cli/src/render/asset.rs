@@ -4,6 +4,7 @@ use baton_core::AssetName;
 use baton_core::check::CheckResult;
 use baton_orchestrator::{AssetLine, AssetReport, ModelVersion};
 
+use super::backfill::ranges;
 use super::monitor::looks;
 use super::style;
 use super::table::{Table, count};
@@ -31,6 +32,11 @@ pub(crate) fn assets(lines: &[AssetLine]) -> String {
 /// One asset from all sides.
 pub(crate) fn asset(report: &AssetReport) -> String {
     let mut text = head(&report.line);
+    for (word, set) in [("time", &report.done), ("missing", &report.missing)] {
+        if !set.is_empty() {
+            text.push_str(&format!("  {word:<10} {}\n", ranges(set)));
+        }
+    }
     text.push_str(&names("made from", &report.upstream));
     text.push_str(&names("feeds", &report.downstream));
     for part in [

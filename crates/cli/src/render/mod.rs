@@ -1,6 +1,7 @@
 //! Reports as text for people. Pure: values in, text out.
 
 mod asset;
+mod backfill;
 mod cause;
 mod code;
 mod collection;
@@ -18,6 +19,7 @@ mod table;
 mod test;
 mod trace;
 
+pub(crate) use backfill::backfill;
 pub(crate) use asset::{asset, assets};
 pub(crate) use cause::{incident_line, why};
 pub(crate) use code::{code, code_as_json, codes};

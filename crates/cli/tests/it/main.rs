@@ -10,6 +10,7 @@ mod environments;
 mod explain;
 mod flights;
 mod inspect;
+mod kept;
 mod look;
 mod lsp;
 mod plan;

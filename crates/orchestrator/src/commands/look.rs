@@ -8,7 +8,7 @@ use baton_core::asset::Column;
 use baton_core::check::CheckResult;
 use baton_core::event::EventFilter;
 use baton_core::incident::{Incident, IncidentState};
-use baton_core::{Asset, AssetName, Commit, Definition, EventKind, Kind, Pin, Timestamp};
+use baton_core::{Asset, AssetName, Commit, Definition, EventKind, IntervalSet, Kind, Pin, Timestamp};
 use baton_stats::profile::{TableProfile, TableSummary, render_text};
 use serde::{Deserialize, Serialize};
 
@@ -76,6 +76,12 @@ pub struct AssetReport {
     /// What it saw, for monitors: the newest look first.
     #[serde(default)]
     pub looks: Vec<DatedLook>,
+    /// The time that it covers, for tables that are kept by intervals.
+    #[serde(default, skip_serializing_if = "IntervalSet::is_empty")]
+    pub done: IntervalSet,
+    /// The time that it lacks up to the commit's clock.
+    #[serde(default, skip_serializing_if = "IntervalSet::is_empty")]
+    pub missing: IntervalSet,
     /// Its definition.
     pub definition: serde_json::Value,
 }
@@ -161,7 +167,16 @@ pub async fn query(
     as_of: Option<Timestamp>,
     sql: &str,
 ) -> Result<(SchemaRef, Vec<RecordBatch>), RunError> {
-    let commit = head(services, environment).await?;
+    query_commit(services, &head(services, environment).await?, as_of, sql).await
+}
+
+/// As [`query`], over the assets of any commit.
+pub async fn query_commit(
+    services: &Services,
+    commit: &Commit,
+    as_of: Option<Timestamp>,
+    sql: &str,
+) -> Result<(SchemaRef, Vec<RecordBatch>), RunError> {
     let names: Vec<AssetName> = commit.assets.keys().cloned().collect();
     let clock = as_of.unwrap_or(commit.as_of);
     let session = session_of(services, &commit.assets, &names, Some(clock)).await?;
@@ -178,6 +193,7 @@ pub async fn show(
     let asset = known_asset(prepared, environment, name)?;
     let commit = services.ledger.head(environment).await?;
     let profile = known_profile(services, asset, commit.as_ref()).await?;
+    let (done, missing) = intervals(prepared, asset, commit.as_ref());
     Ok(AssetReport {
         line: line(services, asset, commit.as_ref()).await?,
         columns: columns(prepared, asset),
@@ -189,8 +205,22 @@ pub async fn show(
         downstream: prepared.graph.outputs(name).cloned().collect(),
         models: if asset.kind() == Kind::Model { model_versions(services, name).await? } else { Vec::new() },
         looks: last_looks(services, environment, asset, commit.as_ref()).await?,
+        done,
+        missing,
         definition: serde_json::to_value(&asset.definition).unwrap_or_default(),
     })
+}
+
+/// The time that an asset covers and lacks at the commit's clock.
+fn intervals(prepared: &Prepared, asset: &Asset, commit: Option<&Commit>) -> (IntervalSet, IntervalSet) {
+    let batch = prepared.desired.assets.get(&asset.name).and_then(|desired| desired.batch);
+    let found = commit.and_then(|commit| Some((commit, commit.assets.get(&asset.name)?)));
+    match (batch, found) {
+        (Some(batch), Some((commit, pin))) => {
+            (pin.intervals.clone(), baton_plan::missing_intervals(&pin.intervals, batch, commit.as_of))
+        }
+        _ => Default::default(),
+    }
 }
 
 /// What a monitor saw until the commit's clock, newest first.

@@ -1,6 +1,7 @@
 //! One function a command: what it does, on the parts in [`Services`].
 
 mod approve;
+mod backfill;
 mod change;
 mod diff;
 mod environments;
@@ -17,6 +18,8 @@ mod trace;
 mod why;
 
 pub use approve::{approve, missing_approvals};
+pub(crate) use backfill::gaps_of;
+pub use backfill::{BackfillPlan, BackfillRequest, RestatedAsset, backfill, plan_backfill};
 pub use change::{apply, plan, run, run_selected};
 pub use diff::{
     AssetDiff, ColumnChange, ColumnDrift, ColumnShift, DiffOptions, DiffReport, DiffSide, ModelDiff, ModelLine,

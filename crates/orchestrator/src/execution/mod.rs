@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use baton_core::incident::Alert;
-use baton_core::{AssetName, Commit, Definition, Fingerprint, NewEvent, Pin, Timestamp, failpoint};
+use baton_core::{AssetName, Commit, Definition, Fingerprint, Interval, NewEvent, Pin, Timestamp, failpoint};
 use baton_plan::Stage;
 
 use crate::error::RunError;
@@ -46,6 +46,8 @@ pub(crate) struct Execution<'a> {
     pub(crate) cache: BTreeMap<AssetName, CacheReport>,
     /// What an apply brings along beside its stages.
     pub(crate) applied: Applied,
+    /// The table and the time that a backfill computes again, and how many pieces of it at once.
+    pub(crate) restated: Option<(AssetName, Interval, usize)>,
     pub(crate) alerts: Vec<Alert>,
     pub(crate) pending: Vec<NewEvent>,
     pub(crate) report: RunReport,
@@ -115,6 +117,7 @@ impl<'a> Execution<'a> {
             moved_from: BTreeMap::new(),
             cache: BTreeMap::new(),
             applied: Applied::default(),
+            restated: None,
             alerts: Vec::new(),
             pending: Vec::new(),
             report: RunReport {

@@ -1,6 +1,7 @@
 //! Building a table: find what is missing, compute it aside, check it, record it.
 
 mod kept;
+mod pieces;
 mod view;
 
 use std::collections::BTreeMap;
@@ -16,9 +17,11 @@ use baton_lake::{Change, CommitInfo, TableLocation};
 use futures::TryStreamExt as _;
 use serde_json::json;
 
+use self::pieces::Pieces;
 use super::key::StepKey;
 use super::output::{RecordedStep, StepOutput};
 use crate::checks::{NewRows, checks_of_pass};
+use crate::commands::gaps_of;
 use crate::error::RunError;
 use crate::execution::{Execution, StepOutcome};
 use crate::sessions::{newest_in, oldest_of, session_of};
@@ -109,15 +112,25 @@ impl Execution<'_> {
             self.moved_from.extend(moved.map(|moved| (asset.clone(), moved)));
             return Ok(if same_inputs { Work::Nothing } else { Work::Whole });
         }
+        if let Some((_, interval, _)) = self.restated.as_ref().filter(|(name, ..)| name == asset && previous.is_some())
+        {
+            self.moved_from.insert(asset.clone(), interval.start);
+            return Ok(Work::Range(*interval));
+        }
         let batch = table.batch.max(1) * MICROS_PER_SECOND;
         let end = self.as_of.timestamp_micros().div_euclid(batch) * batch;
+        let gap = previous.and_then(|pin| gaps_of(&pin.intervals).start());
         let done = previous.and_then(|pin| pin.intervals.end());
         let Some(done) = done else { return Ok(Work::Range(Interval { start: BEGINNING, end })) };
-        if done >= end && same_inputs {
+        if done >= end && same_inputs && gap.is_none() {
             return Ok(Work::Nothing);
         }
         let reach = |instant: i64| (instant - table.lookback * MICROS_PER_SECOND).div_euclid(batch) * batch;
         let mut start = reach(done.min(end));
+        if let Some(gap) = gap.filter(|gap| *gap < start) {
+            start = gap;
+            self.moved_from.insert(asset.clone(), gap);
+        }
         if let Some(moved) = moved.filter(|moved| *moved < start) {
             // Rows came or went that lie before what the lookback covers, as with a delivery that is months late.
             start = reach(moved);
@@ -186,6 +199,12 @@ impl Execution<'_> {
             },
             track_availability: true,
         };
+        if let (Some((name, interval, parallel)), Some(base)) = (&self.restated, base)
+            && name == asset
+        {
+            let writing = Pieces { asset, table, location, base, session: &session, checks };
+            return self.write_pieces(&writing, *interval, *parallel).await;
+        }
         let mut stream = session.execute(&table.sql, &options).await?;
         let schema = stream.schema();
         let whole = base.is_none() || !matches!(work, Work::Range(_));
@@ -219,7 +238,15 @@ impl Execution<'_> {
         if let (Work::Range(interval), Some(time)) = (work, &table.time) {
             let batch = table.batch.max(1) * MICROS_PER_SECOND;
             let first = oldest_of(snapshot.files(), time).unwrap_or(interval.end - batch).div_euclid(batch) * batch;
-            let filled = IntervalSet::of(Interval { start: interval.start.max(first), end: interval.end });
+            let is_asked = self.restated.as_ref().is_some_and(|(name, ..)| name == asset);
+            // Time before the first row is there as far as it was asked for.
+            let first = previous.and_then(|pin| pin.intervals.start()).map_or(first, |start| start.min(first));
+            let start = if is_asked { interval.start } else { interval.start.max(first) };
+            let filled = IntervalSet::of(Interval { start, end: interval.end });
+            if let Some(previous) = previous.filter(|_| is_asked) {
+                // Of the other time, the rows are those of the former inputs: the next run goes over it.
+                pin.inputs.clone_from(&previous.inputs);
+            }
             pin.intervals = previous.map(|pin| pin.intervals.clone()).unwrap_or_default().union(&filled);
         }
         Ok(pin)

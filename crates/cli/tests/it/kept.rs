@@ -1,0 +1,252 @@
+//! Tables that are kept in every way, over batches with late rows, rows out of order and deletions; killed anywhere,
+//! done again, read by another reader.
+
+use baton_testkit::project::TestProject;
+use expect_test::expect;
+
+use crate::shop::{check, empty};
+
+/// 2024-01-04T00:00:00Z: when the first file arrived.
+const ARRIVED: u64 = 1_704_326_400;
+const DAY: u64 = 86_400;
+const DAYS: [&str; 3] = ["2024-01-05", "2024-01-06", "2024-01-07"];
+
+const SOURCES: &str = "\
+sources:
+  - name: orders
+    path: landing/orders-*.csv
+    time: changed_at
+    columns:
+      - {name: order_id, type: int}
+      - {name: customer, type: string}
+      - {name: amount, type: float}
+      - {name: changed_at, type: timestamp}
+      - {name: gone, type: bool}
+";
+
+const FIRST: &str = "\
+order_id,customer,amount,changed_at,gone
+1,ada,12.5,2024-01-02T09:00:00Z,false
+2,grace,99.75,2024-01-02T10:30:00Z,false
+3,ada,7.25,2024-01-03T08:15:00Z,false
+";
+
+/// An update, a deletion, a new order.
+const SECOND: &str = "\
+order_id,customer,amount,changed_at,gone
+1,ada,13,2024-01-04T09:00:00Z,false
+2,grace,99.75,2024-01-05T10:30:00Z,true
+4,edsger,30,2024-01-05T08:15:00Z,false
+";
+
+/// A state that is older than the newest, and an order that comes back.
+const THIRD: &str = "\
+order_id,customer,amount,changed_at,gone
+1,ada,12.75,2024-01-03T09:00:00Z,false
+2,grace,5,2024-01-06T10:30:00Z,false
+";
+
+const TABLES: [(&str, &str); 7] = [
+    ("good", "{{ config(materialize='view') }}\nselect * from orders where amount > 0\n"),
+    (
+        "latest",
+        "{{ config(materialize='merge', grain=['order_id'], time='changed_at', delete_when='gone') }}\nselect * from good\n",
+    ),
+    (
+        "states",
+        "{{ config(materialize='history', grain=['order_id'], updated_at='changed_at', delete_when='gone') }}\n\
+         select order_id, amount, changed_at, gone from good\n",
+    ),
+    (
+        "record",
+        "{{ config(materialize='append', grain=['order_id', 'changed_at']) }}\nselect order_id, changed_at from good\n",
+    ),
+    (
+        "daily",
+        "{{ config(materialize='snapshot') }}\nselect customer, sum(amount) as amount from latest group by customer\n",
+    ),
+    (
+        "newest",
+        "{{ config(materialized='incremental', unique_key='order_id') }}\n\
+         select order_id, amount, changed_at from orders\n\
+         {% if is_incremental() %} where changed_at > (select max(changed_at) from {{ this }}) {% endif %}\n",
+    ),
+    (
+        "by_day",
+        "{{ config(materialize='incremental', time='day') }}\n\
+         select date_trunc('day', changed_at) as day, count(*) as changes from good group by 1\n",
+    ),
+];
+
+fn kept() -> TestProject {
+    let project = empty()
+        .file("baton.yml", "project: kept\nenvironments: {prod: {}}\n")
+        .file("sources.yml", SOURCES)
+        .file("seeds/codes.csv", "code,label\n1,one\n2,NA\n")
+        .delivery("landing/orders-1.csv", FIRST, ARRIVED)
+        .delivery("landing/orders-2.csv", SECOND, ARRIVED + 2 * DAY)
+        .delivery("landing/orders-3.csv", THIRD, ARRIVED + 3 * DAY);
+    TABLES.into_iter().fold(project, |project, (name, sql)| project.file(&format!("tables/{name}.sql"), sql))
+}
+
+fn apply(project: &TestProject, day: &str) {
+    let answer = project.output(&["apply", "--yes", "--as-of", day]);
+    assert_eq!(answer.code, Some(0), "{}{}", answer.stdout, answer.stderr);
+}
+
+fn plan_is_empty(project: &TestProject, day: &str) -> bool {
+    project.output(&["plan", "--as-of", day]).stdout.contains("No changes")
+}
+
+fn rows(project: &TestProject, sql: &str) -> String {
+    let answer = project.output(&["query", sql, "--format", "csv"]);
+    assert_eq!(answer.code, Some(0), "{}", answer.stderr);
+    answer.stdout
+}
+
+/// All rows of all tables.
+fn state(project: &TestProject) -> String {
+    let ordered = |name: &str| rows(project, &format!("select * from {name} order by 1, 2, 3"));
+    let wide: String = ["latest", "states", "newest"].map(ordered).concat();
+    let narrow = ["record", "daily", "by_day", "codes"]
+        .map(|name| rows(project, &format!("select * from {name} order by 1, 2")));
+    wide + &narrow.concat()
+}
+
+#[test]
+fn every_way_of_keeping_rows_over_late_and_deleted_ones() {
+    let project = kept();
+    for day in DAYS {
+        apply(&project, day);
+        assert!(plan_is_empty(&project, day), "{day}");
+    }
+    check(
+        &state(&project),
+        &expect![[r#"
+            order_id,customer,amount,changed_at,gone
+            1,ada,13.0,2024-01-04T09:00:00Z,false
+            2,grace,5.0,2024-01-06T10:30:00Z,false
+            3,ada,7.25,2024-01-03T08:15:00Z,false
+            4,edsger,30.0,2024-01-05T08:15:00Z,false
+        "#]],
+    );
+}
+
+#[test]
+fn a_clock_before_a_state_ended_sees_it_open() {
+    let project = kept();
+    DAYS.iter().for_each(|day| apply(&project, day));
+    let sql = "select order_id, valid_from, valid_to from states order by 1, 2";
+    let answer = project.output(&["query", sql, "--as-of", DAYS[0], "--format", "csv"]);
+    check(&answer.stdout, &expect![[""]]);
+}
+
+#[test]
+fn killed_at_every_point_and_done_again_the_rows_are_the_same() {
+    let ready = || {
+        let project = kept();
+        apply(&project, DAYS[0]);
+        project
+    };
+    let command = ["apply", "--yes", "--as-of", DAYS[2]];
+    let whole = ready();
+    assert_eq!(whole.output(&command).code, Some(0));
+    let expected = state(&whole);
+    let mut points = 0;
+    for nth in (1..).step_by(3) {
+        let project = ready();
+        let killed = project.command(&command).env("BATON_FAILPOINT", format!("@{nth}")).output().unwrap();
+        if killed.status.code() == Some(0) {
+            break;
+        }
+        points += 1;
+        apply(&project, DAYS[2]);
+        assert_eq!(state(&project), expected, "point {nth}");
+        assert!(plan_is_empty(&project, DAYS[2]), "point {nth}");
+    }
+    assert!(points >= 10, "only {points} points were reached");
+}
+
+#[test]
+fn state_goes_on_when_columns_come() {
+    let project = kept();
+    apply(&project, DAYS[0]);
+    let with_more = TABLES[1].1.replace("select *", "select *, amount * 2 as twice");
+    project.write("tables/latest.sql", &with_more);
+    let with_more = TABLES[2].1.replace("amount,", "amount, amount * 2 as twice,");
+    project.write("tables/states.sql", &with_more);
+    apply(&project, DAYS[1]);
+    assert!(plan_is_empty(&project, DAYS[1]));
+    check(&rows(&project, "select order_id, twice from latest order by 1"), &expect![[""]]);
+    check(
+        &rows(&project, "select order_id, amount, twice, valid_to from states order by 1, valid_from"),
+        &expect![[""]],
+    );
+    let frozen =
+        with_more.replace("updated_at=", "on_schema_change='freeze', updated_at=").replace("amount * 2 as twice, ", "");
+    project.write("tables/states.sql", &frozen);
+    let answer = project.output(&["apply", "--yes", "--as-of", DAYS[1]]);
+    assert_eq!(answer.code, Some(1));
+    check(answer.stdout.lines().find(|line| line.contains("✗")).unwrap_or_default(), &expect![[""]]);
+    assert_eq!(rows(&project, "select count(*) as n from states"), "n\n5\n", "its rows stay");
+}
+
+#[test]
+fn a_seed_is_data_and_counts_by_its_content() {
+    let project = kept();
+    apply(&project, DAYS[0]);
+    project.write("seeds/codes.csv", "code,label\n1,one\n2,NA\n");
+    assert!(plan_is_empty(&project, DAYS[0]), "the same content written again");
+    project.write("seeds/codes.csv", "code,label\n1,uno\n2,NA\n");
+    let plan = project.output(&["plan", "--as-of", DAYS[0]]).stdout;
+    check(plan.lines().find(|line| line.contains("codes")).unwrap_or_default(), &expect![[""]]);
+    apply(&project, DAYS[0]);
+    check(&rows(&project, "select * from codes order by 1"), &expect![[""]]);
+}
+
+#[test]
+fn backfill_shows_what_it_restates_and_gives_the_same_rows_in_parallel() {
+    let project = kept();
+    DAYS.iter().for_each(|day| apply(&project, day));
+    let before = state(&project);
+    let range = ["--from", "2024-01-02", "--to", "2024-01-05"];
+    let command = |more: &[&'static str]| [&["backfill", "by_day"], &range[..], more].concat();
+    check(&project.output(&command(&["--dry-run"])).stdout, &expect![[""]]);
+    for more in [["--yes", "--parallel=1"], ["--yes", "--parallel=3"]] {
+        let answer = project.output(&command(&more));
+        assert_eq!(answer.code, Some(0), "{}{}", answer.stdout, answer.stderr);
+        assert_eq!(state(&project), before);
+    }
+    let refused = project.output(&["backfill", "by_day", "--from", "2023-12-01", "--to", "2023-12-05", "--yes"]);
+    check(&refused.stderr, &expect![[""]]);
+    let killed = project.command(&command(&["--yes"])).env("BATON_FAILPOINT", "build.before_commit").output().unwrap();
+    assert_eq!(killed.status.code(), None);
+    assert_eq!(project.output(&command(&["--yes"])).code, Some(0));
+    assert_eq!(state(&project), before);
+    check(&rows(&project, "select * from by_day order by 1"), &expect![[""]]);
+    let shown = project.output(&["show", "by_day"]).stdout;
+    check(shown.lines().find(|line| line.starts_with("  time")).unwrap_or_default(), &expect![[""]]);
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "a test has no settings of its own")]
+fn another_reader_sees_the_same_tables() {
+    let project = kept();
+    DAYS.iter().for_each(|day| apply(&project, day));
+    let python = std::env::var("BATON_TEST_PYTHON").unwrap();
+    let script = "import sys, glob; from deltalake import DeltaTable\n\
+                  for name in sys.argv[2:]:\n\
+                  \x20   [folder] = glob.glob(f'{sys.argv[1]}/tables/{name}/*')\n\
+                  \x20   print(name, DeltaTable(folder).to_pyarrow_table().num_rows)\n";
+    let warehouse = project.path(".baton/warehouse").display().to_string();
+    let names = ["latest", "states", "record", "daily", "newest", "codes"];
+    let output = std::process::Command::new(python).args(["-c", script, &warehouse]).args(names).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let ours: String = names
+        .iter()
+        .map(|name| {
+            format!("{name} {}\n", rows(&project, &format!("select count(*) as n from {name}")).lines().nth(1).unwrap())
+        })
+        .collect();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), ours);
+}
