@@ -159,7 +159,7 @@ pub(crate) enum Command {
     Demo(DemoArguments),
     /// Say what the code of a message means, and what to do
     Explain(ExplainArguments),
-    /// Tell an editor about the project as it is typed: mistakes, types, lineage (language server)
+    /// Serve an editor as you type: mistakes, types, lineage (language server)
     Lsp,
     /// Check settings, stores and libraries
     Doctor,

@@ -21,80 +21,91 @@ fn help_lists_the_commands() {
     check(
         &empty().run(&["--help"]),
         &expect![[r#"
-        exit: 0
-        --- stdout
-        Carry data to models, and what models learn back to data
+            exit: 0
+            --- stdout
+            Carry data to models, and what models learn back to data
 
-        Usage: baton [OPTIONS] <COMMAND>
+            Usage: baton [OPTIONS] <COMMAND>
 
-        Commands:
-          init         Write a new project
-          check        Read the project and report every mistake in it
-          plan         Show what an apply would do, and why
-          apply        Bring the environment to what the project asks for
-          run          Take in new data, score, and watch, as a schedule does
-          replay       Drive the schedule over a stretch of history, tick by tick
-          serve        Serve endpoints over HTTP
-          query        Ask the environment's tables in SQL
-          ls           List assets
-          show         Show one asset: versions, schema, profile, checks, lineage
-          lineage      Show what an asset is made from and what it feeds
-          predict      Ask an endpoint for a prediction, and log it
-          trace        Follow one prediction back to the files behind it
-          why          Say why something went wrong, with evidence
-          status       Show how the environment stands
-          log          Show the commits of the environment
-          rollback     Move the environment back: data, features, model and endpoint together
-          demo         Run the whole relay on a year of real flights
-          doctor       Check settings, stores and libraries
-          completions  Print shell completions
-          help         Print this message or the help of the given subcommand(s)
+            Commands:
+              init         Write a new project
+              check        Read the project and report every mistake in it
+              test         Run unit tests: given rows in, expected rows out
+              plan         Show what an apply would do, and why
+              approve      Agree to a saved plan that breaks what you own
+              apply        Bring the environment to what the project asks for
+              run          Take in new data, score, and watch, as a schedule does
+              backfill     Compute a stretch of an incremental table again, with what reads it
+              replay       Drive the schedule over a stretch of history, tick by tick
+              serve        Serve endpoints over HTTP
+              query        Ask the environment's tables in SQL
+              ls           List assets
+              show         Show one asset: versions, schema, profile, checks, lineage
+              lineage      Show what an asset is made from and what it feeds
+              predict      Ask an endpoint for a prediction, and log it
+              diff         Compare two commits or environments: definitions, columns, rows, statistics, models
+              reproduce    Rebuild versions from what they were recorded to be made from, and compare digests
+              trace        Follow one prediction back to the files behind it
+              why          Say why something went wrong, with evidence
+              status       Show how the environment stands
+              log          Show the commits of the environment
+              env          Make, list, compare and remove environments
+              promote      Bring what one environment changed into another, all of it or nothing
+              gc           Delete what no environment, tag, model version or retention reaches
+              tag          Name a commit, list or delete such names
+              rollback     Move the environment back: data, features, model and endpoint together
+              demo         Run the whole relay on a year of real flights
+              explain      Say what the code of a message means, and what to do
+              lsp          Serve an editor as you type: mistakes, types, lineage (language server)
+              doctor       Check settings, stores and libraries
+              completions  Print shell completions
+              help         Print this message or the help of the given subcommand(s)
 
-        Options:
-          -h, --help
-                  Print help (see a summary with '-h')
+            Options:
+              -h, --help
+                      Print help (see a summary with '-h')
 
-          -V, --version
-                  Print version
+              -V, --version
+                      Print version
 
-        Global options:
-          -C, --directory <FOLDER>
-                  Folder of the project [default: the current one]
+            Global options:
+              -C, --directory <FOLDER>
+                      Folder of the project [default: the current one]
 
-          -e, --env <NAME>
-                  Environment to work on [default: prod, or the project's first]
+              -e, --env <NAME>
+                      Environment to work on [default: prod, or the project's first]
 
-          -o, --output <FORM>
-                  Form of the answer on standard output
+              -o, --output <FORM>
+                      Form of the answer on standard output
 
-                  Possible values:
-                  - text: For people
-                  - json: One JSON document
+                      Possible values:
+                      - text: For people
+                      - json: One JSON document
 
-                  [default: text]
+                      [default: text]
 
-              --as-of <TIME>
-                  Logical clock: what became known later does not exist [default: now]
+                  --as-of <TIME>
+                      Logical clock: what became known later does not exist [default: now]
 
-          -q, --quiet
-                  Say nothing but the answer and errors
+              -q, --quiet
+                      Say nothing but the answer and errors
 
-          -v, --verbose...
-                  Say more; twice for the log of the parts below
+              -v, --verbose...
+                      Say more; twice for the log of the parts below
 
-              --color <WHEN>
-                  When to use colour
+                  --color <WHEN>
+                      When to use colour
 
-                  Possible values:
-                  - auto:   On a terminal
-                  - always: Always
-                  - never:  Never
+                      Possible values:
+                      - auto:   On a terminal
+                      - always: Always
+                      - never:  Never
 
-                  [default: auto]
+                      [default: auto]
 
-              --no-progress
-                  Draw no progress bars
-    "#]],
+                  --no-progress
+                      Draw no progress bars
+        "#]],
     );
 }
 

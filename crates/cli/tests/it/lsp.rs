@@ -166,13 +166,13 @@ fn hover_definition_and_completion_know_tables_and_columns() {
         -> {"method":"textDocument/hover","params":{"textDocument":{"uri":"file://[folder]/tables/customers.sql"},"position":{"line":1,"character":7}}}
         <- {"result":{"contents":{"kind":"markdown","value":"source **orders**\n\nWhat was ordered\n\nowner: shop@example.com\n\nread by: `customers`, `days`\n\n| column | type |\n|---|---|\n| order_id | Int64 |\n| customer | Utf8 |\n| amount | Float64 |\n| ordered_at | Timestamp(µs, \"UTC\") |"},"range":{"start":{"line":1,"character":5},"end":{"line":1,"character":11}}},"id":3}
         -> {"method":"textDocument/hover","params":{"textDocument":{"uri":"file://[folder]/tables/customers.sql"},"position":{"line":0,"character":38}}}
-        <- {"result":{"contents":{"kind":"markdown","value":"**orders.amount**: Float64\n\nchecks: between_amount\n\nused for: `customers.amount`, `days.amount`"},"range":{"start":{"line":0,"character":36},"end":{"line":0,"character":42}}},"id":4}
+        <- {"result":{"contents":{"kind":"markdown","value":"**customers.amount**: Float64\n\ncomputed from: `orders.amount`"},"range":{"start":{"line":0,"character":36},"end":{"line":0,"character":42}}},"id":4}
         -> {"method":"textDocument/definition","params":{"textDocument":{"uri":"file://[folder]/tables/customers.sql"},"position":{"line":1,"character":7}}}
         <- {"result":{"uri":"file://[folder]/sources.yml","range":{"start":{"line":1,"character":10},"end":{"line":1,"character":16}}},"id":5}
         -> {"method":"textDocument/definition","params":{"textDocument":{"uri":"file://[folder]/tables/customers.sql"},"position":{"line":0,"character":12}}}
         <- {"result":{"uri":"file://[folder]/sources.yml","range":{"start":{"line":10,"character":15},"end":{"line":10,"character":23}}},"id":6}
-        -> {"method":"textDocument/hover","params":{"textDocument":{"uri":"file://[folder]/sources.yml"},"position":{"line":9,"character":14}}}
-        <- {"result":null,"id":7}
+        -> {"method":"textDocument/hover","params":{"textDocument":{"uri":"file://[folder]/sources.yml"},"position":{"line":10,"character":18}}}
+        <- {"result":{"contents":{"kind":"markdown","value":"**orders.customer**: Utf8\n\ntags: person\n\nchecks: not_null_customer\n\nused for: `customers.customer`"},"range":{"start":{"line":10,"character":15},"end":{"line":10,"character":23}}},"id":7}
         -> {"method":"textDocument/completion","params":{"textDocument":{"uri":"file://[folder]/tables/customers.sql"},"position":{"line":0,"character":9}}}
         <- {"result":[{"label":"order_id","kind":5,"detail":"Int64, of orders"},{"label":"customer","kind":5,"detail":"Utf8, of orders"},{"label":"amount","kind":5,"detail":"Float64, of orders"},{"label":"ordered_at","kind":5,"detail":"Timestamp(µs, \"UTC\"), of orders"}],"id":8}
         -> {"method":"textDocument/completion","params":{"textDocument":{"uri":"file://[folder]/sources.yml"},"position":{"line":0,"character":0}}}
