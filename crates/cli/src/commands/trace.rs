@@ -3,6 +3,7 @@
 use baton_core::time::timestamp_from_micros;
 use baton_orchestrator::{Prepared, RunError, Served, TraceReport};
 use baton_serving::PredictionRecord;
+use serde_json::{Value, json};
 
 use super::end_at_interrupt;
 use crate::args::TraceArguments;
@@ -44,11 +45,21 @@ async fn trace_served(
     prepared: &Prepared,
     record: &PredictionRecord,
 ) -> Result<TraceReport, CliError> {
-    let prediction = serde_json::to_value(record)
-        .map_err(|error| RunError::Project(format!("prediction `{}` cannot be read: {error}", record.id)))?;
+    let prediction = readable(record)?;
     let at = timestamp_from_micros(record.at);
     let commit = record.commit.as_deref();
     let served = Served { endpoint: &record.endpoint, model: &record.model, version: record.version, commit, at };
     let (services, environment) = (workspace.services(), &workspace.environment);
     Ok(baton_orchestrator::trace_served(services, prepared, environment, served, prediction).await?)
+}
+
+/// The record with its instants as text.
+fn readable(record: &PredictionRecord) -> Result<Value, RunError> {
+    let mut value = serde_json::to_value(record)
+        .map_err(|error| RunError::Project(format!("prediction `{}` cannot be read: {error}", record.id)))?;
+    value["at"] = json!(timestamp_from_micros(record.at));
+    for (view, freshness) in &record.freshness {
+        value["freshness"][view]["event_at"] = json!(freshness.event_at.map(timestamp_from_micros));
+    }
+    Ok(value)
 }

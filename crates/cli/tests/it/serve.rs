@@ -250,6 +250,7 @@ fn prediction_over_http_is_traced_to_its_files_whatever_came_later() {
     let trace: Value = serde_json::from_str(&ok(&project, &["trace", "-e", "prod", &answer.id, "-o", "json"])).unwrap();
     assert_eq!((&trace["commit"], &trace["model"]), (&json!(answer.commit), &json!("late_payer@1")));
     assert_eq!(trace["prediction"]["score"], json!(answer.score));
+    assert_eq!(trace["prediction"]["freshness"]["habits"]["event_at"], json!("2024-02-09T00:03:00Z"));
     let files: Vec<&str> = trace["files"].as_array().unwrap().iter().filter_map(|file| file[0].as_str()).collect();
     assert_eq!(files, ["landing/meals-1.csv"]);
 
