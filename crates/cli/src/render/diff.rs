@@ -88,6 +88,7 @@ fn heading(report: &DiffReport) -> String {
 fn closing(report: &DiffReport) -> String {
     match report.assets.len() {
         0 => format!("No differences: {} assets are the same.", report.same),
+        1 => format!("1 asset differs, {} are the same", report.same),
         differing => format!("{differing} assets differ, {} are the same", report.same),
     }
 }
@@ -167,6 +168,7 @@ fn row_counts(rows: &RowDiff) -> String {
     };
     let files = match rows.files_shared {
         0 => String::new(),
+        1 => "; 1 shared file not read".to_owned(),
         shared => format!("; {shared} shared files not read"),
     };
     let figures = match (rows.added, rows.removed, rows.changed) {
@@ -231,9 +233,9 @@ fn shifts(shifts: &[ColumnShift]) -> String {
             shift.column.clone(),
             moved(&share(shift.nulls.0), &share(shift.nulls.1)),
             moved(&some(shift.distinct.0), &some(shift.distinct.1)),
-            moved(&shown(&shift.mean.0), &shown(&shift.mean.1)),
-            moved(&shown(&shift.p50.0), &shown(&shift.p50.1)),
-            moved(&shown(&shift.p95.0), &shown(&shift.p95.1)),
+            moved(&statistic(&shift.mean.0), &statistic(&shift.mean.1)),
+            moved(&statistic(&shift.p50.0), &statistic(&shift.p50.1)),
+            moved(&statistic(&shift.p95.0), &statistic(&shift.p95.1)),
             drift.map(|drift| format!("{:.3}", drift.score)).unwrap_or_default(),
             drift.filter(|drift| drift.drifted).map(|_| "drifted".to_owned()).unwrap_or_default(),
         ]);
@@ -287,6 +289,23 @@ fn share(share: f64) -> String {
         0.0 => "0%".to_owned(),
         small if small < 0.001 => "<0.1%".to_owned(),
         share => format!("{:.1}%", share * 100.0),
+    }
+}
+
+/// A statistic in short: nothing where there is none, five digits of a number, an instant to the minute.
+fn statistic(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::Number(number) if !number.is_i64() && !number.is_u64() => {
+            let float = number.as_f64().unwrap_or_default();
+            let digits = (4 - float.abs().max(1.0).log10().floor() as i32).clamp(0, 4);
+            let factor = 10f64.powi(digits);
+            format!("{}", (float * factor).round() / factor)
+        }
+        Value::String(text) if text.len() > 16 && text.as_bytes()[10] == b'T' => {
+            text.get(..16).unwrap_or(text).to_owned()
+        }
+        other => shown(other),
     }
 }
 

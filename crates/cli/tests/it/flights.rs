@@ -9,7 +9,7 @@ const AS_OF: &str = "2013-02-20";
 const END: &str = "2013-03-06";
 
 /// The flights template, cut to three months and a small search.
-fn flights() -> TestProject {
+pub(crate) fn flights() -> TestProject {
     let project = TestProject::new(env!("CARGO_BIN_EXE_baton"));
     let made = project.output(&["init", "--template", "flights"]);
     assert_eq!(made.code, Some(0), "{}", made.stderr);
@@ -19,7 +19,7 @@ fn flights() -> TestProject {
     edit(&project, "models.yml", "trials: 8, cross_validate: 3", "trials: 1, cross_validate: 2");
     edit(&project, "models.yml", "test: 30d, validate: 15d", "test: 7d, validate: 3d");
     edit(&project, "models.yml", "cooldown: 45d", "cooldown: 10d");
-    edit(&project, "models.yml", "      - {load_test: {rps: 200, p99_ms: 50}}\n", "");
+    edit(&project, "models.yml", "      - {load_test: {rps: 200, p99_ms: 250}}\n", "");
     edit(&project, "models.yml", "roc_auc >= 0.65", "roc_auc >= 0.5");
     edit(&project, "monitors.yml", "min_rows: 1000", "min_rows: 100");
     project

@@ -91,7 +91,10 @@ impl StepKey {
         if self.checks != other.checks {
             lines.push("checks differ".to_owned());
         }
-        lines.extend(moved(&other.inputs, &self.inputs));
+        lines.extend(match self.verb.as_str() {
+            "ingest" => deliveries(&other.inputs, &self.inputs),
+            _ => moved(&other.inputs, &self.inputs),
+        });
         if self.interval != other.interval {
             let show = |interval: Option<Interval>| interval.map_or("the whole".to_owned(), |found| found.to_string());
             lines.push(format!("interval: {} → {}", show(other.interval), show(self.interval)));
@@ -120,6 +123,16 @@ fn moved(before: &BTreeMap<String, String>, now: &BTreeMap<String, String>) -> V
         Some(format!("{name}: {} → {}", short(was), short(value)))
     });
     came.chain(went).chain(other).collect()
+}
+
+/// Deliveries that were not landed with the base, by path.
+fn deliveries(before: &BTreeMap<String, String>, now: &BTreeMap<String, String>) -> Vec<String> {
+    let line = |(path, hash): (&String, &String)| match before.get(path) {
+        Some(was) if was == hash => None,
+        Some(_) => Some(format!("delivery {path} holds something else")),
+        None => Some(format!("delivery {path} is new")),
+    };
+    now.iter().filter_map(line).collect()
 }
 
 fn version_or_none(version: &Option<String>) -> String {

@@ -17,6 +17,8 @@ use crate::stored::is_there;
 
 /// How many of an asset's newest steps are looked at for one that came to the same in another way.
 const STEPS_LOOKED_AT: u32 = 64;
+/// How many of them are looked at for the one that a key is explained against.
+const STEPS_COMPARED: u32 = 16;
 
 /// The body of a `step.finished` event.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -114,11 +116,18 @@ impl Execution<'_> {
         output.pin
     }
 
+    /// Holds a key against that of the step behind the version that is there, else of the newest step, here or anywhere.
     async fn note_miss(&mut self, asset: &AssetName, key: &StepKey) -> Result<(), RunError> {
+        let there = self.working.get(asset).map(|pin| pin.version.clone());
+        let made_it = |(_, step): &(Event, RecordedStep)| Some(&step.output.pin.version) == there.as_ref();
         let here = recorded_steps(self.services, asset, Some(&self.environment), 1).await?.pop();
         let last = match here {
-            Some(step) => Some(step),
-            None => recorded_steps(self.services, asset, None, 1).await?.pop(),
+            Some(here) if made_it(&here) || there.is_none() => Some(here),
+            here => {
+                let mut steps = recorded_steps(self.services, asset, None, STEPS_COMPARED).await?;
+                let behind = steps.iter().rposition(made_it).map(|place| steps.swap_remove(place));
+                behind.or(here).or_else(|| steps.pop())
+            }
         };
         let reasons = match last {
             Some((_, last)) => key.differences(&last.key),

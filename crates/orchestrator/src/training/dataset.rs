@@ -9,7 +9,7 @@ use baton_core::interval::MICROS_PER_SECOND;
 use baton_core::{AssetName, TableVersion};
 use baton_lake::{Change, TableLocation};
 
-use crate::checks::quoted;
+use crate::checks::{count, quoted};
 use crate::error::RunError;
 use crate::execution::Execution;
 use crate::features::{FeatureTable, PREDICTED_AT, join_features};
@@ -31,13 +31,23 @@ pub(crate) struct TrainingSet {
 
 impl Execution<'_> {
     pub(crate) async fn training_set(&self, asset: &AssetName, model: &Model) -> Result<TrainingSet, RunError> {
+        let (rows, features, times) = self.training_rows(asset, model).await?;
+        let version = self.store_training_set(asset, &rows).await?;
+        Ok(TrainingSet { version, rows, features, times })
+    }
+
+    /// The rows of a training set, the names of its features, and the label time of each row.
+    pub(crate) async fn training_rows(
+        &self,
+        asset: &AssetName,
+        model: &Model,
+    ) -> Result<(RecordBatch, Vec<String>, Vec<i64>), RunError> {
         let labels = self.labels(model).await?;
-        let tables = self.feature_tables(model)?;
+        let tables = self.feature_tables(model).await?;
         let rows = join_features(self.services, labels, &tables, self.as_of).await?;
         let features = tables.iter().flat_map(FeatureTable::feature_names).collect();
         let times = instants(asset, &rows, &model.labels.time)?;
-        let version = self.store_training_set(asset, &rows).await?;
-        Ok(TrainingSet { version, rows, features, times })
+        Ok((rows, features, times))
     }
 
     /// Labels that are known at the clock, oldest first, each with the instant of its prediction.
@@ -59,6 +69,22 @@ impl Execution<'_> {
         Ok(session.query(&query).await?)
     }
 
+    /// Labels that are known at the clock before and in the test part.
+    pub(crate) async fn count_parts(&self, model: &Model) -> Result<(u64, u64), RunError> {
+        let labels = &model.labels;
+        let (_, test_from) = parts(model, self.as_of.timestamp_micros());
+        let known = format!(
+            "select {time} as at from {} where {} is not null and {time} is not null",
+            quoted(&labels.from),
+            quoted(&labels.target),
+            time = quoted(&labels.time),
+        );
+        let session = session_of(self.services, &self.working, [&labels.from], Some(self.as_of)).await?;
+        let before = format!("select 1 from ({known}) where at < to_timestamp_micros({test_from})");
+        let (train, all) = (count(&session, &before).await?, count(&session, &known).await?);
+        Ok((train, all - train))
+    }
+
     async fn store_training_set(&self, asset: &AssetName, rows: &RecordBatch) -> Result<TableVersion, RunError> {
         let content = self.prepared.desired.assets.get(asset).map(baton_plan::DesiredAsset::content);
         let fingerprint = content.map_or_else(|| "training".to_owned(), |content| content.as_str().to_owned());
@@ -78,7 +104,7 @@ pub(crate) fn prediction_instant(time: &str, before: i64) -> String {
 }
 
 /// A time column as microseconds.
-fn instants(asset: &AssetName, rows: &RecordBatch, column: &str) -> Result<Vec<i64>, RunError> {
+pub(super) fn instants(asset: &AssetName, rows: &RecordBatch, column: &str) -> Result<Vec<i64>, RunError> {
     let array = rows
         .column_by_name(column)
         .ok_or_else(|| RunError::Project(format!("the labels of model `{asset}` have no column `{column}`")))?;

@@ -3,6 +3,7 @@
 mod dataset;
 mod fit;
 mod judge;
+mod refit;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -40,8 +41,17 @@ impl Execution<'_> {
             self.redeploy(asset).await?;
             return Ok(StepOutcome::reused(pin.version.to_string()));
         }
-        let set = self.training_set(asset, model).await?;
-        let fitted = self.fit(asset, model, &set).await?;
+        let (set, fitted) = match self.fitted_before(asset, &key).await? {
+            Some(before) if aliases.get(CHAMPION) == Some(&before.number) => {
+                return self.keep_champion(asset, before, &key, inputs).await;
+            }
+            Some(before) => self.fitted_again(asset, model, &before).await?,
+            None => {
+                let set = self.training_set(asset, model).await?;
+                let fitted = self.fit(asset, model, &set).await?;
+                (set, fitted)
+            }
+        };
         let champion = match aliases.get(CHAMPION) {
             Some(number) => model_version(self.services, asset, *number).await?,
             None => None,

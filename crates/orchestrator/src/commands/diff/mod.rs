@@ -112,7 +112,10 @@ impl Comparison<'_> {
             profile: Vec::new(),
             model: None,
             serves: moved_roles(pins),
-            notes: unrecorded(pins, &declared),
+            notes: match self.is_predictions(name) {
+                true => Vec::new(),
+                false => unrecorded(pins, &declared),
+            },
         };
         match kind {
             Kind::Source | Kind::Table => self.table(&mut found, pins, &declared).await?,
@@ -199,7 +202,16 @@ impl Comparison<'_> {
             Definition::Table(table) => Some(table.grain.clone()),
             _ => None,
         });
-        grain.unwrap_or_default()
+        grain.unwrap_or_else(|| match self.is_predictions(name) {
+            true => vec!["prediction_id".to_owned()],
+            false => Vec::new(),
+        })
+    }
+
+    /// Whether scoring an endpoint makes the table; the project does not declare it.
+    fn is_predictions(&self, name: &AssetName) -> bool {
+        let endpoints = self.old.assets.iter().chain(&self.new.assets).filter(|(_, pin)| pin.kind == Kind::Endpoint);
+        endpoints.into_iter().any(|(endpoint, _)| crate::watch::predictions_of(endpoint) == *name)
     }
 }
 

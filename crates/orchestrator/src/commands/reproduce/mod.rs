@@ -2,6 +2,7 @@
 //! environment is touched, and the project's files do not count: recorded definitions do.
 
 mod model;
+mod prediction;
 mod recipe;
 mod report;
 mod scratch;
@@ -60,6 +61,9 @@ pub async fn reproduce(
         services.progress.started("reproduce", &asset);
         let found = match work {
             Work::Table(asset, Kind::Source, version) => source_again(services, &asset, &version).await?,
+            Work::Table(asset, _, version) if prediction::endpoint_of(&commit, &asset).is_some() => {
+                predictions_again(services, &commit, &asset, &version).await?
+            }
             Work::Table(asset, _, version) => table_again(services, &asset, &version).await?,
             Work::Model(version) => model_again(services, &version).await?,
         };
@@ -186,7 +190,8 @@ async fn source_again(services: &Services, asset: &AssetName, version: &TableVer
         Err(reason) => return Ok(Found::impossible(reason)),
     };
     let recorded = services.lake.snapshot(version).await?.digest().to_string();
-    let detail = format!("{} deliveries landed again", landed.deliveries);
+    let deliveries = landed.deliveries;
+    let detail = format!("{deliveries} {} landed again", if deliveries == 1 { "delivery" } else { "deliveries" });
     let mut found = Found::compared(&recorded, &landed.digest.to_string(), detail);
     if found.outcome == Reproduction::Different {
         found.rows = Some(difference(services, version, landed.side, &[]).await?);
@@ -209,6 +214,24 @@ async fn table_again(services: &Services, asset: &AssetName, version: &TableVers
         found.rows = Some(difference(services, version, side, &replay.grain()).await?);
     }
     Ok(found)
+}
+
+async fn predictions_again(
+    services: &Services,
+    commit: &Commit,
+    asset: &AssetName,
+    version: &TableVersion,
+) -> Result<Found, RunError> {
+    let Some(endpoint) = prediction::endpoint_of(commit, asset) else {
+        return Ok(Found::impossible("no endpoint makes it"));
+    };
+    let predicted = match prediction::predict_again(services, commit, &endpoint, version).await? {
+        Ok(predicted) => predicted,
+        Err(reason) => return Ok(Found::impossible(reason)),
+    };
+    let recorded = services.lake.snapshot(version).await?.digest().to_string();
+    let detail = format!("{} ticks scored again", predicted.ticks);
+    Ok(Found::compared(&recorded, &predicted.digest.to_string(), detail))
 }
 
 async fn difference(

@@ -18,7 +18,7 @@ use crate::services::Services;
 use crate::training::TrainingSet;
 
 /// The environment of a rebuild; no environment can have this name.
-const NOWHERE: &str = ".reproduce";
+pub(super) const NOWHERE: &str = ".reproduce";
 
 /// A model trained again.
 pub(super) struct Trained {
@@ -87,7 +87,7 @@ async fn prepared_for(services: &Services, recipe: &Recipe) -> Result<Result<Pre
 }
 
 /// The columns of the tables behind the feature views.
-async fn schemas_of(
+pub(super) async fn schemas_of(
     services: &Services,
     assets: &BTreeMap<AssetName, Asset>,
     inputs: &BTreeMap<AssetName, Pin>,
