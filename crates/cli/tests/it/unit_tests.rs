@@ -47,8 +47,18 @@ tests:
 #[test]
 fn tests_pass_without_an_environment() {
     let project = with_tests(PASSING);
-    check(&without_times(&project.run(&at(&["test"]))), &expect![[r#""#]]);
-    check(&without_times(&project.run(&at(&["test", "days", "-q"]))), &expect![[r#""#]]);
+    check(&without_times(&project.run(&at(&["test"]))), &expect![[r#"
+        exit: 0
+        --- stdout
+          ✓ customers            amounts_add_up  # ms
+          ✓ days                 a_day_ends_at_midnight  # ms
+        2 passed in # s
+    "#]]);
+    check(&without_times(&project.run(&at(&["test", "days", "-q"]))), &expect![[r#"
+        exit: 0
+        --- stdout
+        1 passed in # s
+    "#]]);
     assert!(!project.path(".baton").exists());
 }
 
@@ -77,7 +87,30 @@ tests:
     expect: []
 ";
     let project = with_tests(tests).file("tables/shares.sql", "select 1 / order_id as share from orders\n");
-    check(&without_times(&project.run(&at(&["test", "--jobs", "2", "--junit", "out.xml"]))), &expect![[r#""#]]);
+    check(&without_times(&project.run(&at(&["test", "--jobs", "2", "--junit", "out.xml"]))), &expect![[r#"
+        exit: 1
+        --- stdout
+          ✗ customers            wrong_in_every_way  # ms
+              tests/shop.yml:2:11
+              expected 2 rows, found 2 rows: 1 changed, 1 missing, 1 unexpected
+                 customer  orders  amount
+              ─  ────────  ──────  ──────────────────
+              ~  ada       1       1.5 (expected 3.0)
+              -  linus     9       0.0
+              +  grace     1       2.0
+          ✗ customers            in_this_order  # ms
+              tests/shop.yml:11:11
+              expected 0 rows, found 1 row: 1 unexpected
+                 customer  orders  amount
+              ─  ────────  ──────  ──────
+              +  a         1       1.0
+          ✗ shares               divides_by_nothing  # ms
+              tests/shop.yml:16:11
+              `shares` cannot be built: the query failed while running: Divide by zero error
+        0 passed, 3 failed in # s
+        --- stderr
+        error: 3 of 3 unit tests failed
+    "#]]);
     let junit = fs::read_to_string(project.path("out.xml")).unwrap();
     assert!(junit.contains("<testsuite name=\"customers\" tests=\"2\""), "{junit}");
     assert_eq!((junit.matches("<failure").count(), junit.matches("<error").count()), (2, 1), "{junit}");
@@ -104,15 +137,81 @@ tests:
 ";
     let ages = "select order_id, now() - ordered_at as age from orders\n";
     let project = with_tests(tests).file("tables/ages.sql", ages);
-    check(&project.run(&at(&["check"])), &expect![[r#""#]]);
+    check(&project.run(&at(&["check"])), &expect![[r#"
+        exit: 1
+        --- stderr
+        error[P0112]: test `wrong` gives rows to `days`, which `customers` does not read
+           ╭─[tests/shop.yml:6:7]
+         5 │       orders: [{customer: ada, amonut: 1, order_id: first}]
+         6 │       days: []
+           ·       ──┬─
+           ·         ╰── not upstream of `customers`
+         7 │     expect: [{custommer: ada}]
+           ╰────
+          detail: Upstream of `customers`: orders.
+
+        error[S0103]: `orders` of test `wrong`: there is no column `amonut`
+           ╭─[tests/shop.yml:5:32]
+         4 │     given:
+         5 │       orders: [{customer: ada, amonut: 1, order_id: first}]
+           ·                                ──────
+         6 │       days: []
+           ╰────
+          detail: Columns: order_id, customer, amount, ordered_at, _available_at.
+          help: did you mean `amount`?
+
+        error[P0112]: `orders` of test `wrong`: `first` is no value of column `order_id` (int64)
+           ╭─[tests/shop.yml:5:53]
+         4 │     given:
+         5 │       orders: [{customer: ada, amonut: 1, order_id: first}]
+           ·                                                     ──┬──
+           ·                                                       ╰── expected int64
+         6 │       days: []
+           ╰────
+
+        error[S0103]: `expect` of test `wrong`: there is no column `custommer`
+           ╭─[tests/shop.yml:7:15]
+         6 │       days: []
+         7 │     expect: [{custommer: ada}]
+           ·               ─────────
+         8 │   - name: clockless
+           ╰────
+          detail: Columns: customer, orders, amount, _available_at.
+          help: did you mean `customer`?
+
+        error[P0112]: test `clockless` has no `as_of`, and `ages` asks for the time
+            ╭─[tests/shop.yml:9:12]
+          8 │   - name: clockless
+          9 │     table: ages
+            ·            ────
+         10 │     given: {orders: []}
+            ╰────
+          help: add `as_of: 2013-07-02`
+
+        5 errors, 0 warnings
+    "#]]);
 }
 
 #[test]
 fn names_and_selections_pick_tests() {
     let project = with_tests(PASSING);
-    check(&without_times(&project.run(&at(&["test", "--select", "days"]))), &expect![[r#""#]]);
-    check(&project.run(&at(&["test", "amounts_add_upp"])), &expect![[r#""#]]);
-    check(&without_times(&project.run(&at(&["test", "orders"]))), &expect![[r#""#]]);
+    check(&without_times(&project.run(&at(&["test", "--select", "days"]))), &expect![[r#"
+        exit: 0
+        --- stdout
+          ✓ days                 a_day_ends_at_midnight  # ms
+        1 passed in # s
+    "#]]);
+    check(&project.run(&at(&["test", "amounts_add_upp"])), &expect![[r#"
+        exit: 1
+        --- stderr
+        error: there is no unit test `amounts_add_upp`, and no table or feature view of that name
+        help: did you mean `amounts_add_up`?
+    "#]]);
+    check(&without_times(&project.run(&at(&["test", "orders"]))), &expect![[r#"
+        exit: 0
+        --- stdout
+        there is no such unit test; write one under `tests:` in a .yml file
+    "#]]);
 }
 
 #[test]
@@ -120,10 +219,33 @@ fn a_fixture_is_a_test_that_passes() {
     let project = shop();
     assert_eq!(project.output(&at(&["apply", "--yes"])).code, Some(0));
     let made = project.run(&["test", "--fixture", "customers", "--where", "customer = 'ada'", "--out", "tests/ada.yml"]);
-    check(&made, &expect![[r#""#]]);
-    check(&fs::read_to_string(project.path("tests/ada.yml")).unwrap(), &expect![[r#""#]]);
-    check(&without_times(&project.run(&at(&["test"]))), &expect![[r#""#]]);
-    check(&project.run(&["test", "--fixture", "orders"]), &expect![[r#""#]]);
+    check(&made, &expect![[r#"
+        exit: 0
+    "#]]);
+    check(&fs::read_to_string(project.path("tests/ada.yml")).unwrap(), &expect![[r#"
+        tests:
+          - name: customers_as_in_prod
+            description: "Made from 1 row of prod where customer = 'ada'"
+            table: customers
+            as_of: 2024-01-05T00:00:00Z
+            given:
+              orders:
+                - {order_id: 1, customer: ada, amount: 12.5, ordered_at: "2024-01-02T09:00:00Z"}
+                - {order_id: 3, customer: ada, amount: 7.25, ordered_at: "2024-01-03T08:15:00Z"}
+            expect:
+              - {customer: ada, orders: 2, amount: 19.75}
+    "#]]);
+    check(&without_times(&project.run(&at(&["test"]))), &expect![[r#"
+        exit: 0
+        --- stdout
+          ✓ customers            customers_as_in_prod  # ms
+        1 passed in # s
+    "#]]);
+    check(&project.run(&["test", "--fixture", "orders"]), &expect![[r#"
+        exit: 1
+        --- stderr
+        error: `orders` is a source; a test can be made of tables
+    "#]]);
 }
 
 #[test]
@@ -211,5 +333,14 @@ fn tables_that_keep_rows_over_time() {
             "{{ config(materialize='incremental', time='day', grain=['day']) }}\n\
              select date_trunc('day', ordered_at) as day, sum(amount) as amount from orders group by 1\n",
         );
-    check(&without_times(&project.run(&at(&["test"]))), &expect![[r#""#]]);
+    check(&without_times(&project.run(&at(&["test"]))), &expect![[r#"
+        exit: 0
+        --- stdout
+          ✓ merged               newer_rows_take_the_place_of_those_with_the_same_key  # ms
+          ✓ added                rows_that_come_again_come_once  # ms
+          ✓ states               every_state_has_its_time  # ms
+          ✓ taken                a_snapshot_a_day  # ms
+          ✓ by_day               late_days_are_computed_again  # ms
+        5 passed in # s
+    "#]]);
 }

@@ -165,6 +165,12 @@ fn reproduced(
     }))
 }
 
+/// Rows of the input and found rows that have the same values in `columns`.
+fn equal(columns: &[String]) -> String {
+    let one = |column: &String| format!("(input.{name} is not distinct from rows.{name})", name = quoted(column));
+    columns.iter().map(one).collect::<Vec<_>>().join(" and ")
+}
+
 /// Finds rows of inputs.
 struct Finder<'a> {
     bench: &'a TestBench<'a>,
@@ -207,7 +213,10 @@ impl Finder<'_> {
             let by_value = self.handed_on(input, sample);
             let rows = match by_join {
                 Some((columns, rows)) => self.alike(input, &columns, rows).await?,
-                None => self.alike(input, &by_value, sample).await?,
+                None => {
+                    let columns = self.held_by_all(input, by_value, sample).await?;
+                    self.alike(input, &columns, sample).await?
+                }
             };
             found.insert(input.clone(), rows);
         }
@@ -223,6 +232,36 @@ impl Finder<'_> {
         let names: Vec<String> = sample.schema().fields().iter().map(|field| field.name().clone()).collect();
         let alike = names.iter().filter(is_alone).filter(|name| self.same_type(input, name, &sample.schema()));
         alike.cloned().collect()
+    }
+
+    /// Of those columns the ones whose values the input has as well, for every row: a sum goes by the name of what it sums.
+    /// Where that takes rows away from each other, only what decides which rows there are counts.
+    async fn held_by_all(
+        &self,
+        input: &AssetName,
+        columns: Vec<String>,
+        sample: &RecordBatch,
+    ) -> Result<Vec<String>, RunError> {
+        let decides = |column: &&String| self.analysis.row_lineage.contains(&(input.to_string(), (*column).clone()));
+        let deciding: Vec<String> = columns.iter().filter(decides).cloned().collect();
+        for attempt in [columns, deciding] {
+            if !attempt.is_empty() && self.n_held(input, &attempt, sample).await? == sample.num_rows() as u64 {
+                return Ok(attempt);
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    /// How many of `rows` have a row of the input with the same values in `columns`.
+    async fn n_held(&self, input: &AssetName, columns: &[String], rows: &RecordBatch) -> Result<u64, RunError> {
+        let query = format!(
+            "select rows.{} from {} as rows left semi join {} as input on {}",
+            quoted(&columns[0]),
+            quoted(FOUND),
+            quoted(input),
+            equal(columns)
+        );
+        Ok(self.query(input, Some(rows), &query).await?.num_rows() as u64)
     }
 
     /// Columns of the same name in the input and in another one by which the query decides which rows there are.
@@ -243,13 +282,9 @@ impl Finder<'_> {
     /// Rows of the input that have the values of `rows` in `columns`; any rows when there is no such column.
     async fn alike(&self, input: &AssetName, columns: &[String], rows: &RecordBatch) -> Result<RecordBatch, RunError> {
         let limit = self.options.limit.saturating_mul(ROWS_EACH);
-        let equal: Vec<String> = columns
-            .iter()
-            .map(|column| format!("(input.{name} is not distinct from rows.{name})", name = quoted(column)))
-            .collect();
-        let semi_join = match equal.as_slice() {
+        let semi_join = match columns {
             [] => String::new(),
-            equal => format!(" left semi join {} as rows on {}", quoted(FOUND), equal.join(" and ")),
+            columns => format!(" left semi join {} as rows on {}", quoted(FOUND), equal(columns)),
         };
         let first = self.bench.prepared.schemas.get(input).map(|schema| {
             let sortable = schema.fields().iter().filter(|field| !field.data_type().is_nested());

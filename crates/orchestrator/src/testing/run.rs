@@ -15,6 +15,7 @@ use baton_core::unit_test::{Batch, Expectation, Rows, UnitTest};
 use baton_core::{AssetName, Commit, CommitId, Definition, Pin, Timestamp};
 use baton_diagnostics::has_errors;
 use baton_engine::Engine;
+use baton_engine::table::visible_schema;
 use baton_plan::Stage;
 use baton_project::Project;
 
@@ -257,7 +258,11 @@ impl<'a> TestRun<'a> {
                 return Err(RunError::Project(format!("`{}` is neither a table nor a feature view", self.test.target)));
             }
         };
-        let expected = self.typed(&expectation.rows, &actual.schema()).await?;
+        let mut expected = self.typed(&expectation.rows, &actual.schema()).await?;
+        if expected.batch.num_rows() == 0 && expected.batch.num_columns() == 0 {
+            // No rows name no columns: what is there all the same is shown whole.
+            expected.batch = RecordBatch::new_empty(visible_schema(&actual.schema()));
+        }
         let comparison = Comparison { keys, ordered: expectation.ordered, tolerance: expectation.tolerance };
         difference(&expected, &actual, &comparison).map_err(RunError::rows(&self.test.target))
     }

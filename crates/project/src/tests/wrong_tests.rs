@@ -126,6 +126,15 @@ fn rows_in_no_form_or_in_two() {
   - {name: e, table: daily}
 ",
         expect![[r#"
+            error[P0112]: `flights` given to test `a` must have its rows in exactly one form
+               ╭─[tests/t.yml:5:7]
+             4 │     given:
+             5 │       flights: {csv: x, sql: select 1}
+               ·       ───┬───
+               ·          ╰── expected a list of rows, or one of rows, csv, file or sql
+             6 │     expect: {}
+               ╰────
+
             error[P0112]: `expect` of test `a` must have its rows in exactly one form
                ╭─[tests/t.yml:6:5]
              5 │       flights: {csv: x, sql: select 1}
@@ -135,13 +144,31 @@ fn rows_in_no_form_or_in_two() {
              7 │   - {name: b, table: daily, given: {flights: [1]}, expect: nothing}
                ╰────
 
-            error[P0104]: `expect` of test `b` is a text, expected an object
+            error[P0104]: a row of `flights` given to test `b` is a whole number, expected an object: column to value
+               ╭─[tests/t.yml:7:47]
+             6 │     expect: {}
+             7 │   - {name: b, table: daily, given: {flights: [1]}, expect: nothing}
+               ·                                               ┬
+               ·                                               ╰── expected an object: column to value
+             8 │   - {name: c, table: daily, given: [flights], expect: {row: []}}
+               ╰────
+
+            error[P0104]: `expect` of test `b` is a text, expected a list of rows
                ╭─[tests/t.yml:7:60]
              6 │     expect: {}
              7 │   - {name: b, table: daily, given: {flights: [1]}, expect: nothing}
                ·                                                            ───┬───
-               ·                                                               ╰── expected an object
+               ·                                                               ╰── expected a list of rows
              8 │   - {name: c, table: daily, given: [flights], expect: {row: []}}
+               ╰────
+
+            error[P0104]: `given` of test `c` is a list, expected an object: input to rows
+               ╭─[tests/t.yml:8:36]
+             7 │   - {name: b, table: daily, given: {flights: [1]}, expect: nothing}
+             8 │   - {name: c, table: daily, given: [flights], expect: {row: []}}
+               ·                                    ┬
+               ·                                    ╰── expected an object: input to rows
+             9 │   - {name: d, table: daily, given: {flights: {rows: [{carrier: UA}], load: merge}}, expect: []}
                ╰────
 
             error[P0102]: `expect` of test `c` has unknown key `row`
@@ -171,7 +198,7 @@ fn rows_in_no_form_or_in_two() {
                 ╰────
               help: add `expect`: The rows that must be there after the last run: all of them.
 
-            5 errors, 0 warnings
+            8 errors, 0 warnings
         "#]],
     );
 }
@@ -232,7 +259,7 @@ fn clocks_and_batches() {
                ·            ─
              7 │   - {name: f, table: daily, at: [], expect: []}
                ╰────
-              help: add `at`: Entities and times (columns as in the feature view) that a feature view is asked for.
+              help: add `at`: What a feature view is asked for: the columns of its entity, and `time`.
 
             error[P0112]: test `f` has `at`, and is about a table
                ╭─[tests/t.yml:7:29]
