@@ -54,7 +54,7 @@ impl Resolver<'_> {
             Definition::Endpoint(endpoint) => self.endpoint_lineage(endpoint),
             Definition::Monitor(monitor) => {
                 let asked = prediction_of(&monitor.endpoint);
-                let label = self.model_behind(&monitor.endpoint).map(|model| label_columns(model));
+                let label = self.model_behind(&monitor.endpoint).map(label_columns);
                 let (target, keys) = label.unwrap_or_default();
                 (BTreeMap::from([(VERDICT.to_owned(), target.into_iter().chain([asked]).collect())]), keys)
             }
