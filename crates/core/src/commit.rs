@@ -73,7 +73,7 @@ pub struct Commit {
     pub id: CommitId,
     /// The commit that the environment pointed at before.
     pub parent: Option<CommitId>,
-    /// The commit of another environment whose changes it took in, for promotions.
+    /// The commit of another environment whose changes it took in, for promotions; the one it went back to, for rollbacks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub merged: Option<CommitId>,
     /// The environment it was made in.

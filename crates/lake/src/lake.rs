@@ -185,12 +185,23 @@ impl Lake {
 
     async fn version(&self, location: &str, version: u64) -> Result<Arc<Snapshot>, LakeError> {
         let key = TableVersion { location: location.to_owned(), version };
-        if let Some(known) = locked(&self.snapshots).get(&key) {
-            return Ok(known);
+        let known = locked(&self.snapshots).get(&key);
+        let snapshot = match known {
+            Some(known) => known,
+            None => {
+                let loaded = self.table(location)?.log.load(Some(version)).await?;
+                let missing = || LakeError::NoSuchVersion { table: location.to_owned(), version };
+                self.remember(loaded.ok_or_else(missing)?)
+            }
+        };
+        // Its rows were never counted or digested, so no commit of ours can show it.
+        match snapshot.files.iter().find(|file| file.is_foreign()) {
+            None => Ok(snapshot),
+            Some(file) => Err(LakeError::log(
+                location,
+                format!("file `{}` of version {version} was not written by Baton", file.name),
+            )),
         }
-        let loaded = self.table(location)?.log.load(Some(version)).await?;
-        let missing = || LakeError::NoSuchVersion { table: location.to_owned(), version };
-        Ok(self.remember(loaded.ok_or_else(missing)?))
     }
 
     fn remember(&self, snapshot: Snapshot) -> Arc<Snapshot> {

@@ -91,17 +91,21 @@ impl FileEntry {
         })
     }
 
-    /// Reads a Delta `add` action; the error says what a Baton file has and this one lacks.
+    /// Reads a Delta `add` action. Of a file that another tool wrote, only its name is known: enough to write a version
+    /// without it.
     pub(crate) fn from_add(add: Add, folder: &std::path::Path, schema: &SchemaRef) -> Result<Self, String> {
-        let lacks = |what: &str| format!("file `{}` has no {what}, so it was not written by Baton", add.path);
         let tags: BTreeMap<String, String> =
             add.tags.clone().unwrap_or_default().into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
-        let digest = tags.get(DIGEST_TAG).and_then(|text| RowDigest::parse(text)).ok_or_else(|| lacks("row digest"))?;
-        let stats_json = add.stats.clone().ok_or_else(|| lacks("statistics"))?;
-        let rows = parse_rows(&stats_json).ok_or_else(|| lacks("number of rows"))?;
+        let digest = tags.get(DIGEST_TAG).and_then(|text| RowDigest::parse(text));
+        let stats_json = add.stats.clone().unwrap_or_default();
+        let rows = parse_rows(&stats_json);
+        if digest.is_some() && rows.is_none() {
+            return Err(format!("file `{}` has no number of rows, so its entry was changed", add.path));
+        }
         if add.deletion_vector.is_some() {
             return Err(format!("file `{}` has a deletion vector, so another tool changed the table", add.path));
         }
+        let (digest, rows) = (digest.unwrap_or_default(), rows.unwrap_or_default());
         Ok(Self {
             path: folder.join(&add.path),
             size: add.size.unsigned_abs(),
@@ -114,6 +118,11 @@ impl FileEntry {
             parsed: OnceLock::new(),
             name: add.path,
         })
+    }
+
+    /// Whether another tool wrote it.
+    pub(crate) fn is_foreign(&self) -> bool {
+        !self.tags.contains_key(DIGEST_TAG)
     }
 
     pub(crate) fn to_add(&self) -> Add {

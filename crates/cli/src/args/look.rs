@@ -10,6 +10,9 @@ pub(crate) struct QueryArguments {
     /// The query; `-` reads it from standard input
     #[arg(value_name = "SQL")]
     pub(crate) sql: String,
+    /// Ask a commit: another environment, a tag, or the first digits of a commit's id [default: the head of --env]
+    #[arg(long, value_name = "WHERE")]
+    pub(crate) at: Option<String>,
     /// Form of the rows [default: as --output]
     #[arg(long, value_name = "FORM")]
     pub(crate) format: Option<RowForm>,

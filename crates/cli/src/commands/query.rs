@@ -15,8 +15,14 @@ pub(super) async fn query(context: &Context, arguments: &QueryArguments) -> Resu
     end_at_interrupt();
     let sql = text_or_stdin(&arguments.sql)?;
     let workspace = Workspace::open(context, Access::Read).await?;
-    let (schema, batches) =
-        baton_orchestrator::query(workspace.services(), &workspace.environment, context.as_of, &sql).await?;
+    let services = workspace.services();
+    let (schema, batches) = match &arguments.at {
+        Some(reference) => {
+            let commit = baton_orchestrator::resolve_commit(services, reference).await?;
+            baton_orchestrator::query_commit(services, &commit, context.as_of, &sql).await?
+        }
+        None => baton_orchestrator::query(services, &workspace.environment, context.as_of, &sql).await?,
+    };
     let form = arguments.format.unwrap_or(match context.form {
         OutputForm::Text => RowForm::Text,
         OutputForm::Json => RowForm::Json,

@@ -127,7 +127,7 @@ fn behind_text(report: &PromoteReport) -> String {
 
 fn conflict_text(conflict: &Conflict) -> String {
     let (sign, kind) = (style::error("!"), conflict.kind.to_string());
-    let mut text = format!("  {sign} {kind:<13} {:<22} {}\n", conflict.asset, conflict.what);
+    let mut text = format!("  {sign} {kind:<13} {:<22} {}\n", conflict.asset.as_str(), conflict.what);
     for side in [&conflict.source, &conflict.target].into_iter().flatten() {
         text.push_str(&side_text(side));
     }

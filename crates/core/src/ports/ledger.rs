@@ -30,7 +30,7 @@ pub struct Ancestor {
     pub id: CommitId,
     /// What its environment pointed at before.
     pub parent: Option<CommitId>,
-    /// The commit of another environment that it took in.
+    /// The commit of another environment that it took in, or the one that it went back to.
     pub merged: Option<CommitId>,
 }
 

@@ -119,7 +119,7 @@ async fn pointer(services: &Services, environment: &str, commit: &Commit) -> Res
         Some(id) => (
             format!("the ledger points `{environment}` at {here}, and its sealed log says {id}"),
             format!(
-                "somebody moved the pointer by hand; `baton rollback {id}` or an apply makes a commit that the log knows"
+                "somebody moved the pointer by hand; `baton env create was --from {id}` and `baton promote was {environment}` bring it back"
             ),
         ),
         None => (
@@ -183,7 +183,7 @@ impl RefreshReport {
                 DriftKind::OtherEngine,
                 name,
                 what,
-                "land those rows through a source; the next build goes on from the version that the environment reads",
+                "land those rows through a source; the next build leaves them out and goes on from the version that the environment reads",
             );
         }
         Ok(())

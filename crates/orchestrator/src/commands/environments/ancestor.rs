@@ -17,13 +17,40 @@ pub(super) async fn common_ancestor(
 ) -> Result<Option<Commit>, RunError> {
     let (of_a, of_b) = (services.ledger.ancestry(a).await?, services.ledger.ancestry(b).await?);
     let mut newest: Option<Commit> = None;
-    for id in nearest_common(&of_a, &of_b) {
+    for id in nearest_common(&as_gone_back(of_a, a), &as_gone_back(of_b, b)) {
         let Some(commit) = services.ledger.read_commit(&id).await? else { continue };
         if newest.as_ref().is_none_or(|known| known.created_at < commit.created_at) {
             newest = Some(commit);
         }
     }
     Ok(newest)
+}
+
+/// The ancestry of `head` in which a rollback goes on from the commit that it went back to: what it undid is not part of
+/// it, so that it can be promoted again.
+///
+/// A rollback has merged one of its own ancestors, a promotion never has.
+fn as_gone_back(nodes: Vec<Ancestor>, head: &CommitId) -> Vec<Ancestor> {
+    let known: BTreeMap<CommitId, Ancestor> = nodes.into_iter().map(|node| (node.id.clone(), node)).collect();
+    let goes_back = |node: &Ancestor| match (&node.parent, &node.merged) {
+        (Some(parent), Some(merged)) => reached(parent, |id| known.get(id).cloned()).contains_key(merged),
+        _ => false,
+    };
+    let step = |id: &CommitId| {
+        let node = known.get(id)?.clone();
+        Some(if goes_back(&node) { Ancestor { parent: None, ..node } } else { node })
+    };
+    reached(head, step).into_values().collect()
+}
+
+fn reached(head: &CommitId, step: impl Fn(&CommitId) -> Option<Ancestor>) -> BTreeMap<CommitId, Ancestor> {
+    let (mut found, mut waiting) = (BTreeMap::new(), vec![head.clone()]);
+    while let Some(id) = waiting.pop() {
+        let Some(node) = step(&id).filter(|_| !found.contains_key(&id)) else { continue };
+        waiting.extend(node.parents().cloned());
+        found.insert(id, node);
+    }
+    found
 }
 
 /// Common commits from which no other common commit comes.
@@ -67,6 +94,21 @@ mod tests {
         let dev = line(&[("d2", Some("d1"), None), ("d1", Some("root"), None), ("root", None, None)]);
         let prod = line(&[("p2", Some("root"), Some("d1")), ("d1", Some("root"), None), ("root", None, None)]);
         assert_eq!(nearest(&dev, &prod), ["d1"]);
+    }
+
+    #[test]
+    fn what_a_rollback_undid_can_be_promoted_again() {
+        let dev = line(&[("d1", Some("root"), None), ("root", None, None)]);
+        let prod = line(&[
+            ("p3", Some("p2"), Some("p1")),
+            ("p2", Some("p1"), Some("d1")),
+            ("p1", Some("root"), None),
+            ("d1", Some("root"), None),
+            ("root", None, None),
+        ]);
+        let prod = as_gone_back(prod, &CommitId("p3".to_owned()));
+        assert_eq!(nearest(&as_gone_back(dev.clone(), &CommitId("d1".to_owned())), &prod), ["root"]);
+        assert_eq!(prod.len(), 3, "p2 and what it merged are undone: {prod:?}");
     }
 
     #[test]

@@ -24,11 +24,15 @@ pub async fn rollback(
 ) -> Result<Commit, RunError> {
     let current = head(services, environment).await?;
     let target = rollback_target(services, environment, &current, to).await?;
+    if current.merged.as_ref() == Some(&target.id) && current.environment == environment {
+        // The same rollback, killed after it was done and asked for again.
+        return Ok(current);
+    }
     need_data(services, &target).await?;
     let mut commit = Commit {
         id: CommitId(String::new()),
         parent: Some(current.id.clone()),
-        merged: None,
+        merged: Some(target.id.clone()),
         environment: environment.to_owned(),
         created_at: services.clock.now(),
         as_of: target.as_of,
@@ -38,7 +42,10 @@ pub async fn rollback(
         assets: target.assets.clone(),
     };
     let suffix = current.id.short();
-    let has_moved = |name: &baton_core::AssetName, pin: &baton_core::Pin| current.assets.get(name) != Some(pin);
+    // A rollback to where the environment is fills what was lost of its online values.
+    let is_here = target.id == current.id;
+    let has_moved =
+        |name: &baton_core::AssetName, pin: &baton_core::Pin| is_here || current.assets.get(name) != Some(pin);
     own_online(services, Some(prepared), &mut commit, suffix, has_moved).await?;
     failpoint::reach("rollback.online_written");
     let commit = commit.sealed();

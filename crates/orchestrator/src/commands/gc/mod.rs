@@ -6,8 +6,6 @@
 mod find;
 mod roots;
 
-pub(crate) use roots::version_of;
-
 use std::time::Duration;
 
 use baton_core::{EventKind, NewEvent, TableVersion, failpoint};

@@ -75,7 +75,7 @@ impl Roots {
 }
 
 /// The table version in the text of a pin's input; `None` for inputs that are no tables.
-pub(crate) fn version_of(text: &str) -> Option<TableVersion> {
+fn version_of(text: &str) -> Option<TableVersion> {
     let (location, number) = text.split(" as of ").next()?.rsplit_once('@')?;
     location
         .starts_with("tables/")

@@ -2,7 +2,7 @@
 
 use baton_core::asset::FeatureView;
 use baton_core::scalar::{Scalar, entity_key};
-use baton_core::{AssetName, Commit, Definition, Version};
+use baton_core::{Commit, Definition, Version};
 use baton_engine::AVAILABLE_AT;
 use futures::TryStreamExt as _;
 
@@ -14,8 +14,6 @@ use crate::services::Services;
 use crate::sessions::session_of;
 use crate::values::{micros_at, scalar_at};
 
-const HINT: &str = "a rollback to the head's parent and back fills a fresh place, as does `baton apply --full-refresh`";
-
 impl RefreshReport {
     /// For every online view: whether each entity's newest row that is known and due is there.
     pub(super) async fn look_at_online(
@@ -24,6 +22,7 @@ impl RefreshReport {
         prepared: &Prepared,
         commit: &Commit,
     ) -> Result<(), RunError> {
+        let hint = format!("`baton rollback {}` fills them anew, in a fresh place", commit.id.short());
         for (name, pin) in &commit.assets {
             let Version::FeatureView { online: Some(namespace), .. } = &pin.version else { continue };
             let Some(Definition::FeatureView(view)) = prepared.project.assets.get(name).map(|found| &found.definition)
@@ -37,10 +36,10 @@ impl RefreshReport {
                     let what = format!(
                         "of {of} entities, {missing} have no online values and {behind} have older ones than the table"
                     );
-                    self.note(DriftKind::Online, name, what, HINT);
+                    self.note(DriftKind::Online, name, what, &hint);
                 }
                 // Files that are gone were told with their table.
-                Err(RunError::Online(error)) => self.note(DriftKind::Online, name, error.to_string(), HINT),
+                Err(RunError::Online(error)) => self.note(DriftKind::Online, name, error.to_string(), &hint),
                 Err(_) if !self.drift.is_empty() => {}
                 Err(error) => return Err(error),
             }

@@ -10,9 +10,6 @@ use super::{DriftKind, RefreshReport};
 use crate::error::RunError;
 use crate::services::Services;
 
-/// File systems round times, and commits are made a moment after their files.
-const SLACK: Duration = Duration::from_secs(2);
-
 const RESTORE: &str = "restore the warehouse from a copy, or build the table again with `baton apply --full-refresh`";
 
 /// What is wrong with a file.
@@ -69,7 +66,7 @@ impl RefreshReport {
         }
         let is_untouched = published.is_some_and(|published| {
             let published = SystemTime::UNIX_EPOCH + Duration::from_micros(published.unsigned_abs());
-            metadata.modified().is_ok_and(|modified| modified <= published + SLACK)
+            metadata.modified().is_ok_and(|modified| modified <= published)
         });
         if is_untouched {
             return Ok(None);

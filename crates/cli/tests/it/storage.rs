@@ -1,0 +1,528 @@
+//! Collecting what nothing reaches, what changed under us, and kills at every point of both and of promotions.
+
+use std::fs;
+use std::path::PathBuf;
+
+use baton_testkit::project::TestProject;
+use expect_test::expect;
+use serde_json::{Value, json};
+
+use crate::shop::{at, check, deliver_more, shop};
+
+/// A shop with an online view, whose second delivery waits.
+fn served() -> TestProject {
+    shop().file("tables/latest.sql", "select customer, ordered_at, amount from orders\n").file(
+        "features.yml",
+        "features:\n  - {name: customer_latest, entity: [customer], from: latest, time: ordered_at, online: true}\n",
+    )
+}
+
+fn ok(project: &TestProject, arguments: &[&str]) -> String {
+    let answer = project.output(arguments);
+    assert_eq!(answer.code, Some(0), "{arguments:?}: {}{}", answer.stdout, answer.stderr);
+    answer.stdout
+}
+
+/// Two environments with history: `prod` has taken in both deliveries, `dev` another definition.
+fn lived() -> TestProject {
+    let project = served();
+    ok(&project, &at(&["apply", "--yes"]));
+    ok(&project, &["env", "create", "dev", "--from", "prod"]);
+    project.write(
+        "tables/days.sql",
+        "select date_trunc('day', ordered_at) as day, max(amount) as amount\nfrom orders\ngroup by 1\n",
+    );
+    project.write("tables/latest.sql", "select customer, ordered_at, amount * 2 as amount from orders\n");
+    ok(&project, &at(&["apply", "--yes", "-e", "dev"]));
+    deliver_more(project)
+}
+
+const ALL: [&str; 4] = ["--keep", "0s", "--grace", "0s"];
+
+fn with<'a>(arguments: &[&'a str], more: &[&'a str]) -> Vec<&'a str> {
+    arguments.iter().chain(more).copied().collect()
+}
+
+#[test]
+fn collection_says_what_and_deletes_only_what_nothing_reaches() {
+    let project = lived();
+    check(
+        &project.run(&with(&["gc"], &ALL)),
+        &expect![[r#"
+        exit: 0
+        --- stdout
+        Nothing to collect; 8.8 KiB in 6 data files of tables that stay
+    "#]],
+    );
+    ok(&project, &["tag", "kept", "dev"]);
+    ok(&project, &["env", "rm", "dev"]);
+    check(
+        &project.run(&with(&["gc"], &ALL)),
+        &expect![[r#"
+        exit: 0
+        --- stdout
+        Nothing to collect; 8.8 KiB in 6 data files of tables that stay
+    "#]],
+    );
+    ok(&project, &["tag", "--delete", "kept"]);
+    check(
+        &project.run(&with(&["gc", "--dry-run"], &ALL)),
+        &expect![[r#"
+        exit: 0
+        --- stdout
+        kind           what                                            items    bytes
+        ─────────────  ──────────────────────────────────────────────  ─────  ───────
+        table          tables/days/[hash]        1  2.7 KiB
+        table          tables/latest/[hash]      1  3.1 KiB
+        online values  dev/customer_latest/3df9f7ad/[hash]             2    154 B
+        5.9 KiB would be freed; 6.2 KiB in 4 data files of tables that stay
+    "#]],
+    );
+    let before = ok(&project, &["query", "select * from days order by day"]);
+    check(
+        &project.run(&with(&["gc"], &ALL)),
+        &expect![[r#"
+        exit: 0
+        --- stdout
+        kind           what                                            items    bytes
+        ─────────────  ──────────────────────────────────────────────  ─────  ───────
+        table          tables/days/[hash]        1  2.7 KiB
+        table          tables/latest/[hash]      1  3.1 KiB
+        online values  dev/customer_latest/3df9f7ad/[hash]             2    154 B
+        5.9 KiB freed; 6.2 KiB in 4 data files of tables that stay
+    "#]],
+    );
+    check(
+        &project.run(&with(&["gc"], &ALL)),
+        &expect![[r#"
+        exit: 0
+        --- stdout
+        Nothing to collect; 6.2 KiB in 4 data files of tables that stay
+    "#]],
+    );
+    assert_eq!(ok(&project, &["query", "select * from days order by day"]), before);
+}
+
+#[test]
+fn collected_steps_are_done_again_and_collected_commits_refuse() {
+    let project = lived();
+    let days = |environment: &str| ok(&project, &["query", "-e", environment, "select * from days order by day"]);
+    let before = days("dev");
+    ok(&project, &["env", "rm", "dev"]);
+    ok(&project, &with(&["gc"], &ALL));
+    let applied = ok(&project, &at(&["apply", "--yes", "-e", "dev"]));
+    assert!(applied.contains("✓ build       days"), "{applied}");
+    assert_eq!(days("dev"), before);
+    // prod moves on to the new definition; what it had before is kept by retention only.
+    ok(&project, &at(&["apply", "--yes"]));
+    ok(&project, &with(&["gc"], &ALL));
+    check(
+        &project.run(&["rollback", "--yes"]),
+        &expect![[r#"
+        exit: 1
+        --- stderr
+        error: files of `customer_latest` in commit [hash] are gone; the commit is older than what `baton gc` keeps
+    "#]],
+    );
+}
+
+#[test]
+fn nothing_is_deleted_while_somebody_reads() {
+    let project = lived();
+    let lock = fs::File::options().write(true).open(project.path(".baton/ledger.db.storage.lock")).unwrap();
+    lock.lock_shared().unwrap();
+    fs::write(project.path(".baton/ledger.db.storage.lock"), "`baton apply` (process 7)").unwrap();
+    check(
+        &project.run(&["gc"]),
+        &expect![[r#"
+        exit: 1
+        --- stderr
+        error: `baton apply` (process 7) is at work on the project's files; wait for it to end, or stop it and try again
+    "#]],
+    );
+}
+
+/// Everything that must not depend on how often a command was killed.
+fn state(project: &TestProject) -> Value {
+    let read = |arguments: &[&str]| -> Value { serde_json::from_str(&ok(project, arguments)).unwrap() };
+    let environments = read(&["env", "list", "-o", "json"]);
+    let built: Vec<Value> =
+        environments.as_array().unwrap().iter().filter(|line| !line["commit"].is_null()).cloned().collect();
+    let of = |line: &Value| {
+        let name = line["name"].as_str().unwrap();
+        let rows: Vec<Value> = ["orders", "customers", "days", "latest"]
+            .iter()
+            .map(|table| read(&["query", "-e", name, "-o", "json", &format!("select * from {table} order by 1, 2")]))
+            .collect();
+        let log = read(&["log", "-e", name, "-o", "json"]);
+        let reasons: Vec<&Value> = log.as_array().unwrap().iter().map(|commit| &commit["as_of"]).collect();
+        let drift = read(&["plan", "--refresh-only", "-e", name, "-o", "json"]);
+        json!([name, line["as_of"], rows, reasons, drift["drift"]])
+    };
+    let tags: Vec<Value> =
+        read(&["tag", "--list", "-o", "json"]).as_array().unwrap().iter().map(|tag| tag["name"].clone()).collect();
+    json!({"environments": built.iter().map(of).collect::<Vec<_>>(), "tags": tags})
+}
+
+/// Runs `command` whole, and once for every failpoint with a kill there and the same command again. Where the killed
+/// command had done its work already, `done` is how it refuses.
+fn kill_everywhere(ready: impl Fn() -> TestProject, command: &[&str], done: &str) -> usize {
+    let whole = ready();
+    ok(&whole, command);
+    let expected = state(&whole);
+    for nth in 1.. {
+        let project = ready();
+        let killed = project.command(command).env("BATON_FAILPOINT", format!("@{nth}")).output().unwrap();
+        if killed.status.code() == Some(0) {
+            return nth - 1;
+        }
+        assert_eq!(killed.status.code(), None, "point {nth}: {}", String::from_utf8_lossy(&killed.stderr));
+        let again = project.output(command);
+        let refused = again.code == Some(1) && !done.is_empty() && again.stderr.contains(done);
+        assert!(again.code == Some(0) || refused, "point {nth}: {}", again.stderr);
+        assert_eq!(state(&project), expected, "point {nth}");
+        let left = project.output(&with(&["gc"], &ALL));
+        assert_eq!(left.code, Some(0), "point {nth}: {}", left.stderr);
+        assert_eq!(state(&project), expected, "point {nth}, collected");
+    }
+    unreachable!("a command that never ends")
+}
+
+#[test]
+fn promotion_killed_at_every_point_ends_as_if_it_had_not_been() {
+    let points = kill_everywhere(lived, &["promote", "dev", "prod", "--yes"], "");
+    assert!(points >= 3, "only {points} points were reached");
+}
+
+#[test]
+fn rollback_killed_at_every_point_ends_as_if_it_had_not_been() {
+    let ready = || {
+        let project = lived();
+        ok(&project, &["tag", "before"]);
+        ok(&project, &["promote", "dev", "prod", "--yes"]);
+        project
+    };
+    let points = kill_everywhere(ready, &["rollback", "before", "--yes"], "");
+    assert!(points >= 3, "only {points} points were reached");
+}
+
+#[test]
+fn creation_and_removal_killed_at_every_point_end_as_if_they_had_not_been() {
+    let moved = || {
+        let project = lived();
+        ok(&project, &["tag", "before"]);
+        ok(&project, &["promote", "dev", "prod", "--yes"]);
+        project
+    };
+    let points = kill_everywhere(moved, &["env", "create", "then", "--from", "before"], "exists already");
+    assert!(points >= 3, "only {points} points were reached");
+    assert!(kill_everywhere(lived, &["env", "rm", "dev"], "has no commit yet") >= 2);
+    assert!(kill_everywhere(lived, &["tag", "here"], "") >= 2);
+}
+
+#[test]
+fn collection_killed_at_every_point_ends_as_if_it_had_not_been() {
+    let ready = || {
+        let project = lived();
+        ok(&project, &["promote", "dev", "prod", "--yes"]);
+        ok(&project, &["run", "--as-of", "2024-01-08"]);
+        ok(&project, &["env", "rm", "dev"]);
+        project
+    };
+    let points = kill_everywhere(ready, &with(&["gc"], &ALL), "");
+    assert!(points >= 8, "only {points} points were reached");
+}
+
+/// The data files of a table's newest folder.
+fn files_of(project: &TestProject, table: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for folder in fs::read_dir(project.path(&format!(".baton/warehouse/tables/{table}"))).unwrap() {
+        for file in fs::read_dir(folder.unwrap().path()).unwrap() {
+            let path = file.unwrap().path();
+            found.extend(path.extension().is_some_and(|end| end == "parquet").then_some(path));
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn what_changed_under_us_is_listed_and_nothing_else() {
+    let project = served();
+    ok(&project, &at(&["apply", "--yes"]));
+    check(
+        &project.run(&["plan", "--refresh-only", "--detailed-exitcode"]),
+        &expect![[r#"
+        exit: 0
+        --- stdout
+        Environment `prod` at [hash], beside what is stored
+
+          Nothing changed under us.
+
+          0 changed, 4 data files looked at
+    "#]],
+    );
+    let days = files_of(&project, "days").remove(0);
+    let whole = fs::read(&days).unwrap();
+    fs::remove_file(&days).unwrap();
+    check(
+        &project.run(&["plan", "--refresh-only", "--detailed-exitcode"]),
+        &expect![[r#"
+        exit: 3
+        --- stdout
+        Environment `prod` at [hash], beside what is stored
+
+          ! file gone      days                   part-00000000000000000000-00000-6b71fd022192a86d.parquet of version 0 is gone
+              restore the warehouse from a copy, or build the table again with `baton apply --full-refresh`
+
+          1 changed, 4 data files looked at
+    "#]],
+    );
+    fs::write(&days, &whole[..whole.len() - 1]).unwrap();
+    check(
+        &project.run(&["plan", "--refresh-only"]),
+        &expect![[r#"
+        exit: 0
+        --- stdout
+        Environment `prod` at [hash], beside what is stored
+
+          ! file altered   days                   part-00000000000000000000-00000-6b71fd022192a86d.parquet of version 0 has 1172 bytes, recorded 1173
+              restore the warehouse from a copy, or build the table again with `baton apply --full-refresh`
+
+          1 changed, 4 data files looked at
+    "#]],
+    );
+    // The same size, one byte changed, and the time of the change set back: only reading everything finds it.
+    let mut altered = whole.clone();
+    altered[40] ^= 1;
+    fs::write(&days, &altered).unwrap();
+    let long_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(3600);
+    fs::File::options().write(true).open(&days).unwrap().set_modified(long_ago).unwrap();
+    check(
+        &project.run(&["plan", "--refresh-only"]),
+        &expect![[r#"
+        exit: 0
+        --- stdout
+        Environment `prod` at [hash], beside what is stored
+
+          Nothing changed under us.
+
+          0 changed, 4 data files looked at
+    "#]],
+    );
+    check(
+        &project.run(&["plan", "--refresh-only", "--deep"]),
+        &expect![[r#"
+        exit: 0
+        --- stdout
+        Environment `prod` at [hash], beside what is stored
+
+          ! file altered   days                   part-00000000000000000000-00000-6b71fd022192a86d.parquet of version 0 has other bytes than recorded
+              restore the warehouse from a copy, or build the table again with `baton apply --full-refresh`
+
+          1 changed, 4 data files looked at, 6.2 KiB read
+    "#]],
+    );
+    let soon = std::time::SystemTime::now() + std::time::Duration::from_secs(60);
+    fs::File::options().write(true).open(&days).unwrap().set_modified(soon).unwrap();
+    check(
+        &project.run(&["plan", "--refresh-only"]),
+        &expect![[r#"
+        exit: 0
+        --- stdout
+        Environment `prod` at [hash], beside what is stored
+
+          ! file altered   days                   part-00000000000000000000-00000-6b71fd022192a86d.parquet of version 0 has other bytes than recorded
+              restore the warehouse from a copy, or build the table again with `baton apply --full-refresh`
+
+          1 changed, 4 data files looked at, 1.1 KiB read
+    "#]],
+    );
+    fs::write(&days, &whole).unwrap();
+    fs::remove_file(project.path(".baton/online.redb")).unwrap();
+    let head = ok(&project, &["log", "-o", "json"]);
+    let head: Value = serde_json::from_str(&head).unwrap();
+    check(
+        &project.run(&["plan", "--refresh-only"]),
+        &expect![[r#"
+            exit: 0
+            --- stdout
+            Environment `prod` at [hash], beside what is stored
+
+              ! online values  customer_latest        of 2 entities, 2 have no online values and 0 have older ones than the table
+                  `baton rollback [hash]` fills them anew, in a fresh place
+
+              1 changed, 4 data files looked at, 1.1 KiB read
+        "#]],
+    );
+    ok(&project, &["rollback", head[0]["id"].as_str().unwrap(), "--yes"]);
+    let repaired = ok(&project, &["plan", "--refresh-only"]);
+    assert!(repaired.contains("Nothing changed under us"), "{repaired}");
+}
+
+fn python(script: &str, arguments: &[&str]) -> String {
+    let python = std::env::var("BATON_TEST_PYTHON").unwrap();
+    let answer = std::process::Command::new(python).arg("-c").arg(script).args(arguments).output().unwrap();
+    assert!(answer.status.success(), "{}", String::from_utf8_lossy(&answer.stderr));
+    String::from_utf8(answer.stdout).unwrap()
+}
+
+#[test]
+fn pointer_moved_by_hand_and_rows_of_another_engine_are_listed() {
+    let project = lived();
+    ok(&project, &["run", "--as-of", "2024-01-08"]);
+    let days = files_of(&project, "customers").remove(0);
+    python(
+        "import sys, pyarrow as pa\nfrom deltalake import DeltaTable, write_deltalake\n\
+         table = DeltaTable(sys.argv[1])\nwrite_deltalake(table, table.to_pyarrow_table().slice(0, 1), mode='append')\n",
+        &[days.parent().unwrap().to_str().unwrap()],
+    );
+    python(
+        "import sqlite3, sys\nledger = sqlite3.connect(sys.argv[1])\n\
+         ledger.execute(\"update environment set commit_id = (select parent from commit_record where id = commit_id) where name = 'prod'\")\nledger.commit()\n",
+        &[project.path(".baton/ledger.db").to_str().unwrap()],
+    );
+    check(
+        &project.run(&["plan", "--refresh-only"]),
+        &expect![[r#"
+            exit: 0
+            --- stdout
+            Environment `prod` at [hash], beside what is stored
+
+              ! pointer        -                      the ledger points `prod` at [hash], and its sealed log says [hash]
+                  somebody moved the pointer by hand; `baton env create was --from [hash]` and `baton promote was prod` bring it back
+              ! other engine   customers              version 2 was written by delta-rs:py-1.6.6 (WRITE); the environment goes on reading version 0
+                  land those rows through a source; the next build leaves them out and goes on from the version that the environment reads
+
+              2 changed, 4 data files looked at
+        "#]],
+    );
+    let collected = project.run(&with(&["gc", "--dry-run"], &ALL));
+    assert!(collected.contains("left alone tables/customers/"), "{collected}");
+    // The next build leaves the other engine's rows out.
+    let order = "order_id,customer,amount,ordered_at\n7,ada,1.0,2024-01-08T09:00:00Z\n";
+    let project = project.delivery("landing/orders-4.csv", order, 1_704_758_400);
+    ok(&project, &["run", "--as-of", "2024-01-10"]);
+    let rows = ok(&project, &["query", "-o", "json", "select customer from customers order by 1"]);
+    assert_eq!(rows.matches("customer").count(), 3, "{rows}");
+}
+
+/// After a collection every reached version, and the newest, is read by the Python package.
+#[test]
+fn other_readers_read_what_is_left_after_a_collection() {
+    let project = lived();
+    ok(&project, &["env", "create", "ahead", "--from", "prod"]);
+    ok(&project, &["run", "-e", "ahead", "--as-of", "2024-01-08"]);
+    let count =
+        "import sys\nfrom deltalake import DeltaTable\nprint(DeltaTable(sys.argv[1]).to_pyarrow_table().num_rows)\n";
+    let folder = |name: &str| {
+        let shown: Value =
+            serde_json::from_str(&ok(&project, &["query", "-o", "json", &format!("select count(*) as n from {name}")]))
+                .unwrap();
+        let path = files_of(&project, name).remove(0);
+        (path.parent().unwrap().to_owned(), shown)
+    };
+    let (orders, shown) = folder("orders");
+    assert_eq!(python(count, &[orders.to_str().unwrap()]).trim(), "5", "the newest is that of ahead");
+    ok(&project, &["env", "rm", "ahead"]);
+    ok(&project, &with(&["gc"], &ALL));
+    assert_eq!(python(count, &[orders.to_str().unwrap()]).trim(), "3", "the newest is one that is reached");
+    assert!(shown.to_string().contains('3'), "{shown}");
+}
+
+/// Numbers that look random and are the same for a seed (xorshift).
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, sides: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % sides as u64) as usize
+    }
+}
+
+const DAYS: [&str; 4] = ["sum(amount)", "max(amount)", "min(amount)", "avg(amount)"];
+const NAMES: [&str; 4] = ["prod", "dev", "a", "b"];
+const TAGS: [&str; 3] = ["x", "y", "z"];
+
+/// One random thing that people do; commands that refuse are fine.
+fn live(project: &TestProject, dice: &mut Dice, day: &mut usize) {
+    let (name, other, tag) = (NAMES[dice.below(4)], NAMES[dice.below(4)], TAGS[dice.below(3)]);
+    let clock = format!("2024-01-{:02}", *day);
+    let command: Vec<&str> = match dice.below(9) {
+        0 | 1 => {
+            let sum = DAYS[dice.below(4)];
+            let sql =
+                format!("select date_trunc('day', ordered_at) as day, {sum} as amount\nfrom orders\ngroup by 1\n");
+            project.write("tables/days.sql", &sql);
+            vec!["apply", "-e", name, "--yes", "--as-of", &clock]
+        }
+        2 => {
+            *day += 1;
+            let order =
+                format!("order_id,customer,amount,ordered_at\n{day},ada,{day}.5,2024-01-{:02}T01:00:00Z\n", *day - 1);
+            project.write(&format!("landing/orders-{day}.csv"), &order);
+            let arrived = std::time::UNIX_EPOCH
+                + std::time::Duration::from_secs(1_704_067_200 + (*day as u64 - 1) * 86_400 - 3600);
+            let file =
+                fs::File::options().write(true).open(project.path(&format!("landing/orders-{day}.csv"))).unwrap();
+            file.set_modified(arrived).unwrap();
+            return;
+        }
+        3 => vec!["run", "-e", name, "--as-of", &clock],
+        4 => vec!["env", "create", name, "--from", if dice.below(2) == 0 { other } else { tag }],
+        5 => vec!["env", "rm", if name == "prod" { "dev" } else { name }, "--yes"],
+        6 => vec!["tag", tag, name, "--force"],
+        7 => vec!["rollback", "-e", name, "--yes"],
+        _ => vec!["promote", name, other, "--yes", "--prefer", "source"],
+    };
+    let answer = project.output(&command);
+    assert!(matches!(answer.code, Some(0 | 1)), "{command:?}: {}", answer.stderr);
+    assert!(!answer.stderr.contains("bug in Baton"), "{command:?}: {}", answer.stderr);
+}
+
+/// Rows of every table of everything that has a name.
+fn reached(project: &TestProject) -> Vec<(String, String)> {
+    let read = |arguments: &[&str]| -> Value { serde_json::from_str(&ok(project, arguments)).unwrap() };
+    let names = |lines: Value| -> Vec<String> {
+        let built = |line: &&Value| !line["commit"].is_null();
+        lines.as_array().unwrap().iter().filter(built).map(|line| line["name"].as_str().unwrap().to_owned()).collect()
+    };
+    let all =
+        names(read(&["env", "list", "-o", "json"])).into_iter().chain(names(read(&["tag", "--list", "-o", "json"])));
+    let mut found = Vec::new();
+    for name in all {
+        for table in ["orders", "customers", "days", "latest"] {
+            let sql = format!("select * from {table} order by 1, 2, 3");
+            let sql = if table == "days" { format!("select * from {table} order by 1, 2") } else { sql };
+            found.push((format!("{name}.{table}"), ok(project, &["query", "--at", &name, "-o", "json", &sql])));
+        }
+    }
+    found
+}
+
+#[test]
+fn nothing_reached_is_ever_deleted() {
+    for seed in 1..=6 {
+        let (mut dice, mut day) = (Dice(seed * 0x9e37_79b9_7f4a_7c15), 5);
+        let project = served();
+        ok(&project, &at(&["apply", "--yes"]));
+        for step in 0..24 {
+            live(&project, &mut dice, &mut day);
+            if step % 8 != 7 {
+                continue;
+            }
+            let before = reached(&project);
+            ok(&project, &with(&["gc"], &ALL));
+            assert_eq!(reached(&project), before, "seed {seed}, step {step}");
+            let left = ok(&project, &with(&["gc", "--dry-run"], &ALL));
+            assert!(left.starts_with("Nothing to collect"), "seed {seed}, step {step}: {left}");
+            for name in ["prod", "dev", "a", "b"] {
+                let looked = project.output(&["plan", "--refresh-only", "--deep", "-e", name]);
+                let is_fine = looked.code != Some(0) || looked.stdout.contains("Nothing changed under us");
+                assert!(is_fine, "seed {seed}, step {step}: {}", looked.stdout);
+            }
+        }
+    }
+}
