@@ -104,13 +104,16 @@ fn rows(project: &TestProject, sql: &str) -> String {
     answer.stdout
 }
 
-/// All rows of all tables.
+/// All rows of all tables, sorted.
 fn state(project: &TestProject) -> String {
-    let ordered = |name: &str| rows(project, &format!("select * from {name} order by 1, 2, 3"));
-    let wide: String = ["latest", "states", "newest"].map(ordered).concat();
-    let narrow = ["record", "daily", "by_day", "codes"]
-        .map(|name| rows(project, &format!("select * from {name} order by 1, 2")));
-    wide + &narrow.concat()
+    let sorted = |name: &str| {
+        let text = rows(project, &format!("select * from {name}"));
+        let (header, rows) = text.split_once('\n').unwrap();
+        let mut lines: Vec<String> = rows.lines().map(|line| format!("{line}\n")).collect();
+        lines.sort();
+        format!("{header}\n{}", lines.concat())
+    };
+    ["latest", "states", "newest", "record", "daily", "by_day", "codes"].map(sorted).concat()
 }
 
 #[test]
@@ -128,6 +131,45 @@ fn every_way_of_keeping_rows_over_late_and_deleted_ones() {
             2,grace,5.0,2024-01-06T10:30:00Z,false
             3,ada,7.25,2024-01-03T08:15:00Z,false
             4,edsger,30.0,2024-01-05T08:15:00Z,false
+            order_id,amount,changed_at,gone,valid_from,valid_to
+            1,12.5,2024-01-02T09:00:00Z,false,2024-01-02T09:00:00Z,2024-01-03T09:00:00Z
+            1,12.75,2024-01-03T09:00:00Z,false,2024-01-03T09:00:00Z,2024-01-04T09:00:00Z
+            1,13.0,2024-01-04T09:00:00Z,false,2024-01-04T09:00:00Z,
+            2,5.0,2024-01-06T10:30:00Z,false,2024-01-06T10:30:00Z,
+            2,99.75,2024-01-02T10:30:00Z,false,2024-01-02T10:30:00Z,2024-01-05T10:30:00Z
+            3,7.25,2024-01-03T08:15:00Z,false,2024-01-03T08:15:00Z,
+            4,30.0,2024-01-05T08:15:00Z,false,2024-01-05T08:15:00Z,
+            order_id,amount,changed_at
+            1,13.0,2024-01-04T09:00:00Z
+            2,5.0,2024-01-06T10:30:00Z
+            3,7.25,2024-01-03T08:15:00Z
+            4,30.0,2024-01-05T08:15:00Z
+            order_id,changed_at
+            1,2024-01-02T09:00:00Z
+            1,2024-01-03T09:00:00Z
+            1,2024-01-04T09:00:00Z
+            2,2024-01-02T10:30:00Z
+            2,2024-01-05T10:30:00Z
+            2,2024-01-06T10:30:00Z
+            3,2024-01-03T08:15:00Z
+            4,2024-01-05T08:15:00Z
+            customer,amount,snapshot_at
+            ada,19.75,2024-01-05T00:00:00Z
+            ada,20.25,2024-01-06T00:00:00Z
+            ada,20.25,2024-01-07T00:00:00Z
+            edsger,30.0,2024-01-06T00:00:00Z
+            edsger,30.0,2024-01-07T00:00:00Z
+            grace,5.0,2024-01-07T00:00:00Z
+            grace,99.75,2024-01-05T00:00:00Z
+            day,changes
+            2024-01-02T00:00:00Z,2
+            2024-01-03T00:00:00Z,2
+            2024-01-04T00:00:00Z,1
+            2024-01-05T00:00:00Z,2
+            2024-01-06T00:00:00Z,1
+            code,label
+            1,one
+            2,
         "#]],
     );
 }
@@ -138,7 +180,12 @@ fn a_clock_before_a_state_ended_sees_it_open() {
     DAYS.iter().for_each(|day| apply(&project, day));
     let sql = "select order_id, valid_from, valid_to from states order by 1, 2";
     let answer = project.output(&["query", sql, "--as-of", DAYS[0], "--format", "csv"]);
-    check(&answer.stdout, &expect![[""]]);
+    check(&answer.stdout, &expect![[r#"
+        order_id,valid_from,valid_to
+        1,2024-01-02T09:00:00Z,
+        2,2024-01-02T10:30:00Z,
+        3,2024-01-03T08:15:00Z,
+    "#]]);
 }
 
 #[test]
@@ -177,17 +224,29 @@ fn state_goes_on_when_columns_come() {
     project.write("tables/states.sql", &with_more);
     apply(&project, DAYS[1]);
     assert!(plan_is_empty(&project, DAYS[1]));
-    check(&rows(&project, "select order_id, twice from latest order by 1"), &expect![[""]]);
+    check(&rows(&project, "select order_id, twice from latest order by 1"), &expect![[r#"
+        order_id,twice
+        1,26.0
+        3,14.5
+        4,60.0
+    "#]]);
     check(
         &rows(&project, "select order_id, amount, twice, valid_to from states order by 1, valid_from"),
-        &expect![[""]],
+        &expect![[r#"
+            order_id,amount,twice,valid_to
+            1,12.5,25.0,2024-01-04T09:00:00Z
+            1,13.0,26.0,
+            2,99.75,199.5,2024-01-05T10:30:00Z
+            3,7.25,14.5,
+            4,30.0,60.0,
+        "#]],
     );
     let frozen =
         with_more.replace("updated_at=", "on_schema_change='freeze', updated_at=").replace("amount * 2 as twice, ", "");
     project.write("tables/states.sql", &frozen);
     let answer = project.output(&["apply", "--yes", "--as-of", DAYS[1]]);
     assert_eq!(answer.code, Some(1));
-    check(answer.stdout.lines().find(|line| line.contains("✗")).unwrap_or_default(), &expect![[""]]);
+    check(answer.stdout.lines().find(|line| line.contains("✗")).unwrap_or_default(), &expect!["  ✗ build       states               table `states` keeps rows that cannot be computed again, and its new definition does not fit them: the query removes twice, and its columns are frozen (on_schema_change); change it back, or make it from nothing with `baton apply --recreate states`"]);
     assert_eq!(rows(&project, "select count(*) as n from states"), "n\n5\n", "its rows stay");
 }
 
@@ -199,9 +258,13 @@ fn a_seed_is_data_and_counts_by_its_content() {
     assert!(plan_is_empty(&project, DAYS[0]), "the same content written again");
     project.write("seeds/codes.csv", "code,label\n1,uno\n2,NA\n");
     let plan = project.output(&["plan", "--as-of", DAYS[0]]).stdout;
-    check(plan.lines().find(|line| line.contains("codes")).unwrap_or_default(), &expect![[""]]);
+    check(plan.lines().find(|line| line.contains("codes")).unwrap_or_default(), &expect!["  > source        codes                  new data: 1 new delivery"]);
     apply(&project, DAYS[0]);
-    check(&rows(&project, "select * from codes order by 1"), &expect![[""]]);
+    check(&rows(&project, "select * from codes order by 1"), &expect![[r#"
+        code,label
+        1,uno
+        2,
+    "#]]);
 }
 
 #[test]
@@ -211,21 +274,35 @@ fn backfill_shows_what_it_restates_and_gives_the_same_rows_in_parallel() {
     let before = state(&project);
     let range = ["--from", "2024-01-02", "--to", "2024-01-05"];
     let command = |more: &[&'static str]| [&["backfill", "by_day"], &range[..], more].concat();
-    check(&project.output(&command(&["--dry-run"])).stdout, &expect![[""]]);
+    check(&project.output(&command(&["--dry-run"])).stdout, &expect![[r#"
+        Backfill of `by_day` in environment `prod`
+
+          computes  [2024-01-02T00:00, 2024-01-05T00:00) in 3 batches
+          restates  [2024-01-02T00:00, 2024-01-05T00:00)
+    "#]]);
     for more in [["--yes", "--parallel=1"], ["--yes", "--parallel=3"]] {
         let answer = project.output(&command(&more));
         assert_eq!(answer.code, Some(0), "{}{}", answer.stdout, answer.stderr);
         assert_eq!(state(&project), before);
     }
     let refused = project.output(&["backfill", "by_day", "--from", "2023-12-01", "--to", "2023-12-05", "--yes"]);
-    check(&refused.stderr, &expect![[""]]);
+    check(&refused.stderr, &expect![[r#"
+        error: `by_day` would have a gap [2023-12-05T00:00, 2024-01-02T00:00); reach over it with --from or --to, or leave it with --allow-gaps
+    "#]]);
     let killed = project.command(&command(&["--yes"])).env("BATON_FAILPOINT", "build.before_commit").output().unwrap();
     assert_eq!(killed.status.code(), None);
     assert_eq!(project.output(&command(&["--yes"])).code, Some(0));
     assert_eq!(state(&project), before);
-    check(&rows(&project, "select * from by_day order by 1"), &expect![[""]]);
+    check(&rows(&project, "select * from by_day order by 1"), &expect![[r#"
+        day,changes
+        2024-01-02T00:00:00Z,2
+        2024-01-03T00:00:00Z,2
+        2024-01-04T00:00:00Z,1
+        2024-01-05T00:00:00Z,2
+        2024-01-06T00:00:00Z,1
+    "#]]);
     let shown = project.output(&["show", "by_day"]).stdout;
-    check(shown.lines().find(|line| line.starts_with("  time")).unwrap_or_default(), &expect![[""]]);
+    check(shown.lines().find(|line| line.starts_with("  time")).unwrap_or_default(), &expect!["  time       [2024-01-02T00:00, 2024-01-07T00:00)"]);
 }
 
 #[test]
