@@ -4,6 +4,7 @@
 //! declare (grain, checks), and says it in the words of the project. Runs no query and reads no data.
 
 mod leaks;
+mod levels;
 mod unused;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,7 +13,7 @@ use baton_core::asset::{Materialize, Table};
 use baton_core::check::{Check, Rule, Severity};
 use baton_core::{Asset, AssetName, Definition};
 use baton_diagnostics::{Diagnostic, Label, codes};
-use baton_engine::{FanOut, InspectedTable, Inspection, NullCause, TableFacts, inspect};
+use baton_engine::{FanOut, InspectedTable, Inspection, NullCause, TableFacts};
 
 use super::Prepared;
 
@@ -27,15 +28,22 @@ pub struct InspectOptions {
 /// grain, features that show the label, and, if asked for, what nothing reads.
 pub fn inspect_project(prepared: &Prepared, options: InspectOptions) -> Vec<Diagnostic> {
     let mut survey = Survey { prepared, tables: BTreeMap::new(), found: BTreeMap::new(), diagnostics: Vec::new() };
-    for name in &prepared.desired.order {
-        if let Some(asset) = prepared.project.assets.get(name) {
-            survey.take_in(name, asset);
+    for level in levels::levels(prepared) {
+        let mut inspected = levels::inspect_all(prepared, &level, &survey.tables);
+        for name in level {
+            if let Some(asset) = prepared.project.assets.get(name) {
+                survey.take_in(name, asset, inspected.remove(name));
+            }
         }
     }
     survey.find_leaks();
     if options.is_pedantic {
         survey.find_unused();
     }
+    survey.diagnostics.sort_by_key(|diagnostic| {
+        let place = diagnostic.labels.first();
+        place.map(|label| (label.file.clone(), label.line, label.column))
+    });
     survey.diagnostics
 }
 
@@ -48,10 +56,10 @@ struct Survey<'a> {
 }
 
 impl Survey<'_> {
-    fn take_in(&mut self, name: &AssetName, asset: &Asset) {
+    fn take_in(&mut self, name: &AssetName, asset: &Asset, inspected: Option<Inspection>) {
         let mut facts = match &asset.definition {
             Definition::Source(_) => TableFacts::default(),
-            Definition::Table(table) => self.table(name, asset, table),
+            Definition::Table(table) => self.table(name, asset, table, inspected),
             _ => return,
         };
         for check in asset.checks.iter().filter(|check| holds_for_all(check)) {
@@ -67,13 +75,8 @@ impl Survey<'_> {
     }
 
     /// What is known of a table's rows from its query and its grain; says what contradicts.
-    fn table(&mut self, name: &AssetName, asset: &Asset, table: &Table) -> TableFacts {
-        let inputs = self.prepared.graph.inputs(name).filter_map(|input| {
-            let known = self.tables.get(input.as_str())?;
-            Some((input.to_string(), known.clone()))
-        });
-        // It was planned before, so there is nothing new to say about a query that cannot be.
-        let Ok(found) = inspect(&inputs.collect(), &table.sql) else { return TableFacts::default() };
+    fn table(&mut self, name: &AssetName, asset: &Asset, table: &Table, found: Option<Inspection>) -> TableFacts {
+        let Some(found) = found else { return TableFacts::default() };
         self.report_nulls(asset, table, &found.facts);
         self.report_fans(asset, table, &found);
         let mut facts = found.facts.clone();
