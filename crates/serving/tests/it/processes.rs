@@ -17,6 +17,7 @@ const GENERATIONS: usize = 12;
 
 /// Writes all entities in one transaction, again and again, each time as of one more instant.
 #[test]
+#[expect(clippy::disallowed_methods, reason = "a process is told by its environment that it is the writer")]
 fn writes_until_it_is_killed() {
     let (Ok(path), Ok(namespace)) = (std::env::var(STORE), std::env::var(NAMESPACE)) else { return };
     let store = RedbOnlineStore::at(path);

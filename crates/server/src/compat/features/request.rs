@@ -133,7 +133,8 @@ fn of_service(service: &str, served: &Served) -> Result<Vec<(String, String)>, F
 
 /// The columns of `entities`, all of one length, with every key that the views are found by.
 fn join_keys(request: &OnlineFeatures, served: &Served, views: &[WantedView<'_>]) -> Result<Vec<JoinKey>, FeastError> {
-    for name in request.entities.keys().filter(|name| !served.views().any(|view| view.entity.contains(name))) {
+    let is_key = |name: &String| served.views().any(|view| view.entity.contains(name));
+    if let Some(name) = request.entities.keys().find(|name| !is_key(name)) {
         let message = format!("Entity {name} does not exist: no online feature view is found by it");
         return Err(FeastError::not_found("EntityNotFoundException", message));
     }
