@@ -128,7 +128,8 @@ codes! {
         "The feature view lists its features, and this one is not among them.";
     INCOMPLETE_INCREMENTAL = "P0206", "an incremental table has no time column",
         "An incremental table is computed interval by interval, so it must say which of its columns holds the \
-        time: `config(materialize='incremental', time='scheduled_at')`.";
+        time: `config(materialize='incremental', time='scheduled_at')`. One that is kept by key says its `grain` (dbt: \
+        `unique_key`), and one whose query asks `is_incremental()` says itself which rows are new.";
     INVALID_TEMPLATE = "P0301", "a template in SQL cannot be rendered",
         "The text between `{{ }}` or `{% %}` is wrong or failed. Known are `ref`, `source`, `var`, `config`, \
         `this` and `is_incremental`.";
