@@ -49,6 +49,8 @@ pub struct Prepared {
     pub(crate) references: crate::watch::ReferenceCache,
     /// Estimators of performance without labels, by model version.
     pub(crate) estimators: crate::watch::EstimatorCache,
+    /// Rows by day, as they were counted at the last tick.
+    pub(crate) volumes: crate::watch::VolumeCache,
     /// Loaded model versions, remembered over the ticks of a replay.
     pub(crate) models: crate::registry::ModelCache,
 }
@@ -65,6 +67,7 @@ impl Prepared {
             landings: LandingCache::default(),
             references: Default::default(),
             estimators: Default::default(),
+            volumes: Default::default(),
             models: Default::default(),
         }
     }

@@ -88,6 +88,31 @@ fn cycle_is_shown_with_all_its_places() {
 }
 
 #[test]
+fn a_target_that_is_text_is_refused() {
+    let project = shop();
+    project.write(
+        "models.yml",
+        "models:
+  - name: spender
+    task: binary_classification
+    labels: {from: orders, time: ordered_at, target: customer, keys: [order_id]}
+    features: [days.amount]
+    split: {by: time, test: 1d, validate: 1d}
+features:
+  - name: days
+    entity: [order_id]
+    from: orders
+    time: ordered_at
+    ttl: 1d
+    features: [amount]
+",
+    );
+    let answer = project.run(&at(&["check"]));
+    assert!(answer.contains("error[M0110]"), "{answer}");
+    assert!(answer.contains("labels.target of model `spender` is `orders.customer`, which is Utf8"), "{answer}");
+}
+
+#[test]
 fn several_mistakes_are_all_reported() {
     let project = shop();
     project.write("more.yml", "sources:\n  - name: refunds\n    connector: fil\n    path: landing/refunds.csv\n");

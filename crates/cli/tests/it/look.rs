@@ -2,7 +2,7 @@
 
 use expect_test::expect;
 
-use crate::shop::{at, check, shop};
+use crate::shop::{at, check, empty, shop};
 
 fn applied() -> baton_testkit::project::TestProject {
     let project = shop();
@@ -170,13 +170,50 @@ fn wrong_query_says_where() {
 }
 
 #[test]
+fn rows_that_become_known_are_seen_when_only_the_clock_advances() {
+    let project = empty()
+        .file("baton.yml", "project: shop\n")
+        .file(
+            "sources.yml",
+            "sources:
+  - name: orders
+    connector: file
+    path: landing/orders.csv
+    load: append
+    available_at: ordered_at
+    columns:
+      - {name: order_id, type: int}
+      - {name: ordered_at, type: timestamp}
+",
+        )
+        .delivery(
+            "landing/orders.csv",
+            "order_id,ordered_at\n1,2024-01-04T09:00:00Z\n2,2024-01-06T09:00:00Z\n",
+            1_704_326_400,
+        );
+    let count = |project: &baton_testkit::project::TestProject| {
+        let answer = project.output(&["query", "select count(*) as n from orders", "-o", "json"]);
+        answer.stdout.split_whitespace().collect::<String>()
+    };
+    assert_eq!(project.output(&["apply", "--yes", "--as-of", "2024-01-05"]).code, Some(0));
+    assert_eq!(count(&project), "[{\"n\":1}]");
+    let run = project.output(&["run", "--as-of", "2024-01-07"]);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    assert_eq!(count(&project), "[{\"n\":2}]");
+    // Nothing more becomes known: the environment stays where it is.
+    let before = project.output(&["log", "-o", "json"]).stdout;
+    assert_eq!(project.output(&["run", "--as-of", "2024-01-08"]).code, Some(0));
+    assert_eq!(project.output(&["log", "-o", "json"]).stdout, before);
+}
+
+#[test]
 fn query_before_the_first_apply_says_what_to_do() {
     check(
         &shop().run(&["query", "select 1"]),
         &expect![[r#"
         exit: 1
         --- stderr
-        error: there is no commit `head` in environment `prod`; build it with `baton apply -e prod`
+        error: environment `prod` has no commit yet: run `baton apply -e prod`
     "#]],
     );
 }

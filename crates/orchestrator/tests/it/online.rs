@@ -89,8 +89,8 @@ async fn compare_view(
         declared.entity.iter().map(|key| scalar(joined.column_by_name(key).unwrap(), row)).collect()
     };
     let entities: Vec<Vec<Scalar>> = (0..joined.num_rows()).map(entity).collect();
-    let store = flights.services.online.as_ref();
-    let reads = read_features(store, (view, namespace, declared.ttl), &entities, clock).unwrap();
+    let store = flights.services.online.snapshot().unwrap();
+    let reads = read_features(store.as_ref(), (view, namespace, declared.ttl), &entities, clock).unwrap();
     for (row, read) in reads.iter().enumerate() {
         *found.statuses.entry(read.status.as_str()).or_default() += 1;
         for part in parts {
