@@ -11,6 +11,7 @@ mod plan;
 mod predict;
 mod profile;
 mod project;
+mod scale;
 mod tpch;
 
 use std::collections::HashMap;
@@ -62,6 +63,9 @@ fn run(arguments: &[String]) -> Outcome<f64> {
         "predict-features" => predict::by_features(&places),
         "predict-keys" => predict::by_keys(&places),
         "predict-bare" => predict::bare(&places),
+        "scale-data" => scale::prepare(&places),
+        "scale-check" => scale::cold_check(&places),
+        "scale-plan" => scale::warm_plan(&places),
         "tpch-1-data" => tpch::prepare(&places, 1),
         "tpch-10-data" => tpch::prepare(&places, 10),
         "tpch-1" => tpch::run(&places, 1),
