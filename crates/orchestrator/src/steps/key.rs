@@ -178,7 +178,7 @@ mod tests {
         now.base = Some("tables/days/99aa00bb11@7".to_owned());
         now.code.push_str(", more");
         let expected = expect_test::expect![[r#"
-            definition: 48db2b2d → 1ed8ba9d
+            definition: 99720b22 → 11b2d08d
             gone: no longer read
             orders: v3 of 4f0c21aa → v4 of 4f0c21aa under the clock
             interval: the whole → [1970-01-01T00:00, 1970-01-02T00:00)
