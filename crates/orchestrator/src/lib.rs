@@ -38,8 +38,8 @@ pub use commands::{
     prepare_commit, promote, query, query_commit, refresh, remove_environment, replay, resolve_commit, rollback, run,
     run_selected, set_tag, show, status, tags, trace, trace_served, why,
 };
-pub use commands::{ReproduceReport, Reproduced, Reproduction, Target, reproduce};
 pub use commands::{BackfillPlan, BackfillRequest, RestatedAsset, backfill, plan_backfill};
+pub use commands::{ReproduceReport, Reproduced, Reproduction, Target, reproduce};
 pub use error::RunError;
 pub use prepare::{InspectOptions, Prepared, inspect_project, place_of_output, prepare};
 pub use registry::{ModelVersion, model_versions};

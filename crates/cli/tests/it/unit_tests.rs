@@ -47,18 +47,24 @@ tests:
 #[test]
 fn tests_pass_without_an_environment() {
     let project = with_tests(PASSING);
-    check(&without_times(&project.run(&at(&["test"]))), &expect![[r#"
+    check(
+        &without_times(&project.run(&at(&["test"]))),
+        &expect![[r#"
         exit: 0
         --- stdout
           ✓ customers            amounts_add_up  # ms
           ✓ days                 a_day_ends_at_midnight  # ms
         2 passed in # s
-    "#]]);
-    check(&without_times(&project.run(&at(&["test", "days", "-q"]))), &expect![[r#"
+    "#]],
+    );
+    check(
+        &without_times(&project.run(&at(&["test", "days", "-q"]))),
+        &expect![[r#"
         exit: 0
         --- stdout
         1 passed in # s
-    "#]]);
+    "#]],
+    );
     assert!(!project.path(".baton").exists());
 }
 
@@ -87,7 +93,9 @@ tests:
     expect: []
 ";
     let project = with_tests(tests).file("tables/shares.sql", "select 1 / order_id as share from orders\n");
-    check(&without_times(&project.run(&at(&["test", "--jobs", "2", "--junit", "out.xml"]))), &expect![[r#"
+    check(
+        &without_times(&project.run(&at(&["test", "--jobs", "2", "--junit", "out.xml"]))),
+        &expect![[r#"
         exit: 1
         --- stdout
           ✗ customers            wrong_in_every_way  # ms
@@ -110,7 +118,8 @@ tests:
         0 passed, 3 failed in # s
         --- stderr
         error: 3 of 3 unit tests failed
-    "#]]);
+    "#]],
+    );
     let junit = fs::read_to_string(project.path("out.xml")).unwrap();
     assert!(junit.contains("<testsuite name=\"customers\" tests=\"2\""), "{junit}");
     assert_eq!((junit.matches("<failure").count(), junit.matches("<error").count()), (2, 1), "{junit}");
@@ -137,7 +146,9 @@ tests:
 ";
     let ages = "select order_id, now() - ordered_at as age from orders\n";
     let project = with_tests(tests).file("tables/ages.sql", ages);
-    check(&project.run(&at(&["check"])), &expect![[r#"
+    check(
+        &project.run(&at(&["check"])),
+        &expect![[r#"
         exit: 1
         --- stderr
         error[P0112]: test `wrong` gives rows to `days`, which `customers` does not read
@@ -189,40 +200,56 @@ tests:
           help: add `as_of: 2013-07-02`
 
         5 errors, 0 warnings
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn names_and_selections_pick_tests() {
     let project = with_tests(PASSING);
-    check(&without_times(&project.run(&at(&["test", "--select", "days"]))), &expect![[r#"
+    check(
+        &without_times(&project.run(&at(&["test", "--select", "days"]))),
+        &expect![[r#"
         exit: 0
         --- stdout
           ✓ days                 a_day_ends_at_midnight  # ms
         1 passed in # s
-    "#]]);
-    check(&project.run(&at(&["test", "amounts_add_upp"])), &expect![[r#"
+    "#]],
+    );
+    check(
+        &project.run(&at(&["test", "amounts_add_upp"])),
+        &expect![[r#"
         exit: 1
         --- stderr
         error: there is no unit test `amounts_add_upp`, and no table or feature view of that name
         help: did you mean `amounts_add_up`?
-    "#]]);
-    check(&without_times(&project.run(&at(&["test", "orders"]))), &expect![[r#"
+    "#]],
+    );
+    check(
+        &without_times(&project.run(&at(&["test", "orders"]))),
+        &expect![[r#"
         exit: 0
         --- stdout
         there is no such unit test; write one under `tests:` in a .yml file
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_fixture_is_a_test_that_passes() {
     let project = shop();
     assert_eq!(project.output(&at(&["apply", "--yes"])).code, Some(0));
-    let made = project.run(&["test", "--fixture", "customers", "--where", "customer = 'ada'", "--out", "tests/ada.yml"]);
-    check(&made, &expect![[r#"
+    let made =
+        project.run(&["test", "--fixture", "customers", "--where", "customer = 'ada'", "--out", "tests/ada.yml"]);
+    check(
+        &made,
+        &expect![[r#"
         exit: 0
-    "#]]);
-    check(&fs::read_to_string(project.path("tests/ada.yml")).unwrap(), &expect![[r#"
+    "#]],
+    );
+    check(
+        &fs::read_to_string(project.path("tests/ada.yml")).unwrap(),
+        &expect![[r#"
         tests:
           - name: customers_as_in_prod
             description: "Made from 1 row of prod where customer = 'ada'"
@@ -234,18 +261,25 @@ fn a_fixture_is_a_test_that_passes() {
                 - {order_id: 3, customer: ada, amount: 7.25, ordered_at: "2024-01-03T08:15:00Z"}
             expect:
               - {customer: ada, orders: 2, amount: 19.75}
-    "#]]);
-    check(&without_times(&project.run(&at(&["test"]))), &expect![[r#"
+    "#]],
+    );
+    check(
+        &without_times(&project.run(&at(&["test"]))),
+        &expect![[r#"
         exit: 0
         --- stdout
           ✓ customers            customers_as_in_prod  # ms
         1 passed in # s
-    "#]]);
-    check(&project.run(&["test", "--fixture", "orders"]), &expect![[r#"
+    "#]],
+    );
+    check(
+        &project.run(&["test", "--fixture", "orders"]),
+        &expect![[r#"
         exit: 1
         --- stderr
         error: `orders` is a source; a test can be made of tables
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -333,7 +367,9 @@ fn tables_that_keep_rows_over_time() {
             "{{ config(materialize='incremental', time='day', grain=['day']) }}\n\
              select date_trunc('day', ordered_at) as day, sum(amount) as amount from orders group by 1\n",
         );
-    check(&without_times(&project.run(&at(&["test"]))), &expect![[r#"
+    check(
+        &without_times(&project.run(&at(&["test"]))),
+        &expect![[r#"
         exit: 0
         --- stdout
           ✓ merged               newer_rows_take_the_place_of_those_with_the_same_key  # ms
@@ -342,5 +378,6 @@ fn tables_that_keep_rows_over_time() {
           ✓ taken                a_snapshot_a_day  # ms
           ✓ by_day               late_days_are_computed_again  # ms
         5 passed in # s
-    "#]]);
+    "#]],
+    );
 }

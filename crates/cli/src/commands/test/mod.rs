@@ -21,6 +21,9 @@ use crate::project::Workspace;
 use crate::wire::Access;
 use crate::{output, render};
 
+/// Whether a test is to be run.
+type Concern<'c> = dyn Fn(&Prepared, &UnitTest) -> bool + 'c;
+
 /// Runs the tests that are asked for, or writes one.
 pub(super) async fn test(context: &Context, arguments: &TestArguments) -> Result<Outcome, CliError> {
     end_at_interrupt();
@@ -31,7 +34,7 @@ pub(super) async fn test(context: &Context, arguments: &TestArguments) -> Result
     if let Some(table) = &arguments.fixture {
         return write_fixture(&workspace, arguments, table).await;
     }
-    let (reports, _) = run(&workspace, arguments, None).await?;
+    let reports = run(&workspace, arguments, None).await?;
     if let Some(file) = &arguments.junit {
         junit::write(&workspace.project.name, &reports, file)?;
     }
@@ -45,8 +48,8 @@ pub(super) async fn test(context: &Context, arguments: &TestArguments) -> Result
 async fn run(
     workspace: &Workspace,
     arguments: &TestArguments,
-    about: Option<&dyn Fn(&Prepared, &UnitTest) -> bool>,
-) -> Result<(Vec<TestReport>, Prepared), CliError> {
+    about: Option<&Concern<'_>>,
+) -> Result<Vec<TestReport>, CliError> {
     let context = &workspace.context;
     let as_of = workspace.viewed_at().await?;
     let prepared = workspace.prepare(as_of).await?;
@@ -77,8 +80,7 @@ async fn run(
         false if reports.is_empty() => output::print(nothing_to_run(about.is_some()))?,
         false => output::print(&render::tests(&reports, began.elapsed()))?,
     }
-    drop(suite);
-    Ok((reports, prepared))
+    Ok(reports)
 }
 
 /// Writes a test of rows that the environment has.
