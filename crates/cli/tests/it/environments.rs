@@ -24,12 +24,17 @@ fn applied(project: &TestProject, environment: &str) {
 fn environment_is_made_listed_used_and_removed() {
     let project = shop();
     assert_eq!(project.output(&at(&["apply", "--yes"])).code, Some(0));
-    check(&project.run(&["env", "create", "pr-12", "--from", "prod"]), &expect![[r#"
+    check(
+        &project.run(&["env", "create", "pr-12", "--from", "prod"]),
+        &expect![[r#"
         exit: 0
         --- stdout
         pr-12: 3 assets of prod at [hash], as of 2024-01-05 00:00 UTC
-    "#]]);
-    check(&project.run(&["env", "list"]), &expect![[r#"
+    "#]],
+    );
+    check(
+        &project.run(&["env", "list"]),
+        &expect![[r#"
         exit: 0
         --- stdout
         environment  commit      as of                 made                  by      assets  why
@@ -37,47 +42,69 @@ fn environment_is_made_listed_used_and_removed() {
         dev          -                                                                    0  not built yet
         pr-12        [hash]  2024-01-05 00:00 UTC  [now]  tester       3  apply
         prod         [hash]  2024-01-05 00:00 UTC  [now]  tester       3  apply
-    "#]]);
-    check(&project.run(&["query", "-e", "pr-12", "select count(*) as n from customers"]), &expect![[r#"
+    "#]],
+    );
+    check(
+        &project.run(&["query", "-e", "pr-12", "select count(*) as n from customers"]),
+        &expect![[r#"
         exit: 0
         --- stdout
         n
         ─
         2
         1 row
-    "#]]);
-    check(&project.run(&["env", "create", "pr-12"]), &expect![[r#"
+    "#]],
+    );
+    check(
+        &project.run(&["env", "create", "pr-12"]),
+        &expect![[r#"
         exit: 1
         --- stderr
         error: environment `pr-12` exists already; choose another name, or remove it first with `baton env rm`
-    "#]]);
-    check(&project.run(&["env", "create", "a/b"]), &expect![[r#"
+    "#]],
+    );
+    check(
+        &project.run(&["env", "create", "a/b"]),
+        &expect![[r#"
         exit: 1
         --- stderr
         error: `a/b` cannot name an environment: use letters, digits, `_`, `-` and `.`, beginning with a letter or digit
-    "#]]);
-    check(&project.run(&["env", "create", "x", "--from", "nope"]), &expect![[r#"
+    "#]],
+    );
+    check(
+        &project.run(&["env", "create", "x", "--from", "nope"]),
+        &expect![[r#"
         exit: 1
         --- stderr
         error: `nope` names no environment, tag or commit; see `baton env list`, `baton tag --list` and `baton log`
-    "#]]);
-    check(&project.run(&["env", "rm", "pr-12"]), &expect![[r#"
+    "#]],
+    );
+    check(
+        &project.run(&["env", "rm", "pr-12"]),
+        &expect![[r#"
         exit: 0
         --- stdout
         pr-12 is removed; it was at [hash] (`baton env create pr-12 --from [hash]` brings it back until gc)
-    "#]]);
-    check(&project.run(&["env", "rm", "pr-12"]), &expect![[r#"
+    "#]],
+    );
+    check(
+        &project.run(&["env", "rm", "pr-12"]),
+        &expect![[r#"
         exit: 1
         --- stderr
         error: there is no environment `pr-12`
         help: known are dev, prod; declare others in baton.yml under `environments:`
-    "#]]);
-    check(&project.run(&["env", "rm", "prod"]), &expect![[r#"
+    "#]],
+    );
+    check(
+        &project.run(&["env", "rm", "prod"]),
+        &expect![[r#"
         exit: 1
         --- stderr
         error: environment `prod` is protected, and there is no terminal to ask on
         help: look at `baton plan`, then give --yes
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -85,7 +112,9 @@ fn difference_is_told_by_asset() {
     let project = copied();
     project.write("tables/days.sql", BIGGEST);
     applied(&project, "dev");
-    check(&project.run(&["env", "diff", "prod", "dev", "--detailed-exitcode"]), &expect![[r#"
+    check(
+        &project.run(&["env", "diff", "prod", "dev", "--detailed-exitcode"]),
+        &expect![[r#"
         exit: 3
         --- stdout
         prod ([hash]) → dev ([hash])
@@ -93,14 +122,18 @@ fn difference_is_told_by_asset() {
           ~ table         days                   definition: computes otherwise amount; v0 of c0aad1a5 → v0 of 6faa82d9
 
           1 differ, 2 the same
-    "#]]);
-    check(&project.run(&["env", "diff", "dev", "dev", "--detailed-exitcode"]), &expect![[r#"
+    "#]],
+    );
+    check(
+        &project.run(&["env", "diff", "dev", "dev", "--detailed-exitcode"]),
+        &expect![[r#"
         exit: 0
         --- stdout
         dev ([hash]) → dev ([hash])
 
           No differences.
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -108,7 +141,9 @@ fn promotion_asks_shows_and_moves() {
     let project = copied();
     project.write("tables/days.sql", BIGGEST);
     applied(&project, "dev");
-    check(&project.run(&["promote", "dev", "prod", "--dry-run"]), &expect![[r#"
+    check(
+        &project.run(&["promote", "dev", "prod", "--dry-run"]),
+        &expect![[r#"
         exit: 0
         --- stdout
         Promotion of `dev` into `prod`: both come from [hash]
@@ -116,11 +151,14 @@ fn promotion_asks_shows_and_moves() {
           ~ table         days                   changed: computes otherwise amount; v0 of c0aad1a5 → v0 of 6faa82d9
 
         1 would move
-    "#]]);
+    "#]],
+    );
     let refused = project.output(&["promote", "dev", "prod"]);
     assert_eq!(refused.code, Some(1));
     assert!(refused.stderr.contains("protected"), "{}", refused.stderr);
-    check(&project.run(&["promote", "dev", "prod", "--yes"]), &expect![[r#"
+    check(
+        &project.run(&["promote", "dev", "prod", "--yes"]),
+        &expect![[r#"
         exit: 0
         --- stdout
         Promotion of `dev` into `prod`: both come from [hash]
@@ -128,28 +166,38 @@ fn promotion_asks_shows_and_moves() {
           ~ table         days                   changed: computes otherwise amount; v0 of c0aad1a5 → v0 of 6faa82d9
 
         prod moved to [hash], as of 2024-01-05 00:00 UTC
-    "#]]);
-    check(&project.run(&["promote", "dev", "prod", "--yes"]), &expect![[r#"
+    "#]],
+    );
+    check(
+        &project.run(&["promote", "dev", "prod", "--yes"]),
+        &expect![[r#"
         exit: 0
         --- stdout
         Promotion of `dev` into `prod`: both come from [hash]
 
           Nothing to promote: `prod` has all that `dev` changed.
-    "#]]);
-    check(&project.run(&["env", "diff", "prod", "dev"]), &expect![[r#"
+    "#]],
+    );
+    check(
+        &project.run(&["env", "diff", "prod", "dev"]),
+        &expect![[r#"
         exit: 0
         --- stdout
         prod ([hash]) → dev ([hash])
 
           No differences.
-    "#]]);
-    check(&project.run(&at(&["plan"])), &expect![[r#"
+    "#]],
+    );
+    check(
+        &project.run(&at(&["plan"])),
+        &expect![[r#"
         exit: 0
         --- stdout
         Plan for environment `prod` as of 2024-01-05 00:00 UTC
 
           No changes: the environment is what the project asks for.
-    "#]]);
+    "#]],
+    );
     // What a rollback undid can be promoted again.
     assert_eq!(project.output(&["rollback", "--yes"]).code, Some(0));
     let again = project.output(&["promote", "dev", "prod", "--yes"]);
@@ -176,7 +224,9 @@ fn different_assets_merge_and_the_same_conflicts() {
         "select date_trunc('day', ordered_at) as day, min(amount) as amount\nfrom orders\ngroup by 1\n",
     );
     applied(&project, "linus");
-    check(&project.run(&["promote", "ada", "prod", "--yes"]), &expect![[r#"
+    check(
+        &project.run(&["promote", "ada", "prod", "--yes"]),
+        &expect![[r#"
         exit: 0
         --- stdout
         Promotion of `ada` into `prod`: both come from [hash]
@@ -184,8 +234,11 @@ fn different_assets_merge_and_the_same_conflicts() {
           ~ table         days                   changed: computes otherwise amount; v0 of c0aad1a5 → v0 of 6faa82d9
 
         prod moved to [hash], as of 2024-01-05 00:00 UTC
-    "#]]);
-    check(&project.run(&["promote", "grace", "prod", "--yes"]), &expect![[r#"
+    "#]],
+    );
+    check(
+        &project.run(&["promote", "grace", "prod", "--yes"]),
+        &expect![[r#"
         exit: 0
         --- stdout
         Promotion of `grace` into `prod`: both come from [hash]
@@ -193,8 +246,11 @@ fn different_assets_merge_and_the_same_conflicts() {
           ~ table         customers              changed: computes otherwise amount; v0 of 61b3c457 → v0 of 166ab865
 
         prod moved to [hash], as of 2024-01-05 00:00 UTC
-    "#]]);
-    check(&project.run(&["promote", "linus", "prod", "--yes"]), &expect![[r#"
+    "#]],
+    );
+    check(
+        &project.run(&["promote", "linus", "prod", "--yes"]),
+        &expect![[r#"
         exit: 1
         --- stdout
         Promotion of `linus` into `prod`: both come from [hash]
@@ -206,8 +262,11 @@ fn different_assets_merge_and_the_same_conflicts() {
         error: 1 conflict between `linus` and `prod`; nothing moved
         help: agree on one version, apply it in both environments, and promote again
         help: or decide for one side with --prefer source or --prefer target
-    "#]]);
-    check(&project.run(&["query", "select amount from days order by day"]), &expect![[r#"
+    "#]],
+    );
+    check(
+        &project.run(&["query", "select amount from days order by day"]),
+        &expect![[r#"
         exit: 0
         --- stdout
         amount
@@ -215,8 +274,11 @@ fn different_assets_merge_and_the_same_conflicts() {
          99.75
           7.25
         2 rows
-    "#]]);
-    check(&project.run(&["promote", "linus", "prod", "--yes", "--prefer", "source"]), &expect![[r#"
+    "#]],
+    );
+    check(
+        &project.run(&["promote", "linus", "prod", "--yes", "--prefer", "source"]),
+        &expect![[r#"
         exit: 0
         --- stdout
         Promotion of `linus` into `prod`: both come from [hash]
@@ -224,8 +286,11 @@ fn different_assets_merge_and_the_same_conflicts() {
           ~ table         days                   changed: computes otherwise amount; v0 of 6faa82d9 → v0 of cbbedd17
 
         prod moved to [hash], as of 2024-01-05 00:00 UTC
-    "#]]);
-    check(&project.run(&["query", "select amount from days order by day"]), &expect![[r#"
+    "#]],
+    );
+    check(
+        &project.run(&["query", "select amount from days order by day"]),
+        &expect![[r#"
         exit: 0
         --- stdout
         amount
@@ -233,118 +298,60 @@ fn different_assets_merge_and_the_same_conflicts() {
           12.5
           7.25
         2 rows
-    "#]]);
-}
-
-/// Orders are kept by key: what each environment took in is told apart by key.
-fn kept() -> TestProject {
-    let project = shop().file(
-        "tables/kept.sql",
-        "{{ config(materialize='merge', grain=['order_id']) }}\nselect order_id, customer, amount from orders\n",
+    "#]],
     );
-    assert_eq!(project.output(&at(&["apply", "--yes"])).code, Some(0));
-    assert_eq!(project.output(&["env", "create", "dev", "--from", "prod"]).code, Some(0));
-    let project = deliver_more(project);
-    assert_eq!(project.output(&["run", "-e", "dev", "--as-of", "2024-01-08"]).code, Some(0));
-    std::fs::remove_file(project.path("landing/orders-2.csv")).unwrap();
-    project
-}
-
-/// 2024-01-07T00:00:00Z.
-const LATER: u64 = 1_704_585_600;
-
-#[test]
-fn rows_that_both_sides_took_in_are_merged_by_key() {
-    let project = kept().delivery(
-        "landing/orders-3.csv",
-        "order_id,customer,amount,ordered_at\n6,alan,8.0,2024-01-06T09:00:00Z\n",
-        LATER,
-    );
-    assert_eq!(project.output(&["run", "--as-of", "2024-01-08"]).code, Some(0));
-    check(&project.run(&["promote", "dev", "prod", "--yes"]), &expect![[r#"
-        exit: 0
-        --- stdout
-        Promotion of `dev` into `prod`: both come from [hash]
-
-          ~ table         kept                   rows merged by key
-
-        prod moved to [hash], as of 2024-01-08 00:00 UTC
-    "#]]);
-    check(&project.run(&["query", "select * from kept order by order_id"]), &expect![[r#"
-        exit: 0
-        --- stdout
-        order_id  customer  amount
-        ────────  ────────  ──────
-               1  ada         12.5
-               2  grace      99.75
-               3  ada         7.25
-               4  ada          1.5
-               5  edsger      30.0
-               6  alan         8.0
-        6 rows
-    "#]]);
-}
-
-#[test]
-fn same_key_on_both_sides_conflicts_with_the_rows() {
-    let project = kept().delivery(
-        "landing/orders-3.csv",
-        "order_id,customer,amount,ordered_at\n4,ada,99.0,2024-01-05T09:00:00Z\n5,edsger,30.0,2024-01-05T10:30:00Z\n",
-        LATER,
-    );
-    assert_eq!(project.output(&["run", "--as-of", "2024-01-08"]).code, Some(0));
-    check(&project.run(&["promote", "dev", "prod", "--yes"]), &expect![[r#"
-        exit: 1
-        --- stdout
-        Promotion of `dev` into `prod`: both come from [hash]
-
-          ! table         kept                   both sides changed the rows of 1 key
-              dev: tester at [now] in [hash] (run): v0 of c3ee47e7 → v1 of c3ee47e7, 3 → 5 rows
-              prod: tester at [now] in [hash] (run): v0 of c3ee47e7 → v2 of c3ee47e7, 3 → 5 rows
-              key {"order_id":4}
-                before null
-                source {"order_id":4,"customer":"ada","amount":1.5}
-                target {"order_id":4,"customer":"ada","amount":99.0}
-        --- stderr
-        error: 1 conflict between `dev` and `prod`; nothing moved
-        help: agree on one version, apply it in both environments, and promote again
-        help: or decide for one side with --prefer source or --prefer target
-    "#]]);
 }
 
 #[test]
 fn tags_name_commits_wherever_one_is_asked_for() {
     let project = deliver_more(shop());
     assert_eq!(project.output(&at(&["apply", "--yes"])).code, Some(0));
-    check(&project.run(&["tag", "--list"]), &expect![[r#"
+    check(
+        &project.run(&["tag", "--list"]),
+        &expect![[r#"
         exit: 0
         --- stdout
         there are no tags; `baton tag NAME` names the head of the environment
-    "#]]);
-    check(&project.run(&["tag", "before"]), &expect![[r#"
+    "#]],
+    );
+    check(
+        &project.run(&["tag", "before"]),
+        &expect![[r#"
         exit: 0
         --- stdout
         before names [hash] of prod, as of 2024-01-05 00:00 UTC
-    "#]]);
+    "#]],
+    );
     assert_eq!(project.output(&["run", "--as-of", "2024-01-08"]).code, Some(0));
-    check(&project.run(&["tag", "before"]), &expect![[r#"
+    check(
+        &project.run(&["tag", "before"]),
+        &expect![[r#"
         exit: 1
         --- stderr
         error: there is a tag `before` already; give --force to move it
-    "#]]);
-    check(&project.run(&["tag", "prod"]), &expect![[r#"
+    "#]],
+    );
+    check(
+        &project.run(&["tag", "prod"]),
+        &expect![[r#"
         exit: 1
         --- stderr
         error: there is an environment `prod` already; choose another name for the tag
-    "#]]);
-    check(&project.run(&["tag", "--list"]), &expect![[r#"
+    "#]],
+    );
+    check(
+        &project.run(&["tag", "--list"]),
+        &expect![[r#"
         exit: 0
         --- stdout
         tag     commit      of    as of                 by      why
         ──────  ──────────  ────  ────────────────────  ──────  ─────
         before  [hash]  prod  2024-01-05 00:00 UTC  tester  apply
-    "#]]);
-    check(&project.run(&["env", "diff", "before", "prod"]), &expect![[r#"
+    "#]],
+    );
+    check(
+        &project.run(&["env", "diff", "before", "prod"]),
+        &expect![[r#"
         exit: 0
         --- stdout
         before ([hash]) → prod ([hash])
@@ -354,41 +361,60 @@ fn tags_name_commits_wherever_one_is_asked_for() {
           ~ source        orders                 version: v0 of 7efe5af4 → v1 of 7efe5af4, 3 → 5 rows
 
           3 differ, 0 the same
-    "#]]);
-    check(&project.run(&["env", "create", "then", "--from", "before"]), &expect![[r#"
+    "#]],
+    );
+    check(
+        &project.run(&["env", "create", "then", "--from", "before"]),
+        &expect![[r#"
         exit: 0
         --- stdout
         then: 3 assets of before at [hash], as of 2024-01-05 00:00 UTC
-    "#]]);
-    check(&project.run(&["query", "-e", "then", "select count(*) as n from customers"]), &expect![[r#"
+    "#]],
+    );
+    check(
+        &project.run(&["query", "-e", "then", "select count(*) as n from customers"]),
+        &expect![[r#"
         exit: 0
         --- stdout
         n
         ─
         2
         1 row
-    "#]]);
-    check(&project.run(&["query", "--at", "before", "select count(*) as n from customers"]), &expect![[r#"
+    "#]],
+    );
+    check(
+        &project.run(&["query", "--at", "before", "select count(*) as n from customers"]),
+        &expect![[r#"
         exit: 0
         --- stdout
         n
         ─
         2
         1 row
-    "#]]);
-    check(&project.run(&["rollback", "before", "--yes"]), &expect![[r#"
+    "#]],
+    );
+    check(
+        &project.run(&["rollback", "before", "--yes"]),
+        &expect![[r#"
         exit: 0
         --- stdout
         prod: rollback to [hash] ([hash], as of 2024-01-05 00:00 UTC)
-    "#]]);
-    check(&project.run(&["tag", "--delete", "before"]), &expect![[r#"
+    "#]],
+    );
+    check(
+        &project.run(&["tag", "--delete", "before"]),
+        &expect![[r#"
         exit: 0
         --- stdout
         tag before is deleted
-    "#]]);
-    check(&project.run(&["tag", "--delete", "before"]), &expect![[r#"
+    "#]],
+    );
+    check(
+        &project.run(&["tag", "--delete", "before"]),
+        &expect![[r#"
         exit: 1
         --- stderr
         error: `before` names no environment, tag or commit; see `baton tag --list`
-    "#]]);
+    "#]],
+    );
 }

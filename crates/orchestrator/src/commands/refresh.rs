@@ -167,11 +167,8 @@ impl RefreshReport {
         table: &baton_core::TableVersion,
     ) -> Result<(), RunError> {
         let location = TableLocation::parse(&table.location)?;
-        let entries = match services.lake.log_history(&location) {
-            Ok(entries) => entries,
-            // That the log cannot be read was told when its version was looked at.
-            Err(_) => return Ok(()),
-        };
+        // That the log cannot be read was told when its version was looked at.
+        let Ok(entries) = services.lake.log_history(&location) else { return Ok(()) };
         let others: Vec<&LogEntry> = entries.iter().filter(|entry| !entry.is_ours()).collect();
         for entry in others {
             let engine = if entry.engine.is_empty() { "another engine" } else { &entry.engine };

@@ -130,7 +130,7 @@ pub(super) fn verdicts(
     let unknown = TableTraits::default();
     let decide = |name: &AssetName| {
         let verdict = verdict(sides.pins(name), traits.get(name).unwrap_or(&unknown), merge_rows);
-        let is_gone = sides.source.assets.get(name).is_none();
+        let is_gone = !sides.source.assets.contains_key(name);
         match (verdict, prefer) {
             (Verdict::Conflict(_), Some(Prefer::Target)) => Verdict::Keep,
             (Verdict::Conflict(_), Some(Prefer::Source)) if is_gone => Verdict::Remove,

@@ -401,10 +401,12 @@ fn side_change(environment: &str, commit: &Commit, details: Vec<String>) -> Side
     }
 }
 
-/// Tables and models that were made from other versions of their inputs than those beside them, and were not before.
+/// Tables and models that were made from other versions of their inputs than those beside them: those that moved, and those
+/// beside which something moved.
 fn behind(merged: &BTreeMap<AssetName, Pin>, before: &BTreeMap<AssetName, Pin>) -> Vec<Behind> {
     let known: Vec<Behind> = all_behind(before);
-    all_behind(merged).into_iter().filter(|found| !known.contains(found)).collect()
+    let is_news = |found: &Behind| !known.contains(found) || merged.get(&found.asset) != before.get(&found.asset);
+    all_behind(merged).into_iter().filter(is_news).collect()
 }
 
 fn all_behind(assets: &BTreeMap<AssetName, Pin>) -> Vec<Behind> {

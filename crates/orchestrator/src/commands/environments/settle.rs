@@ -85,3 +85,80 @@ pub(super) fn settle_views(
 fn is_online(pin: &Pin) -> bool {
     matches!(&pin.version, Version::FeatureView { online: Some(_), .. })
 }
+
+#[cfg(test)]
+mod tests {
+    use baton_core::{Fingerprint, IntervalSet, Kind, TableVersion};
+
+    use super::*;
+
+    fn pin(kind: Kind, version: Version) -> Pin {
+        Pin {
+            kind,
+            fingerprint: Fingerprint::of(["definition"]),
+            metadata: None,
+            definition: None,
+            columns: BTreeMap::new(),
+            tagged: BTreeMap::new(),
+            version,
+            intervals: IntervalSet::default(),
+            rows: None,
+            digest: None,
+            known_through: None,
+            inputs: BTreeMap::new(),
+        }
+    }
+
+    fn name(text: &str) -> AssetName {
+        AssetName::parse(text).unwrap()
+    }
+
+    fn assets(champion: u32, revision: u64, serves: &str) -> BTreeMap<AssetName, Pin> {
+        let aliases = BTreeMap::from([("champion".to_owned(), champion)]);
+        let serves = BTreeMap::from([("main".to_owned(), serves.to_owned())]);
+        [
+            (name("delay"), pin(Kind::Endpoint, Version::Endpoint { revision, serves })),
+            (name("model"), pin(Kind::Model, Version::Model { aliases })),
+        ]
+        .into()
+    }
+
+    fn table(number: u64) -> TableVersion {
+        TableVersion { location: "tables/days/ab".to_owned(), version: number }
+    }
+
+    fn with_view(number: u64, shown: u64, namespace: &str) -> BTreeMap<AssetName, Pin> {
+        let online = Some(namespace.to_owned());
+        let mut view = pin(Kind::FeatureView, Version::FeatureView { table: Some(table(shown)), online });
+        view.inputs.insert(name("days"), table(shown).to_string());
+        [(name("days"), pin(Kind::Table, Version::Table(table(number)))), (name("view"), view)].into()
+    }
+
+    #[test]
+    fn an_endpoint_follows_the_alias_with_the_next_revision_of_the_target() {
+        let (source, before) = (assets(5, 9, "model@5"), assets(3, 2, "model@3"));
+        let mut merged = before.clone();
+        merged.insert(name("model"), source[&name("model")].clone());
+        settle_endpoints(&mut merged, &before, |_| &before);
+        let Version::Endpoint { revision, serves } = &merged[&name("delay")].version else { panic!("an endpoint") };
+        assert_eq!((*revision, serves["main"].as_str()), (3, "model@5"));
+        let mut same = before.clone();
+        same.insert(name("delay"), assets(3, 9, "model@3")[&name("delay")].clone());
+        settle_endpoints(&mut same, &before, |_| &before);
+        assert_eq!(same, before, "what serves the same stays the target's revision");
+    }
+
+    #[test]
+    fn a_view_comes_to_the_merged_table_in_a_place_of_its_own() {
+        let before = with_view(1, 1, "prod/view/a");
+        let mut merged = with_view(4, 3, "dev/view/a");
+        let anew = settle_views(&mut merged, &before, &BTreeMap::new());
+        assert_eq!(anew, [name("view")]);
+        let view = &merged[&name("view")];
+        assert_eq!(view.version.table(), Some(&table(4)));
+        assert_eq!(view.inputs[&name("days")], table(4).to_string());
+        let mut same = with_view(1, 1, "dev/view/a");
+        assert!(settle_views(&mut same, &before, &BTreeMap::new()).is_empty());
+        assert_eq!(same, before, "the target's own online values hold the same");
+    }
+}

@@ -1,0 +1,210 @@
+//! What changed under us is listed, and other engines read what is left after a collection.
+
+use std::fs;
+use std::path::PathBuf;
+
+use baton_testkit::project::TestProject;
+use expect_test::expect;
+use serde_json::Value;
+
+use crate::shop::{at, check};
+use crate::storage::{ALL, lived, ok, served, with};
+
+/// The data files of a table's newest folder.
+fn files_of(project: &TestProject, table: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for folder in fs::read_dir(project.path(&format!(".baton/warehouse/tables/{table}"))).unwrap() {
+        for file in fs::read_dir(folder.unwrap().path()).unwrap() {
+            let path = file.unwrap().path();
+            found.extend(path.extension().is_some_and(|end| end == "parquet").then_some(path));
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn what_changed_under_us_is_listed_and_nothing_else() {
+    let project = served();
+    ok(&project, &at(&["apply", "--yes"]));
+    check(
+        &project.run(&["plan", "--refresh-only", "--detailed-exitcode"]),
+        &expect![[r#"
+        exit: 0
+        --- stdout
+        Environment `prod` at [hash], beside what is stored
+
+          Nothing changed under us.
+
+          0 changed, 4 data files looked at
+    "#]],
+    );
+    let days = files_of(&project, "days").remove(0);
+    let whole = fs::read(&days).unwrap();
+    fs::remove_file(&days).unwrap();
+    check(
+        &project.run(&["plan", "--refresh-only", "--detailed-exitcode"]),
+        &expect![[r#"
+        exit: 3
+        --- stdout
+        Environment `prod` at [hash], beside what is stored
+
+          ! file gone      days                   part-00000000000000000000-00000-6b71fd022192a86d.parquet of version 0 is gone
+              restore the warehouse from a copy, or build the table again with `baton apply --full-refresh`
+
+          1 changed, 4 data files looked at
+    "#]],
+    );
+    fs::write(&days, &whole[..whole.len() - 1]).unwrap();
+    check(
+        &project.run(&["plan", "--refresh-only"]),
+        &expect![[r#"
+        exit: 0
+        --- stdout
+        Environment `prod` at [hash], beside what is stored
+
+          ! file altered   days                   part-00000000000000000000-00000-6b71fd022192a86d.parquet of version 0 has 1172 bytes, recorded 1173
+              restore the warehouse from a copy, or build the table again with `baton apply --full-refresh`
+
+          1 changed, 4 data files looked at
+    "#]],
+    );
+    // The same size, one byte changed, and the time of the change set back: only reading everything finds it.
+    let mut altered = whole.clone();
+    altered[40] ^= 1;
+    fs::write(&days, &altered).unwrap();
+    let now = fs::metadata(&days).unwrap().modified().unwrap();
+    let long_ago = now - std::time::Duration::from_secs(3600);
+    fs::File::options().write(true).open(&days).unwrap().set_modified(long_ago).unwrap();
+    check(
+        &project.run(&["plan", "--refresh-only"]),
+        &expect![[r#"
+        exit: 0
+        --- stdout
+        Environment `prod` at [hash], beside what is stored
+
+          Nothing changed under us.
+
+          0 changed, 4 data files looked at
+    "#]],
+    );
+    check(
+        &project.run(&["plan", "--refresh-only", "--deep"]),
+        &expect![[r#"
+        exit: 0
+        --- stdout
+        Environment `prod` at [hash], beside what is stored
+
+          ! file altered   days                   part-00000000000000000000-00000-6b71fd022192a86d.parquet of version 0 has other bytes than recorded
+              restore the warehouse from a copy, or build the table again with `baton apply --full-refresh`
+
+          1 changed, 4 data files looked at, 6.2 KiB read
+    "#]],
+    );
+    let soon = now + std::time::Duration::from_secs(60);
+    fs::File::options().write(true).open(&days).unwrap().set_modified(soon).unwrap();
+    check(
+        &project.run(&["plan", "--refresh-only"]),
+        &expect![[r#"
+        exit: 0
+        --- stdout
+        Environment `prod` at [hash], beside what is stored
+
+          ! file altered   days                   part-00000000000000000000-00000-6b71fd022192a86d.parquet of version 0 has other bytes than recorded
+              restore the warehouse from a copy, or build the table again with `baton apply --full-refresh`
+
+          1 changed, 4 data files looked at, 1.1 KiB read
+    "#]],
+    );
+    fs::write(&days, &whole).unwrap();
+    fs::remove_file(project.path(".baton/online.redb")).unwrap();
+    let head = ok(&project, &["log", "-o", "json"]);
+    let head: Value = serde_json::from_str(&head).unwrap();
+    check(
+        &project.run(&["plan", "--refresh-only"]),
+        &expect![[r#"
+            exit: 0
+            --- stdout
+            Environment `prod` at [hash], beside what is stored
+
+              ! online values  customer_latest        of 2 entities, 2 have no online values and 0 have older ones than the table
+                  `baton rollback [hash]` fills them anew, in a fresh place
+
+              1 changed, 4 data files looked at, 1.1 KiB read
+        "#]],
+    );
+    ok(&project, &["rollback", head[0]["id"].as_str().unwrap(), "--yes"]);
+    let repaired = ok(&project, &["plan", "--refresh-only"]);
+    assert!(repaired.contains("Nothing changed under us"), "{repaired}");
+}
+
+#[expect(clippy::disallowed_methods, reason = "tests are told where their Python is")]
+fn python(script: &str, arguments: &[&str]) -> String {
+    let python = std::env::var("BATON_TEST_PYTHON").unwrap();
+    let answer = std::process::Command::new(python).arg("-c").arg(script).args(arguments).output().unwrap();
+    assert!(answer.status.success(), "{}", String::from_utf8_lossy(&answer.stderr));
+    String::from_utf8(answer.stdout).unwrap()
+}
+
+#[test]
+fn pointer_moved_by_hand_and_rows_of_another_engine_are_listed() {
+    let project = lived();
+    ok(&project, &["run", "--as-of", "2024-01-08"]);
+    let days = files_of(&project, "customers").remove(0);
+    python(
+        "import sys, pyarrow as pa\nfrom deltalake import DeltaTable, write_deltalake\n\
+         table = DeltaTable(sys.argv[1])\nwrite_deltalake(table, table.to_pyarrow_table().slice(0, 1), mode='append')\n",
+        &[days.parent().unwrap().to_str().unwrap()],
+    );
+    python(
+        "import sqlite3, sys\nledger = sqlite3.connect(sys.argv[1])\n\
+         ledger.execute(\"update environment set commit_id = (select parent from commit_record where id = commit_id) where name = 'prod'\")\nledger.commit()\n",
+        &[project.path(".baton/ledger.db").to_str().unwrap()],
+    );
+    check(
+        &project.run(&["plan", "--refresh-only"]),
+        &expect![[r#"
+            exit: 0
+            --- stdout
+            Environment `prod` at [hash], beside what is stored
+
+              ! pointer        -                      the ledger points `prod` at [hash], and its sealed log says [hash]
+                  somebody moved the pointer by hand; `baton env create was --from [hash]` and `baton promote was prod` bring it back
+              ! other engine   customers              version 2 was written by delta-rs:py-1.6.6 (WRITE); the environment goes on reading version 0
+                  land those rows through a source; the next build leaves them out and goes on from the version that the environment reads
+
+              2 changed, 4 data files looked at
+        "#]],
+    );
+    let collected = project.run(&with(&["gc", "--dry-run"], &ALL));
+    assert!(collected.contains("left alone tables/customers/"), "{collected}");
+    // The next build leaves the other engine's rows out.
+    let order = "order_id,customer,amount,ordered_at\n7,ada,1.0,2024-01-08T09:00:00Z\n";
+    let project = project.delivery("landing/orders-4.csv", order, 1_704_758_400);
+    ok(&project, &["run", "--as-of", "2024-01-10"]);
+    let rows = ok(&project, &["query", "-o", "json", "select customer from customers order by 1"]);
+    assert_eq!(rows.matches("customer").count(), 3, "{rows}");
+}
+
+/// After a collection every reached version, and the newest, is read by the Python package.
+#[test]
+fn other_readers_read_what_is_left_after_a_collection() {
+    let project = lived();
+    ok(&project, &["env", "create", "ahead", "--from", "prod"]);
+    ok(&project, &["run", "-e", "ahead", "--as-of", "2024-01-08"]);
+    let count =
+        "import sys\nfrom deltalake import DeltaTable\nprint(DeltaTable(sys.argv[1]).to_pyarrow_table().num_rows)\n";
+    let folder = |name: &str| {
+        let shown: Value =
+            serde_json::from_str(&ok(&project, &["query", "-o", "json", &format!("select count(*) as n from {name}")]))
+                .unwrap();
+        let path = files_of(&project, name).remove(0);
+        (path.parent().unwrap().to_owned(), shown)
+    };
+    let (orders, shown) = folder("orders");
+    assert_eq!(python(count, &[orders.to_str().unwrap()]).trim(), "5", "the newest is that of ahead");
+    ok(&project, &["env", "rm", "ahead"]);
+    ok(&project, &with(&["gc"], &ALL));
+    assert_eq!(python(count, &[orders.to_str().unwrap()]).trim(), "3", "the newest is one that is reached");
+    assert!(shown.to_string().contains('3'), "{shown}");
+}
