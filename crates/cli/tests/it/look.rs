@@ -230,7 +230,7 @@ fn status_is_a_screen() {
               assets     1 source, 2 tables
               rows       7
               models     none
-              ledger     9 events, root [hash]
+              ledger     12 events, root [hash]
               incidents  0 open, 0 in all
         "#]],
     );

@@ -21,6 +21,7 @@ use super::BEGINNING;
 use crate::checks::{checks_of_pass, quoted};
 use crate::error::RunError;
 use crate::execution::{Execution, StepOutcome};
+use crate::report::rows_of;
 use crate::sessions::{inputs_of, newest_in};
 use crate::steps::StepKey;
 use crate::steps::output::StepOutput;
@@ -79,7 +80,7 @@ impl Execution<'_> {
         key.interval = since.map(|start| Interval { start, end: END });
         key.clock = (self.reads_clock(asset) || stamps_clock(table)).then_some(self.as_of);
         if let Some(pin) = self.take_recorded(asset, &key).await? {
-            return Ok(StepOutcome::reused(format!("{} rows", pin.rows.unwrap_or_default())));
+            return Ok(StepOutcome::reused(rows_of(pin.rows.unwrap_or_default())));
         }
         let batch = Batch { asset, table, stored, location, since, checks };
         self.take_in(&batch, inputs, previous.as_ref(), &key).await
@@ -186,7 +187,7 @@ impl Execution<'_> {
         self.record_output(asset, key, &output, Vec::new()).await?;
         self.working.insert(asset.clone(), pin);
         Ok(StepOutcome::done(match (base, gone) {
-            (None, _) => format!("{total} rows"),
+            (None, _) => rows_of(total),
             (Some(_), 0) => format!("{rows} new rows, {total} in all"),
             (Some(_), gone) => format!("{gone} keys changed, {total} rows in all"),
         }))

@@ -24,6 +24,7 @@ use crate::checks::{NewRows, checks_of_pass};
 use crate::commands::gaps_of;
 use crate::error::RunError;
 use crate::execution::{Execution, StepOutcome};
+use crate::report::rows_of;
 use crate::sessions::{newest_in, oldest_of, session_of};
 use crate::write::{Pass, Written};
 
@@ -65,7 +66,7 @@ impl Execution<'_> {
             reused = self.take_filled(asset, &key).await?;
         }
         if let Some(pin) = reused {
-            return Ok(StepOutcome::reused(format!("{} rows", pin.rows.unwrap_or_default())));
+            return Ok(StepOutcome::reused(rows_of(pin.rows.unwrap_or_default())));
         }
         self.compute(asset, table, &location, previous, inputs, work, &checks, &key).await
     }
@@ -277,6 +278,6 @@ fn step_key(
 fn describe(work: Work, written: u64, total: u64, had_base: bool) -> String {
     match work {
         Work::Range(interval) if had_base => format!("{written} rows for {interval}, {total} in all"),
-        _ => format!("{total} rows"),
+        _ => rows_of(total),
     }
 }
