@@ -28,6 +28,10 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
+/// Planning and queries allocate a great deal, on many threads; the system's allocator took a fifth of their time.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let arguments = args::Arguments::parse();
     let settings = settings::Settings::read();

@@ -11,7 +11,7 @@ use baton_core::asset::{Materialize, Source, Table};
 use baton_core::{Asset, AssetName, Commit, Definition, Fingerprint, Graph, Timestamp};
 use baton_diagnostics::{Diagnostic, codes, has_errors};
 use baton_engine::fingerprint::Upstream;
-use baton_engine::{Analysis, TableFingerprints};
+use baton_engine::{Analysis, SqlProblem, TableFingerprints};
 use baton_lake::delta_schema;
 use baton_plan::{Desired, DesiredAsset};
 use baton_project::Project;
@@ -26,10 +26,13 @@ mod diagnose;
 mod identity;
 mod inspect;
 mod kept;
+mod levels;
+mod remembered;
 
 use diagnose::{at, in_query};
 pub(crate) use identity::source as source_identity;
 pub use inspect::{InspectOptions, inspect_project, place_of_output};
+use remembered::{Remembered, seen, table_key};
 
 /// A project that can be planned and run.
 pub struct Prepared {
@@ -81,7 +84,8 @@ pub async fn prepare(
     as_of: Timestamp,
 ) -> Result<(Option<Prepared>, Vec<Diagnostic>), RunError> {
     let mut diagnostics = Vec::new();
-    let reads = sql_reads(&project, &mut diagnostics);
+    let mut remembered = Remembered::of(&services.folder);
+    let reads = sql_reads(&project, &mut remembered, &mut diagnostics);
     let (graph, found) = project.graph(&reads);
     diagnostics.extend(found);
     let Ok(order) = graph.topological_order() else { return Ok((None, diagnostics)) };
@@ -96,15 +100,23 @@ pub async fn prepare(
         analyses: BTreeMap::new(),
         desired: Desired { assets: BTreeMap::new(), order: Vec::new() },
         broken: BTreeSet::new(),
+        seen: BTreeMap::new(),
+        resolved: BTreeMap::new(),
+        remembered,
         diagnostics,
     };
-    for name in &order {
-        if let Some(asset) = project.assets.get(name) {
-            resolver.resolve(name, asset, &graph).await?;
+    for level in levels::levels(&order, &graph) {
+        resolver.resolve_queries(&level, &graph);
+        for name in level {
+            if let Some(asset) = project.assets.get(name) {
+                resolver.resolve(name, asset, &graph).await?;
+            }
         }
     }
     resolver.check_expressions();
-    let Resolver { upstream, analyses, desired, diagnostics, .. } = resolver;
+    let Resolver { upstream, analyses, mut desired, remembered, diagnostics, .. } = resolver;
+    remembered.write();
+    desired.order = order.into_iter().filter(|name| desired.assets.contains_key(name)).collect();
     if has_errors(&diagnostics) {
         return Ok((None, diagnostics));
     }
@@ -114,12 +126,28 @@ pub async fn prepare(
     Ok((Some(prepared), diagnostics))
 }
 
-fn sql_reads(project: &Project, diagnostics: &mut Vec<Diagnostic>) -> BTreeMap<AssetName, BTreeSet<String>> {
+/// What each table's query reads; mistakes in the order of names.
+fn sql_reads(
+    project: &Project,
+    remembered: &mut Remembered,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> BTreeMap<AssetName, BTreeSet<String>> {
     let mut reads = BTreeMap::new();
+    let mut unknown: Vec<(&AssetName, &Table)> = Vec::new();
     for (name, asset) in &project.assets {
         let Definition::Table(table) = &asset.definition else { continue };
-        match kept::references(name, table) {
+        match remembered.references(name, table) {
+            Some(found) => {
+                reads.insert(name.clone(), found);
+            }
+            None => unknown.push((name, table)),
+        }
+    }
+    let found = levels::side_by_side(&unknown, |(name, table)| kept::references(name, table));
+    for ((name, table), found) in unknown.into_iter().zip(found) {
+        match found {
             Ok(found) => {
+                remembered.keep_references(name, table, &found);
                 reads.insert(name.clone(), found);
             }
             Err(problem) => diagnostics.push(in_query(name, table, &problem)),
@@ -139,10 +167,54 @@ struct Resolver<'a> {
     analyses: BTreeMap<AssetName, Analysis>,
     desired: Desired,
     broken: BTreeSet<AssetName>,
+    /// What readers see of each table, as a fingerprint.
+    seen: BTreeMap<String, Fingerprint>,
+    /// Queries of the level that is being resolved.
+    resolved: BTreeMap<AssetName, Resolution>,
+    remembered: Remembered,
     diagnostics: Vec<Diagnostic>,
 }
 
+/// What came of a query.
+type Resolution = Result<(TableFingerprints, Analysis), Vec<SqlProblem>>;
+
 impl Resolver<'_> {
+    /// Resolves the queries of a level: those that are not remembered side by side.
+    fn resolve_queries(&mut self, level: &[&AssetName], graph: &Graph) {
+        let mut unknown = Vec::new();
+        for name in level {
+            let Some(Definition::Table(table)) = self.project.assets.get(*name).map(|asset| &asset.definition) else {
+                continue;
+            };
+            let inputs = graph.inputs(name).filter_map(|input| self.seen.get_key_value(input.as_str()));
+            let key = table_key(name, table, inputs);
+            match self.remembered.table(&key) {
+                Some(found) => {
+                    self.resolved.insert((*name).clone(), Ok(found));
+                }
+                None => unknown.push((*name, table, key, self.upstream_of(name, graph))),
+            }
+        }
+        let found = levels::side_by_side(&unknown, |(name, table, _, upstream)| kept::resolved(name, table, upstream));
+        for ((name, _, key, _), found) in unknown.into_iter().zip(found) {
+            if let Ok(found) = &found {
+                self.remembered.keep_table(&key, found);
+            }
+            self.resolved.insert(name.clone(), found);
+        }
+    }
+
+    fn upstream_of(&self, name: &AssetName, graph: &Graph) -> BTreeMap<String, Upstream> {
+        let known = graph.inputs(name).filter_map(|input| self.upstream.get_key_value(input.as_str()));
+        known.map(|(input, table)| (input.clone(), table.clone())).collect()
+    }
+
+    /// Takes note of what readers of `name` see.
+    fn insert_upstream(&mut self, name: &AssetName, upstream: Upstream) {
+        self.seen.insert(name.to_string(), seen(&upstream));
+        self.upstream.insert(name.to_string(), upstream);
+    }
+
     async fn resolve(&mut self, name: &AssetName, asset: &Asset, graph: &Graph) -> Result<(), RunError> {
         let inputs: BTreeSet<AssetName> = graph.inputs(name).cloned().collect();
         let is_unresolved = |input: &AssetName| self.broken.contains(input) || !self.project.assets.contains_key(input);
@@ -153,7 +225,7 @@ impl Resolver<'_> {
         }
         let identity = match &asset.definition {
             Definition::Source(source) => Some(self.source(name, source).await?),
-            Definition::Table(table) => self.table(name, table, &inputs),
+            Definition::Table(table) => self.table(name, table),
             Definition::FeatureView(view) => {
                 self.check_feature_view(asset, view);
                 Some(identity::feature_view(view, &self.upstream))
@@ -210,7 +282,7 @@ impl Resolver<'_> {
         let read = identity::source_rows(source);
         let columns = identity::source_columns(&read, source, &schema);
         let fingerprints = TableFingerprints { columns, rows: read };
-        self.upstream.insert(name.to_string(), Upstream { schema, fingerprints: fingerprints.clone() });
+        self.insert_upstream(name, Upstream { schema, fingerprints: fingerprints.clone() });
         self.check_source(name, source);
         Ok(TableFingerprints { columns: identity::declared_columns(&fingerprints, source), rows })
     }
@@ -244,12 +316,8 @@ impl Resolver<'_> {
         }
     }
 
-    fn table(&mut self, name: &AssetName, table: &Table, inputs: &BTreeSet<AssetName>) -> Option<TableFingerprints> {
-        let upstream: BTreeMap<String, Upstream> = inputs
-            .iter()
-            .filter_map(|input| Some((input.to_string(), self.upstream.get(input.as_str())?.clone())))
-            .collect();
-        match kept::resolved(name, table, &upstream) {
+    fn table(&mut self, name: &AssetName, table: &Table) -> Option<TableFingerprints> {
+        match self.resolved.remove(name)? {
             Ok((computed, analysis)) => {
                 // Readers see the same rows whether they are stored or not.
                 let seen = match table.materialize {
@@ -261,7 +329,7 @@ impl Resolver<'_> {
                     arrow::datatypes::Field::new(column, data_type.clone(), *nullable)
                 });
                 let schema: SchemaRef = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
-                self.upstream.insert(name.to_string(), Upstream { schema, fingerprints: seen });
+                self.insert_upstream(name, Upstream { schema, fingerprints: seen });
                 self.check_table(name, table);
                 self.analyses.insert(name.clone(), analysis);
                 Some(computed)

@@ -9,6 +9,7 @@ mod moved;
 mod output;
 mod unit;
 
+pub(crate) use code::code_of;
 pub(crate) use key::StepKey;
 pub(crate) use landed::{Landing, LandingCache, arrived_units, landed_units, waiting_deliveries};
 pub(crate) use moved::version_of;

@@ -4,7 +4,6 @@
 //! declare (grain, checks), and says it in the words of the project. Runs no query and reads no data.
 
 mod leaks;
-mod levels;
 mod unused;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,9 +12,10 @@ use baton_core::asset::{Materialize, Table};
 use baton_core::check::{Check, Rule, Severity};
 use baton_core::{Asset, AssetName, Definition};
 use baton_diagnostics::{Diagnostic, Label, codes};
-use baton_engine::{FanOut, InspectedTable, Inspection, NullCause, TableFacts};
+use baton_engine::{FanOut, InspectedTable, Inspection, NullCause, TableFacts, inspect};
 
 use super::Prepared;
+use super::levels::{levels, side_by_side};
 
 /// How much to tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -28,11 +28,11 @@ pub struct InspectOptions {
 /// grain, features that show the label, and, if asked for, what nothing reads.
 pub fn inspect_project(prepared: &Prepared, options: InspectOptions) -> Vec<Diagnostic> {
     let mut survey = Survey { prepared, tables: BTreeMap::new(), found: BTreeMap::new(), diagnostics: Vec::new() };
-    for level in levels::levels(prepared) {
-        let mut inspected = levels::inspect_all(prepared, &level, &survey.tables);
-        for name in level {
+    for level in levels(&prepared.desired.order, &prepared.graph) {
+        let inspected = side_by_side(&level, |name| survey.inspect(name));
+        for (name, inspected) in level.into_iter().zip(inspected) {
             if let Some(asset) = prepared.project.assets.get(name) {
-                survey.take_in(name, asset, inspected.remove(name));
+                survey.take_in(name, asset, inspected);
             }
         }
     }
@@ -56,6 +56,17 @@ struct Survey<'a> {
 }
 
 impl Survey<'_> {
+    /// Inspects a table's query over what is known of its inputs; `None` for what is no table.
+    fn inspect(&self, name: &AssetName) -> Option<Inspection> {
+        let Definition::Table(table) = &self.prepared.project.assets.get(name)?.definition else { return None };
+        let inputs = self.prepared.graph.inputs(name).filter_map(|input| {
+            let known = self.tables.get(input.as_str())?;
+            Some((input.to_string(), known.clone()))
+        });
+        // It was planned before, so there is nothing new to say about a query that cannot be.
+        inspect(&inputs.collect(), &table.sql).ok()
+    }
+
     fn take_in(&mut self, name: &AssetName, asset: &Asset, inspected: Option<Inspection>) {
         let mut facts = match &asset.definition {
             Definition::Source(_) => TableFacts::default(),
