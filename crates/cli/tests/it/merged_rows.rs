@@ -4,6 +4,7 @@ use baton_testkit::project::TestProject;
 use expect_test::expect;
 
 use crate::shop::{at, check, deliver_more, shop};
+use crate::storage::kill_everywhere;
 
 /// Orders are kept by key: what each environment took in is told apart by key.
 fn kept() -> TestProject {
@@ -88,4 +89,16 @@ fn same_key_on_both_sides_conflicts_with_the_rows() {
         help: or decide for one side with --prefer source or --prefer target
     "#]],
     );
+}
+
+#[test]
+fn merge_killed_at_every_point_ends_as_if_it_had_not_been() {
+    let ready = || {
+        let order = "order_id,customer,amount,ordered_at\n6,alan,8.0,2024-01-06T09:00:00Z\n";
+        let project = kept().delivery("landing/orders-3.csv", order, LATER);
+        assert_eq!(project.output(&["run", "--as-of", "2024-01-08"]).code, Some(0));
+        project
+    };
+    let points = kill_everywhere(ready, &["promote", "dev", "prod", "--yes"], "");
+    assert!(points >= 6, "only {points} points were reached");
 }

@@ -149,8 +149,9 @@ fn state(project: &TestProject) -> Value {
         environments.as_array().unwrap().iter().filter(|line| !line["commit"].is_null()).cloned().collect();
     let of = |line: &Value| {
         let name = line["name"].as_str().unwrap();
-        let rows: Vec<Value> = ["orders", "customers", "days", "latest"]
+        let rows: Vec<Value> = ["orders", "customers", "days", "latest", "kept"]
             .iter()
+            .filter(|table| project.path(&format!("tables/{table}.sql")).exists() || **table == "orders")
             .map(|table| read(&["query", "-e", name, "-o", "json", &format!("select * from {table} order by 1, 2")]))
             .collect();
         let log = read(&["log", "-e", name, "-o", "json"]);
@@ -165,7 +166,7 @@ fn state(project: &TestProject) -> Value {
 
 /// Runs `command` whole, and once for every failpoint with a kill there and the same command again. Where the killed
 /// command had done its work already, `done` is how it refuses.
-fn kill_everywhere(ready: impl Fn() -> TestProject, command: &[&str], done: &str) -> usize {
+pub(crate) fn kill_everywhere(ready: impl Fn() -> TestProject, command: &[&str], done: &str) -> usize {
     let whole = ready();
     ok(&whole, command);
     let expected = state(&whole);
