@@ -11,8 +11,10 @@ use crate::process;
 use crate::python::Environment;
 use crate::repository::Repository;
 
-/// How often each contender has its turn.
+/// How often each contender has its turn, where a turn is short.
 const TURNS: usize = 5;
+/// The same where a turn takes minutes.
+const FEW_TURNS: usize = 3;
 
 /// When the example project is applied; `benches/src/project.rs` asks it as of then.
 const APPLIED_AT: &str = "2013-07-01";
@@ -22,6 +24,7 @@ struct Benchmark {
     name: &'static str,
     about: &'static str,
     ground: Ground,
+    turns: usize,
     contenders: &'static [Contender],
 }
 
@@ -31,29 +34,35 @@ enum Ground {
     Data(&'static str),
     /// The example project, applied.
     Project,
+    /// Data and projects that a subcommand of `baton-bench` makes.
+    Made(&'static str),
     /// What it makes itself.
     Own,
 }
 
-/// Who takes part: a subcommand of `baton-bench`, or a script of `benches/peers`.
+/// Who takes part, by name: a subcommand of `baton-bench`, or a script of `benches/peers` with its arguments.
 enum Contender {
     Ours(&'static str, &'static str),
     Peer(&'static str, &'static str),
+    /// A peer whose packages do not go together with those of the others.
+    Apart(&'static str, &'static str),
 }
 
-use Contender::{Ours, Peer};
+use Contender::{Apart, Ours, Peer};
 
 const BENCHMARKS: &[Benchmark] = &[
     Benchmark {
         name: "pit",
         about: "point-in-time join of 10 M labels with 10 M feature rows, from memory",
         ground: Ground::Data("pit_data.py"),
+        turns: TURNS,
         contenders: &[Ours("baton", "pit"), Peer("DuckDB ASOF join", "pit_duckdb.py")],
     },
     Benchmark {
         name: "profile",
         about: "all column profiles of 6 M rows x 16 columns of Parquet",
         ground: Ground::Data("profile_data.py"),
+        turns: TURNS,
         contenders: &[
             Ours("baton", "profile"),
             Peer("DuckDB SUMMARIZE", "profile_duckdb.py"),
@@ -64,18 +73,21 @@ const BENCHMARKS: &[Benchmark] = &[
         name: "plan",
         about: "`baton plan` of the example with no change, from start to exit",
         ground: Ground::Project,
+        turns: TURNS,
         contenders: &[Ours("baton", "plan"), Ours("process start alone", "start")],
     },
     Benchmark {
         name: "online",
         about: "one row of 200,000 read from the online store, one at a time",
         ground: Ground::Own,
+        turns: TURNS,
         contenders: &[Ours("baton, over HTTP", "online-http"), Ours("baton, in the process", "online")],
     },
     Benchmark {
         name: "predict",
         about: "one prediction, one request at a time; ours is on disk before it is answered",
         ground: Ground::Project,
+        turns: TURNS,
         contenders: &[
             Ours("baton, by features", "predict-features"),
             Ours("baton, by keys", "predict-keys"),
@@ -84,12 +96,41 @@ const BENCHMARKS: &[Benchmark] = &[
             Peer("bare call of xgboost", "predict_xgboost.py"),
         ],
     },
+    Benchmark {
+        name: "scale-check",
+        about: "reading a project of 10,000 assets with nothing remembered; ours resolves types and lineage of all columns",
+        ground: Ground::Made("scale-data"),
+        turns: FEW_TURNS,
+        contenders: &[Ours("baton check", "scale-check"), Peer("dbt parse", "scale_dbt.py")],
+    },
+    Benchmark {
+        name: "scale-plan",
+        about: "a plan of the same project with one table changed, all of it applied before",
+        ground: Ground::Made("scale-data"),
+        turns: FEW_TURNS,
+        contenders: &[Ours("baton plan", "scale-plan"), Apart("sqlmesh plan, nothing applied", "scale_sqlmesh.py")],
+    },
+    Benchmark {
+        name: "tpch-1",
+        about: "the 22 queries of TPC-H as tables, scale factor 1, from start to exit",
+        ground: Ground::Made("tpch-1-data"),
+        turns: TURNS,
+        contenders: &[Ours("baton apply", "tpch-1"), Peer("dbt run, on DuckDB", "tpch_dbt.py 1")],
+    },
+    Benchmark {
+        name: "tpch-10",
+        about: "the same at scale factor 10",
+        ground: Ground::Made("tpch-10-data"),
+        turns: FEW_TURNS,
+        contenders: &[Ours("baton apply", "tpch-10"), Peer("dbt run, on DuckDB", "tpch_dbt.py 10")],
+    },
 ];
 
 /// What a run needs: where programs and data are.
 struct Stand<'a> {
     repository: &'a Repository,
     environment: Environment,
+    apart: Environment,
     programs: PathBuf,
     data: PathBuf,
     project: PathBuf,
@@ -100,7 +141,11 @@ pub(crate) fn run(repository: &Repository, names: &[String]) -> Outcome {
     let wanted = wanted(names)?;
     let environment = Environment::of_benchmarks(repository)?;
     environment.set_up()?;
-    let stand = Stand::build(repository, environment)?;
+    let apart = Environment::of_sqlmesh(repository)?;
+    if wanted.iter().flat_map(|benchmark| benchmark.contenders).any(|contender| matches!(contender, Apart(..))) {
+        apart.set_up()?;
+    }
+    let stand = Stand::build(repository, environment, apart)?;
     if wanted.iter().any(|benchmark| matches!(benchmark.ground, Ground::Project)) {
         stand.apply_project()?;
     }
@@ -121,14 +166,14 @@ fn find(name: &str) -> Outcome<&'static Benchmark> {
 }
 
 impl<'a> Stand<'a> {
-    fn build(repository: &'a Repository, environment: Environment) -> Outcome<Self> {
+    fn build(repository: &'a Repository, environment: Environment, apart: Environment) -> Outcome<Self> {
         let packages = ["build", "--release", "--package", "baton-bench", "--package", "baton"];
         process::run(repository.in_root(process::cargo()).args(packages))?;
         let target = repository.target_folder()?;
         let data = target.join("bench-data");
         std::fs::create_dir_all(&data).map_err(|error| format!("{} cannot be made: {error}", data.display()))?;
         let project = data.join("flights");
-        Ok(Self { repository, environment, programs: target.join("release"), data, project })
+        Ok(Self { repository, environment, apart, programs: target.join("release"), data, project })
     }
 
     /// Writes the example project anew and applies it: what an older binary left would not do.
@@ -148,11 +193,13 @@ impl<'a> Stand<'a> {
 
     fn run(&self, benchmark: &Benchmark) -> Outcome {
         println!("\n{}: {}", benchmark.name, benchmark.about);
-        if let Ground::Data(script) = benchmark.ground {
-            process::run(self.script(script).arg(&self.data))?;
+        match benchmark.ground {
+            Ground::Data(script) => process::run(self.script(&self.environment, script).arg(&self.data))?,
+            Ground::Made(name) => drop(process::capture(&mut self.ours(name))?),
+            Ground::Project | Ground::Own => {}
         }
         let mut seconds = vec![Vec::new(); benchmark.contenders.len()];
-        for _ in 0..TURNS {
+        for _ in 0..benchmark.turns {
             for (contender, seconds) in benchmark.contenders.iter().zip(&mut seconds) {
                 seconds.push(self.turn(contender)?);
             }
@@ -163,25 +210,32 @@ impl<'a> Stand<'a> {
 
     fn turn(&self, contender: &Contender) -> Outcome<f64> {
         let mut command = match contender {
-            Ours(_, name) => {
-                let mut ours = Command::new(self.programs.join("baton-bench"));
-                ours.arg(name).arg("--baton").arg(self.programs.join("baton"));
-                ours.arg("--data").arg(&self.data).arg("--project").arg(&self.project);
-                ours
-            }
-            Peer(_, script) => {
-                let mut peer = self.script(script);
-                peer.arg(&self.data).arg(&self.project);
-                peer
-            }
+            Ours(_, name) => self.ours(name),
+            Peer(_, script) => self.peer(&self.environment, script),
+            Apart(_, script) => self.peer(&self.apart, script),
         };
         let printed = process::capture(&mut command)?;
         let last = printed.lines().last().unwrap_or_default();
         last.parse().map_err(|_error| Failure::Message(format!("{command:?} printed no seconds but `{printed}`")))
     }
 
-    fn script(&self, name: &str) -> Command {
-        let mut python = Command::new(self.environment.python());
+    fn ours(&self, name: &str) -> Command {
+        let mut ours = Command::new(self.programs.join("baton-bench"));
+        ours.arg(name).arg("--baton").arg(self.programs.join("baton"));
+        ours.arg("--data").arg(&self.data).arg("--project").arg(&self.project);
+        ours
+    }
+
+    /// A peer gets the folders of data and project, then its own arguments.
+    fn peer(&self, environment: &Environment, script: &str) -> Command {
+        let mut words = script.split_whitespace();
+        let mut peer = self.script(environment, words.next().unwrap_or_default());
+        peer.arg(&self.data).arg(&self.project).args(words);
+        peer
+    }
+
+    fn script(&self, environment: &Environment, name: &str) -> Command {
+        let mut python = Command::new(environment.python());
         python.arg(self.repository.path("benches/peers").join(name));
         python
     }
@@ -193,7 +247,7 @@ fn print_table(benchmark: &Benchmark, seconds: &mut [Vec<f64>]) {
     let median = |seconds: &[f64]| seconds.get(seconds.len() / 2).copied().unwrap_or(f64::NAN);
     let ours = seconds.first().map_or(f64::NAN, |seconds| median(seconds));
     for (place, (contender, seconds)) in benchmark.contenders.iter().zip(seconds.iter()).enumerate() {
-        let (Ours(name, _) | Peer(name, _)) = contender;
+        let (Ours(name, _) | Peer(name, _) | Apart(name, _)) = contender;
         let least = seconds.first().copied().unwrap_or(f64::NAN);
         let ratio = if place == 0 { String::new() } else { format!("{:.2}", ours / median(seconds)) };
         println!("  {name:<24}{:>12}{:>12}{ratio:>16}", shown(least), shown(median(seconds)));
@@ -216,7 +270,10 @@ mod tests {
     #[test]
     fn an_unknown_benchmark_is_refused_with_the_known_ones() {
         let Err(Failure::Message(message)) = find("pits") else { panic!("it was found") };
-        assert_eq!(message, "there is no benchmark `pits`, only pit, profile, plan, online, predict");
+        assert_eq!(
+            message,
+            "there is no benchmark `pits`, only pit, profile, plan, online, predict, scale-check, scale-plan, tpch-1, tpch-10"
+        );
     }
 
     #[test]
@@ -231,7 +288,7 @@ mod tests {
             let mut scripts: Vec<_> = benchmark.contenders.iter().filter_map(script_of).collect();
             scripts.extend(match benchmark.ground {
                 Ground::Data(script) => Some(script),
-                Ground::Project | Ground::Own => None,
+                Ground::Made(_) | Ground::Project | Ground::Own => None,
             });
             for script in scripts {
                 assert!(peers.join(script).is_file(), "{script} is missing");
@@ -241,7 +298,7 @@ mod tests {
 
     fn script_of(contender: &Contender) -> Option<&'static str> {
         match contender {
-            Peer(_, script) => Some(script),
+            Peer(_, script) | Apart(_, script) => script.split_whitespace().next(),
             Ours(..) => None,
         }
     }

@@ -24,7 +24,8 @@ usage: cargo xtask <task>
                       --no-setup: take the Python clients as they are
   tidy                the rules of the repository that no other tool checks
   gen [--check]       write the generated references; --check: fail when one is stale
-  bench [NAME…]       benchmarks beside their peers: pit, profile, plan, online, predict";
+  bench [NAME…]       benchmarks beside their peers: pit, profile, plan, online, predict,
+                      scale-check, scale-plan, tpch-1, tpch-10";
 
 /// What can be asked of this tool.
 enum Task {

@@ -34,6 +34,12 @@ impl Environment {
         Ok(Self { folder: cache_folder()?.join("baton-bench-venv"), requirements })
     }
 
+    /// The one with SQLMesh, which asks for an older DuckDB than the other peers.
+    pub(crate) fn of_sqlmesh(repository: &Repository) -> Outcome<Self> {
+        let requirements = repository.path("xtask/requirements-bench-sqlmesh.txt");
+        Ok(Self { folder: cache_folder()?.join("baton-bench-sqlmesh-venv"), requirements })
+    }
+
     /// Its interpreter.
     pub(crate) fn python(&self) -> PathBuf {
         self.folder.join("bin/python")
