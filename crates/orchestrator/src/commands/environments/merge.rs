@@ -1,7 +1,7 @@
 //! Three maps of assets to one: what a promotion takes, keeps, and cannot decide. Pure.
 //!
 //! A *definition* is what a person changed, the *data* of a table is what runs made of it. Only definitions, aliases of
-//! models and rows that cannot be computed again conflict; see `docs/adr/0013-promotion-is-a-three-way-merge.md`.
+//! models and rows that cannot be computed again conflict; see `docs/adr/0009-promotion-is-a-three-way-merge.md`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
