@@ -1,3 +1,5 @@
+//! The store on a file: what it keeps over processes, snapshots, emptied namespaces.
+
 use super::*;
 
 fn row(event_at: i64) -> OnlineRow {
