@@ -17,7 +17,7 @@ use crate::location::TableLocation;
 use crate::log::{DeltaLog, Written};
 use crate::read::read_file;
 use crate::schema::delta_schema;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{FileEntry, Snapshot, StagedFile};
 use crate::store::{DurableStore, create_folder, sweep};
 use crate::writer::{FileNames, WriteOptions, Writer};
 
@@ -75,6 +75,22 @@ impl Lake {
         };
         let folder = self.table(&location.to_string())?.log.folder().to_owned();
         Ok(Writer::new(self.store.clone(), folder, delta_schema(schema)?, options, names))
+    }
+
+    /// A staged file that an earlier process wrote for rows of `schema` and [recorded](crate::FileEntry::to_record);
+    /// `None` when it is not, or not wholly, on the disk, or the record cannot be read.
+    pub fn staged(
+        &self,
+        location: &TableLocation,
+        schema: &Schema,
+        record: serde_json::Value,
+    ) -> Result<Option<StagedFile>, LakeError> {
+        let table = self.table(&location.to_string())?;
+        let schema = delta_schema(schema)?;
+        let add = serde_json::from_value(record).ok();
+        let found = add.and_then(|add| FileEntry::from_add(add, table.log.folder(), &schema).ok());
+        let is_whole = |file: &FileEntry| fs::metadata(&file.path).is_ok_and(|found| found.len() == file.size);
+        Ok(found.filter(is_whole).map(Arc::new))
     }
 
     /// Makes exactly one new version: that of `base` (`None`: nothing) with `change`. `schema` is that of the

@@ -91,6 +91,11 @@ impl FileEntry {
         })
     }
 
+    /// What is known of the file, as a Delta `add` action: all that [`crate::Lake::staged`] needs to know it again.
+    pub fn to_record(&self) -> serde_json::Value {
+        serde_json::json!(self.to_add())
+    }
+
     /// Reads a Delta `add` action. Of a file that another tool wrote, only its name is known: enough to write a version
     /// without it.
     pub(crate) fn from_add(add: Add, folder: &std::path::Path, schema: &SchemaRef) -> Result<Self, String> {

@@ -40,6 +40,17 @@ pub struct PlanOptions {
     pub needs_approval: bool,
     /// Who answered for assets that the project no longer has.
     pub former_owners: BTreeMap<AssetName, String>,
+    /// Recorded stateful tables that are no longer kept like that.
+    pub kept_otherwise: BTreeMap<AssetName, KeptOtherwise>,
+}
+
+/// How a stateful table is kept as recorded, and how the project would keep it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptOtherwise {
+    /// How its rows are kept, such as `merge by id`.
+    pub before: String,
+    /// What it becomes, such as `view`, or the kind that the asset changes to.
+    pub now: String,
 }
 
 impl PlanInput<'_> {
@@ -125,11 +136,11 @@ fn notes(input: PlanInput<'_>, assets: &[PlannedAsset]) -> Vec<String> {
             planned.name
         )
     });
-    let unknown = input
-        .options
-        .recreate
-        .iter()
-        .filter(|name| !input.desired.assets.get(name.as_str()).is_some_and(|desired| desired.about.is_stateful));
+    let is_stateful = |name: &AssetName| {
+        input.options.kept_otherwise.contains_key(name)
+            || input.desired.assets.get(name).is_some_and(|desired| desired.about.is_stateful)
+    };
+    let unknown = input.options.recreate.iter().filter(|name| !is_stateful(name));
     let unknown = unknown.map(|name| format!("`{name}` is no stateful table, so --recreate does nothing to it"));
     kept.chain(unknown).collect()
 }
@@ -148,6 +159,7 @@ fn removed_assets(input: PlanInput<'_>) -> Vec<PlannedAsset> {
             columns: ColumnChanges::default(),
             missing: IntervalSet::default(),
             from_nothing: false,
+            refused: None,
         })
         .collect()
 }
@@ -168,6 +180,7 @@ fn plan_asset(
         columns: ColumnChanges::default(),
         missing: IntervalSet::default(),
         from_nothing: false,
+        refused: None,
     };
     if !input.is_selected(name) {
         return (planned, false);
@@ -206,11 +219,17 @@ fn clock_decides(input: PlanInput<'_>, desired: &DesiredAsset, pin: &Pin) -> boo
 fn start_from_nothing(planned: &mut PlannedAsset, input: PlanInput<'_>, desired: &DesiredAsset) {
     let is_stateful = desired.about.is_stateful;
     let refreshed = input.options.full_refresh && desired.batch.is_some() && !is_stateful;
-    let recreated = is_stateful && input.options.recreate.contains(&planned.name);
+    let kept_otherwise = input.options.kept_otherwise.get(&planned.name);
+    let recreated = (is_stateful || kept_otherwise.is_some()) && input.options.recreate.contains(&planned.name);
     let keeps = is_stateful && !recreated && matches!(planned.change, Change::Additive | Change::Breaking);
     planned.from_nothing = refreshed || recreated;
     if planned.from_nothing && !planned.changes_content() {
         planned.change = Change::Data;
+    }
+    planned.refused = kept_otherwise.filter(|_| !recreated).map(|kept| would_lose_rows(&planned.name, kept));
+    if let Some(refused) = &planned.refused {
+        planned.reasons.push(format!("refused: {refused}"));
+        return;
     }
     let reason = match (refreshed, recreated, keeps) {
         (true, _, _) => "is made from nothing (--full-refresh)",
@@ -219,6 +238,14 @@ fn start_from_nothing(planned: &mut PlannedAsset, input: PlanInput<'_>, desired:
         _ => return,
     };
     planned.reasons.push(reason.to_owned());
+}
+
+/// Why rows that cannot be computed again do not make room by themselves.
+fn would_lose_rows(name: &AssetName, kept: &KeptOtherwise) -> String {
+    format!(
+        "its rows are kept as `{}` and cannot be computed again, as `{}` they would be lost; `baton apply --recreate {name}` does that",
+        kept.before, kept.now
+    )
 }
 
 /// Says which inputs stay as recorded although the project has changed them.
@@ -319,8 +346,7 @@ fn data_reasons(
     if let Some(batch) = desired.batch {
         planned.missing = missing_intervals(&pin.intervals, batch, input.as_of);
         if !planned.missing.is_empty() {
-            let ranges: Vec<String> = planned.missing.ranges().iter().map(ToString::to_string).collect();
-            reasons.push(format!("lacks {}", ranges.join(", ")));
+            reasons.push(format!("lacks {}", first_ranges(&planned.missing)));
         }
     }
     let reads_data = matches!(desired.kind, Kind::Table | Kind::FeatureView);
@@ -330,6 +356,15 @@ fn data_reasons(
         reasons.push(format!("reads {}", moved.join(", ")));
     }
     reasons
+}
+
+/// At most three ranges, and how many more there are: a table may lack half a million.
+fn first_ranges(set: &IntervalSet) -> String {
+    let shown: Vec<String> = set.ranges().iter().take(3).map(ToString::to_string).collect();
+    match set.ranges().len().saturating_sub(3) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
 }
 
 /// Missing = required − done, from the first instant done to the last whole batch before `as_of`.

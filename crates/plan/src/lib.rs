@@ -15,7 +15,7 @@ mod select;
 mod stage;
 
 pub use blast::{BlastRadius, ChangedOutput, Effect, SparedModel, TaggedFlow};
-pub use build::{PlanInput, PlanOptions, build_plan, missing_intervals};
+pub use build::{KeptOtherwise, PlanInput, PlanOptions, build_plan, missing_intervals};
 pub use desired::{About, AssetColumn, Desired, DesiredAsset, PREDICTION, TaggedColumn};
 pub use estimate::{Estimate, Past, StageEstimate, estimate};
 pub use plan::{Change, ColumnChanges, HeldAsset, NeededApproval, Plan, PlanScope, PlannedAsset, PlannedChecks};

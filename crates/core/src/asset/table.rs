@@ -76,7 +76,7 @@ pub enum Deletes {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ColumnPolicy {
-    /// New columns come, null in the rows that are there; a column that goes or changes is refused.
+    /// New columns come, null in rows that are there; one that goes stays, null in new rows; another type is refused.
     #[default]
     Evolve,
     /// New columns come and those that the query no longer has go.

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 use answers::{evaluate, freshness, scan};
 use baton_core::check::{Check, CheckResult, Rule};
-use baton_core::{AssetName, Interval, Kind, Pin};
+use baton_core::{AssetName, Interval, Kind, Pin, Version};
 use baton_engine::{Session, table_references};
 use baton_stats::checks::is_row_rule;
 
@@ -66,8 +66,12 @@ impl Execution<'_> {
             let session = self.session_to_check(asset, pin, &open).await?;
             let by_row = checks_of_pass(&open, false);
             results.extend(scan(&session, asset, &by_row, self.as_of).await?);
+            let rows = match pin.rows {
+                Some(rows) => rows,
+                None if by_row.len() == open.len() => 0,
+                None => count(&session, &format!("select 1 as one from {}", quoted(asset))).await?,
+            };
             for check in open.iter().filter(|check| !by_row.contains(check)) {
-                let rows = pin.rows.unwrap_or_default();
                 results.push(match &check.rule {
                     Rule::Freshness { .. } => freshness(&session, asset, check, self.as_of).await?,
                     _ => evaluate(&session, asset, check, rows, new_rows.as_ref()).await?,
@@ -97,14 +101,24 @@ impl Execution<'_> {
     /// Sees the version in question and the tables that its checks read beside it.
     async fn session_to_check(&self, asset: &AssetName, pin: &Pin, checks: &[Check]) -> Result<Session, RunError> {
         let mut pins: BTreeMap<AssetName, Pin> = BTreeMap::from([(asset.clone(), pin.clone())]);
-        for name in checks.iter().flat_map(tables_of) {
+        let mut waiting: Vec<AssetName> = checks.iter().flat_map(tables_of).chain(read_by_view(pin)).collect();
+        while let Some(name) = waiting.pop() {
             if let (false, Some(found)) = (pins.contains_key(&name), self.working.get(&name)) {
+                waiting.extend(read_by_view(found));
                 pins.insert(name, found.clone());
             }
         }
         // A delivery is judged as a whole: it is landed once, and rows of it become known for months.
         let clock = (pin.kind != Kind::Source).then_some(self.as_of);
         session_of(self.services, &pins, pins.keys(), clock).await
+    }
+}
+
+/// What a view yields its rows from; nothing for what has rows of its own.
+fn read_by_view(pin: &Pin) -> Vec<AssetName> {
+    match pin.version {
+        Version::View { .. } => pin.inputs.keys().cloned().collect(),
+        _ => Vec::new(),
     }
 }
 

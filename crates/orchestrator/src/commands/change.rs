@@ -2,14 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use baton_core::{AssetName, EventKind, Kind, Pin, Timestamp};
+use baton_core::asset::Materialize;
+use baton_core::{Asset, AssetName, Definition, EventKind, Kind, Pin, Timestamp};
 use baton_plan::{
-    Change, DesiredAsset, Plan, PlanInput, PlanOptions, PlannedAsset, build_plan, estimate, run_stages, stages,
+    Change, DesiredAsset, KeptOtherwise, Plan, PlanInput, PlanOptions, PlannedAsset, build_plan, estimate, run_stages,
+    stages,
 };
 use serde_json::json;
 
 use super::past::past;
-use crate::definitions::recorded_definition;
+use crate::definitions::{definition_key, recorded_definition};
 use crate::error::RunError;
 use crate::execution::{APPLY, Applied, Execution};
 use crate::prepare::Prepared;
@@ -45,6 +47,7 @@ pub(super) async fn plan_with(
     options.needs_approval = prepared.project.policies.owners_approve_breaking
         && prepared.project.environments.get(environment).is_some_and(|found| found.protected);
     options.former_owners = former_owners(services, prepared, &pins).await?;
+    options.kept_otherwise = kept_otherwise(services, prepared, &pins).await?;
     let mut plan = build_plan(PlanInput {
         environment,
         as_of,
@@ -74,13 +77,55 @@ async fn former_owners(
     Ok(owners)
 }
 
+/// Stateful tables of the environment that the project would keep in another way, or have as something else.
+async fn kept_otherwise(
+    services: &Services,
+    prepared: &Prepared,
+    pins: &BTreeMap<AssetName, Pin>,
+) -> Result<BTreeMap<AssetName, KeptOtherwise>, RunError> {
+    let mut found = BTreeMap::new();
+    for (name, pin) in pins.iter().filter(|(_, pin)| pin.kind == Kind::Table) {
+        let (Some(asset), Some(key)) = (prepared.project.assets.get(name), &pin.definition) else { continue };
+        if *key == definition_key(asset) {
+            continue;
+        }
+        let Some(recorded) = recorded_definition(services, key).await? else { continue };
+        let (before, now) = (kept_as(&recorded), kept_as(asset));
+        if before != now && is_stateful(&recorded) {
+            found.insert(name.clone(), KeptOtherwise { before, now });
+        }
+    }
+    Ok(found)
+}
+
+fn is_stateful(asset: &Asset) -> bool {
+    matches!(&asset.definition, Definition::Table(table) if table.materialize.is_stateful())
+}
+
+/// How an asset's rows are kept, with the key where it decides which rows there are; for what is no table, its kind.
+fn kept_as(asset: &Asset) -> String {
+    match &asset.definition {
+        Definition::Table(table) => match table.materialize {
+            Materialize::Merge | Materialize::History => {
+                format!("{} by {}", table.materialize.word(), table.grain.join(", "))
+            }
+            other => other.word().to_owned(),
+        },
+        _ => asset.kind().to_string(),
+    }
+}
+
 fn is_predictions(prepared: &Prepared, name: &AssetName) -> bool {
     let endpoints = prepared.desired.assets.iter().filter(|(_, desired)| desired.kind == Kind::Endpoint);
     endpoints.into_iter().any(|(endpoint, _)| crate::watch::predictions_of(endpoint) == *name)
 }
 
 /// Executes a plan; refused when the environment has moved since it was made.
+///
+/// # Errors
+/// Those of the stores, and [`RunError::Project`] when a part of the plan is refused.
 pub async fn apply(services: &Services, prepared: &Prepared, plan: &Plan) -> Result<RunReport, RunError> {
+    refuse(plan)?;
     let execution = Execution::begin(services, prepared, &plan.environment, plan.as_of, APPLY).await?;
     let found = execution.base.as_ref().map(|commit| commit.id.clone());
     if found != plan.base {
@@ -107,6 +152,13 @@ pub async fn apply(services: &Services, prepared: &Prepared, plan: &Plan) -> Res
         execution.pending.push(event);
     }
     execution.execute(&stages(plan)).await
+}
+
+/// Names everything that would lose rows at once, before anything is done.
+fn refuse(plan: &Plan) -> Result<(), RunError> {
+    let refused = plan.assets.iter().filter_map(|asset| Some(format!("`{}`: {}", asset.name, asset.refused.as_ref()?)));
+    let refused: Vec<String> = refused.collect();
+    if refused.is_empty() { Ok(()) } else { Err(RunError::Project(refused.join("\n"))) }
 }
 
 /// What an execution must know of the plan beside its stages.

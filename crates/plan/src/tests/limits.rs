@@ -1,9 +1,10 @@
 //! Plans of a selection, plans that start from nothing, and plans that need approval.
 
-use baton_core::AssetName;
+use baton_core::interval::MICROS_PER_SECOND;
+use baton_core::{AssetName, Interval};
 
 use super::scene::{Scene, day, name};
-use crate::{Change, HeldAsset, Plan, PlanScope, Stage, render_text, stages};
+use crate::{Change, HeldAsset, KeptOtherwise, Plan, PlanScope, Stage, render_text, stages};
 
 const TABLES: &str = "
     source landing | rows 1 | id 1
@@ -78,6 +79,46 @@ fn a_stateful_table_is_recreated_only_by_name_and_the_plan_says_what_is_lost() {
     let plan = scene.plan();
     assert!(plan.asset("log").unwrap().from_nothing);
     assert!(render_text(&plan).contains("rows that its inputs no longer have are lost"));
+}
+
+#[test]
+fn a_stateful_table_that_would_be_kept_otherwise_is_refused_until_it_is_recreated_by_name() {
+    let project = TABLES.replace("log <- landing | rows 1 | id 1 | stateful", "log <- landing | rows 2 | id 1");
+    let mut scene = Scene::parse(&project, TABLES);
+    let kept = KeptOtherwise { before: "append".to_owned(), now: "table".to_owned() };
+    scene.options.kept_otherwise.insert(name("log"), kept);
+    let refused = "its rows are kept as `append` and cannot be computed again, as `table` they would be lost; \
+                   `baton apply --recreate log` does that";
+    let plan = scene.plan();
+    assert_eq!(plan.asset("log").unwrap().refused.as_deref(), Some(refused));
+    assert!(render_text(&plan).contains(&format!("refused: {refused}")), "{}", render_text(&plan));
+    scene.options.recreate.insert(name("log"));
+    let plan = scene.plan();
+    assert!(plan.asset("log").unwrap().from_nothing && plan.asset("log").unwrap().refused.is_none());
+    assert!(render_text(&plan).contains("rows that its inputs no longer have are lost"));
+    assert!(plan.notes.is_empty());
+}
+
+/// A table of a million batches of which every second one is done: the answer takes at most 50 ms.
+#[test]
+#[expect(clippy::print_stderr, clippy::disallowed_methods, reason = "the figure is for people; the bound is wide")]
+fn a_plan_says_what_a_million_batches_lack() {
+    let mut scene = Scene::parse(TABLES, TABLES);
+    let commit = scene.recorded.as_mut().unwrap();
+    let end = day("2013-07-01").timestamp_micros();
+    let minute = 60 * MICROS_PER_SECOND;
+    let batches = (1..=500_000).map(|at| {
+        let start = end - 2 * at * minute;
+        Interval { start, end: start + minute }
+    });
+    commit.assets.get_mut("days").unwrap().intervals = batches.collect();
+    scene.desired.assets.get_mut("days").unwrap().batch = Some(60);
+    let began = std::time::Instant::now();
+    let plan = scene.plan();
+    eprintln!("a plan over a table of a million batches: {:?}", began.elapsed());
+    let days = plan.asset("days").unwrap();
+    assert_eq!(days.missing.ranges().len(), 500_000);
+    assert!(days.reasons[0].ends_with(" and 499997 more"), "{:?}", days.reasons);
 }
 
 #[test]

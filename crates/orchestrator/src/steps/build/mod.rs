@@ -153,7 +153,7 @@ impl Execution<'_> {
         key: &StepKey,
     ) -> Result<StepOutcome, RunError> {
         let base = previous.as_ref().and_then(|pin| pin.version.table()).map(|table| table.version);
-        let (written, schema) = self.write_rows(asset, table, location, base, work, checks).await?;
+        let (written, schema) = self.write_rows(asset, table, location, base, checks, key).await?;
         let rows = written.rows;
         let change = match (work, &table.time) {
             (Work::Range(interval), Some(time)) if base.is_some() => Change::ReplaceRange {
@@ -187,28 +187,22 @@ impl Execution<'_> {
         table: &Table,
         location: &TableLocation,
         base: Option<u64>,
-        work: Work,
         checks: &[Check],
+        key: &StepKey,
     ) -> Result<(Written, arrow::datatypes::SchemaRef), RunError> {
         let inputs: Vec<AssetName> = self.prepared.graph.inputs(asset).cloned().collect();
         let session = session_of(self.services, &self.working, &inputs, Some(self.as_of)).await?;
-        let options = BuildOptions {
-            time_column: table.time.clone(),
-            interval: match work {
-                Work::Range(interval) => Some(interval),
-                _ => None,
-            },
-            track_availability: true,
-        };
+        let options =
+            BuildOptions { time_column: table.time.clone(), interval: key.interval, track_availability: true };
         if let (Some((name, interval, parallel)), Some(base)) = (&self.restated, base)
             && name == asset
         {
-            let writing = Pieces { asset, table, location, base, session: &session, checks };
-            return self.write_pieces(&writing, *interval, *parallel).await;
+            let writing = Pieces { asset, table, location, base, session: &session, checks, key };
+            return self.write_pieces(&writing, *interval, *parallel);
         }
         let mut stream = session.execute(&table.sql, &options).await?;
         let schema = stream.schema();
-        let whole = base.is_none() || !matches!(work, Work::Range(_));
+        let whole = base.is_none() || key.interval.is_none();
         let checks = checks_of_pass(checks, whole);
         let mut pass = Pass::new(self.services, location, base, &schema, &checks)?;
         while let Some(batch) = stream.try_next().await? {

@@ -1,18 +1,29 @@
-//! Time that is computed in pieces, several at once. Which pieces there are follows from the time alone, so the files
-//! are the same however many are computed at once.
+//! Time that is computed in pieces, on several threads. Which pieces there are follows from the time alone, so the files
+//! are the same however many are computed at once. Each is written down when its files are on the disk: a backfill that
+//! was killed goes on with the pieces that it had not finished.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::thread;
 
 use arrow::datatypes::SchemaRef;
 use baton_core::asset::Table;
-use baton_core::check::Check;
+use baton_core::check::{Check, CheckResult};
+use baton_core::event::EventFilter;
 use baton_core::interval::MICROS_PER_SECOND;
-use baton_core::{AssetName, Interval, failpoint};
+use baton_core::{AssetName, EventKind, Interval, NewEvent, failpoint};
 use baton_engine::{BuildOptions, Session};
 use baton_lake::TableLocation;
-use futures::{StreamExt as _, TryStreamExt as _};
+use futures::TryStreamExt as _;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tokio::runtime::Handle;
 
 use crate::checks::{checks_of_pass, merged};
 use crate::error::RunError;
 use crate::execution::Execution;
+use crate::steps::StepKey;
 use crate::write::{Pass, Written};
 
 /// Most pieces of one restatement: each is a pass over what the query reads of its time.
@@ -26,34 +37,76 @@ pub(super) struct Pieces<'p> {
     pub(super) base: u64,
     pub(super) session: &'p Session,
     pub(super) checks: &'p [Check],
+    /// What the whole depends on; a piece depends on the same, and on its own time.
+    pub(super) key: &'p StepKey,
+}
+
+/// The body of a piece's `step.finished` event. It names no asset, so that an asset's steps are whole ones.
+#[derive(Serialize, Deserialize)]
+struct RecordedPiece {
+    piece: Interval,
+    rows: u64,
+    files: Vec<Value>,
+    checks: Vec<CheckResult>,
 }
 
 impl Execution<'_> {
-    /// Computes `interval`, `parallel` pieces at once, and writes them aside in the order of time.
-    pub(super) async fn write_pieces(
+    /// Computes `interval` on `parallel` threads, and puts the pieces together in the order of time. Needs a runtime of
+    /// several threads.
+    pub(super) fn write_pieces(
         &self,
         writing: &Pieces<'_>,
         interval: Interval,
         parallel: usize,
     ) -> Result<(Written, SchemaRef), RunError> {
         let pieces = pieces_of(interval, writing.table.batch.max(1) * MICROS_PER_SECOND);
-        let total = pieces.len() as u64;
-        let work = pieces.into_iter().map(|piece| self.write_piece(writing, piece));
-        let mut done = futures::stream::iter(work).buffered(parallel);
+        let done = tokio::task::block_in_place(|| self.on_threads(writing, &pieces, parallel))?;
         let (mut all, mut schema) = (Written { files: Vec::new(), rows: 0, checks: Vec::new() }, None);
-        let (mut checks, mut count) = (Vec::new(), 0);
-        while let Some((written, found)) = done.try_next().await? {
+        let mut checks = Vec::new();
+        for (written, found) in done.into_values() {
             all.files.extend(written.files);
             all.rows += written.rows;
             checks.push(written.checks);
             schema = Some(found);
-            count += 1;
-            self.services.progress.advanced(writing.asset, count, total);
-            failpoint::reach("build.piece_staged");
         }
         all.checks = merged(checks);
         let schema = schema.ok_or_else(|| RunError::Project(format!("`{}` has no time to compute", writing.asset)))?;
         Ok((all, schema))
+    }
+
+    /// The pieces by their place. The first error ends the work: no thread takes another piece after it.
+    fn on_threads(
+        &self,
+        writing: &Pieces<'_>,
+        pieces: &[Interval],
+        parallel: usize,
+    ) -> Result<BTreeMap<usize, (Written, SchemaRef)>, RunError> {
+        let runtime = Handle::current();
+        let next = AtomicUsize::new(0);
+        let (sender, receiver) = mpsc::channel();
+        thread::scope(|scope| {
+            for _ in 0..parallel.clamp(1, pieces.len().max(1)) {
+                let (sender, runtime, next) = (sender.clone(), &runtime, &next);
+                scope.spawn(move || {
+                    while let Some((place, piece)) = take_next(next, pieces) {
+                        let written = runtime.block_on(self.write_piece(writing, piece));
+                        // Nobody listens once a piece has failed.
+                        if sender.send(written.map(|written| (place, written))).is_err() {
+                            return;
+                        }
+                    }
+                });
+            }
+            drop(sender);
+            let mut done = BTreeMap::new();
+            for finished in receiver {
+                let (place, written) = finished?;
+                done.insert(place, written);
+                self.services.progress.advanced(writing.asset, done.len() as u64, pieces.len() as u64);
+                failpoint::reach("build.piece_staged");
+            }
+            Ok(done)
+        })
     }
 
     async fn write_piece(&self, writing: &Pieces<'_>, piece: Interval) -> Result<(Written, SchemaRef), RunError> {
@@ -61,13 +114,70 @@ impl Execution<'_> {
             BuildOptions { time_column: writing.table.time.clone(), interval: Some(piece), track_availability: true };
         let mut stream = writing.session.execute(&writing.table.sql, &options).await?;
         let schema = stream.schema();
+        let key = StepKey { interval: Some(piece), ..writing.key.clone() }.with("part", "piece of a backfill");
+        if let Some(written) = self.recorded_piece(writing, &key, &schema).await? {
+            return Ok((written, schema));
+        }
         let checks = checks_of_pass(writing.checks, false);
         let mut pass = Pass::new(self.services, writing.location, Some(writing.base), &schema, &checks)?;
         while let Some(batch) = stream.try_next().await? {
             pass.write(&batch).await?;
         }
-        Ok((pass.finish(self.as_of).await?, schema))
+        let written = pass.finish(self.as_of).await?;
+        self.record_piece(&key, piece, &written).await?;
+        Ok((written, schema))
     }
+
+    /// What an earlier run wrote for the same piece, as long as all of it is on the disk.
+    async fn recorded_piece(
+        &self,
+        writing: &Pieces<'_>,
+        key: &StepKey,
+        schema: &SchemaRef,
+    ) -> Result<Option<Written>, RunError> {
+        let filter = EventFilter {
+            kinds: vec![EventKind::StepFinished],
+            key: Some(key.fingerprint().as_str().to_owned()),
+            last: Some(1),
+            ..EventFilter::default()
+        };
+        let found = self.services.ledger.events(&filter).await?.pop();
+        let Some(recorded) = found.and_then(|found| serde_json::from_value::<RecordedPiece>(found.event.body).ok())
+        else {
+            return Ok(None);
+        };
+        let mut files = Vec::new();
+        for file in recorded.files {
+            match self.services.lake.staged(writing.location, schema, file)? {
+                Some(file) => files.push(file),
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(Written { files, rows: recorded.rows, checks: recorded.checks }))
+    }
+
+    async fn record_piece(&self, key: &StepKey, piece: Interval, written: &Written) -> Result<(), RunError> {
+        let files = written.files.iter().map(|file| file.to_record()).collect();
+        let recorded = RecordedPiece { piece, rows: written.rows, files, checks: written.checks.clone() };
+        let event = NewEvent {
+            at: self.services.clock.now(),
+            as_of: self.as_of,
+            environment: self.environment.clone(),
+            run: Some(self.run.clone()),
+            asset: None,
+            kind: EventKind::StepFinished,
+            key: key.fingerprint().as_str().to_owned(),
+            body: json!(recorded),
+        };
+        self.services.ledger.append(vec![event]).await?;
+        Ok(())
+    }
+}
+
+/// The next piece that no thread has taken.
+fn take_next(next: &AtomicUsize, pieces: &[Interval]) -> Option<(usize, Interval)> {
+    let place = next.fetch_add(1, Ordering::Relaxed);
+    Some((place, *pieces.get(place)?))
 }
 
 /// `interval` in whole batches, as evenly as they go into [`MOST_PIECES`].
