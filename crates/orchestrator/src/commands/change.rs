@@ -40,7 +40,8 @@ pub(super) async fn plan_with(
     let mut recorded = services.ledger.head(environment).await?;
     if let Some(commit) = &mut recorded {
         // Predictions are made by runs; the project does not declare them.
-        commit.assets.retain(|name, _| !is_predictions(prepared, name));
+        let predictions = predictions(prepared);
+        commit.assets.retain(|name, _| !predictions.contains(name));
     }
     let pins = recorded.as_ref().map(|commit| commit.assets.clone()).unwrap_or_default();
     let deliveries = waiting_deliveries(services, prepared, environment, &pins, as_of).await?;
@@ -115,9 +116,10 @@ fn kept_as(asset: &Asset) -> String {
     }
 }
 
-fn is_predictions(prepared: &Prepared, name: &AssetName) -> bool {
+/// The tables that endpoints write their predictions to.
+fn predictions(prepared: &Prepared) -> BTreeSet<AssetName> {
     let endpoints = prepared.desired.assets.iter().filter(|(_, desired)| desired.kind == Kind::Endpoint);
-    endpoints.into_iter().any(|(endpoint, _)| crate::watch::predictions_of(endpoint) == *name)
+    endpoints.map(|(endpoint, _)| crate::watch::predictions_of(endpoint)).collect()
 }
 
 /// Executes a plan; refused when the environment has moved since it was made.
