@@ -38,6 +38,12 @@ impl Flights {
         Self { folder, services }
     }
 
+    /// The project in `folder`, whatever it is.
+    pub(crate) async fn in_folder(folder: TempDir) -> Self {
+        let services = services(folder.path()).await;
+        Self { folder, services }
+    }
+
     /// The example with the flights of `months` alone (`2013-03`) and a small model, so that a test takes seconds.
     pub(crate) async fn small(months: &[&str]) -> Self {
         let flights = Self::new().await;
