@@ -133,6 +133,7 @@ fn verdicts() {
     let measured = GateInput {
         challenger: metrics(&[("roc_auc", 0.72)]),
         champion: Some(metrics(&[("roc_auc", 0.724)])),
+        not_compared: None,
         fairness: [
             (("carrier".to_owned(), FairnessMetric::EqualOpportunityDifference), Ok(0.25)),
             (("origin".to_owned(), FairnessMetric::DemographicParityRatio), Err("one group only".to_owned())),

@@ -28,7 +28,9 @@ const DECISION: f64 = 0.5;
 /// Fitted estimators by model version and metric, kept over the ticks of a replay: a version never changes. `None` is
 /// what cannot be estimated.
 #[derive(Debug, Default)]
-pub(crate) struct EstimatorCache(Mutex<BTreeMap<(String, String), Option<Arc<Cbpe>>>>);
+pub(crate) struct EstimatorCache(Mutex<BTreeMap<(String, String), Estimator>>);
+
+type Estimator = Option<Arc<Cbpe>>;
 
 impl Execution<'_> {
     /// Estimates the rule's metric over the predictions that the champion itself made in the window; `None` for
@@ -58,12 +60,7 @@ impl Execution<'_> {
         }))
     }
 
-    async fn estimator(
-        &self,
-        model: &Model,
-        champion: &LoadedVersion,
-        metric: Metric,
-    ) -> Result<Option<Arc<Cbpe>>, RunError> {
+    async fn estimator(&self, model: &Model, champion: &LoadedVersion, metric: Metric) -> Result<Estimator, RunError> {
         let cache = &self.prepared.estimators.0;
         let key = (champion.version.reference(), metric.to_string());
         let kept = cache.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
