@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use arrow::array::RecordBatch;
 use arrow::compute::interleave_record_batch;
+use arrow::datatypes::Schema;
 use baton_core::asset::{Deletes, VALID_FROM, VALID_TO};
 
 use super::merge::{keys_at, newest};
@@ -57,10 +58,17 @@ struct Scene<'a> {
     known: Vec<Option<i64>>,
 }
 
-pub(super) fn history(stored: &RecordBatch, rows: &RecordBatch, keeping: &Keeping<'_>) -> Result<Effect, EngineError> {
+/// States of `stored` after `rows`; `own` are the columns that the query yields: what only the table still has makes no
+/// state another one.
+pub(super) fn history(
+    stored: &RecordBatch,
+    rows: &RecordBatch,
+    keeping: &Keeping<'_>,
+    own: &Schema,
+) -> Result<Effect, EngineError> {
     let table = keeping.table;
     let keys = Compared::of(stored, rows, &table.grain)?;
-    let compared = compared_columns(rows, keeping);
+    let compared = compared_columns(own, keeping);
     let scene = Scene {
         keeping,
         rows,
@@ -121,10 +129,10 @@ pub(super) fn history(stored: &RecordBatch, rows: &RecordBatch, keeping: &Keepin
 }
 
 /// The columns whose change is a new state.
-fn compared_columns(rows: &RecordBatch, keeping: &Keeping<'_>) -> Vec<String> {
+fn compared_columns(own: &Schema, keeping: &Keeping<'_>) -> Vec<String> {
     match (&keeping.table.keep.updated_at, keeping.table.keep.check.as_slice()) {
         (None, named) if !named.is_empty() => named.to_vec(),
-        _ => visible(&rows.schema(), &[VALID_FROM, VALID_TO]),
+        _ => visible(own, &[VALID_FROM, VALID_TO]),
     }
 }
 

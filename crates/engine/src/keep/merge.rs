@@ -4,17 +4,24 @@ use std::collections::BTreeMap;
 
 use arrow::array::RecordBatch;
 use arrow::compute::take_record_batch;
+use arrow::datatypes::Schema;
 
 use super::rows::{Compared, failed, flags, key_text, known, micros, visible};
 use super::{Effect, Keeping};
 use crate::error::EngineError;
 
 /// Newest is the row with the latest time; where there is no time, or times are equal, the one that became known last.
-/// Stored rows with a later time stay. A row that is the newest and a deletion takes its key away.
-pub(super) fn merge(stored: &RecordBatch, rows: &RecordBatch, keeping: &Keeping<'_>) -> Result<Effect, EngineError> {
+/// Stored rows with a later time stay. A row that is the newest and a deletion takes its key away. A row that is as
+/// stored in the columns of `own`, which the query yields, is left with what only the table still has.
+pub(super) fn merge(
+    stored: &RecordBatch,
+    rows: &RecordBatch,
+    keeping: &Keeping<'_>,
+    own: &Schema,
+) -> Result<Effect, EngineError> {
     let table = keeping.table;
     let keys = Compared::of(stored, rows, &table.grain)?;
-    let contents = Compared::of(stored, rows, &visible(&rows.schema(), &[]))?;
+    let contents = Compared::of(stored, rows, &visible(own, &[]))?;
     let times = [times_of(stored, keeping)?, times_of(rows, keeping)?];
     let deleted = flags(rows, table.keep.delete_when.as_deref())?;
     let winners = newest(rows, keeping, &keys, &contents)?;

@@ -60,10 +60,12 @@ pub struct Effect {
     pub rows: RecordBatch,
 }
 
-/// The schema of a table that is kept like this, whose query yields rows of `query`: system columns come last.
+/// The schema of a table that is kept like this, whose query yields rows of `query`: system columns come last. A column
+/// may be null even if the query's never is: rows of before it came have none.
 pub fn kept_schema(query: &Schema, how: Materialize) -> SchemaRef {
+    let nullable = |field: &FieldRef| Arc::new(field.as_ref().clone().with_nullable(true));
     let (system, visible): (Vec<FieldRef>, Vec<FieldRef>) =
-        query.fields().iter().cloned().partition(|field| is_system_column(field.name()));
+        query.fields().iter().map(nullable).partition(|field| is_system_column(field.name()));
     let added = how.added_columns().iter().map(|name| Arc::new(Field::new(*name, instant_type(), true)));
     let closing =
         (how == Materialize::History).then(|| Arc::new(Field::new(VALID_TO_AVAILABLE_AT, instant_type(), true)));
@@ -80,12 +82,13 @@ pub fn effect(stored: &[RecordBatch], rows: &[RecordBatch], keeping: &Keeping<'_
     let how = keeping.table.materialize;
     let query = rows.first().map(RecordBatch::schema).or_else(|| stored.first().map(RecordBatch::schema));
     let query = query.unwrap_or_else(|| Arc::new(Schema::empty()));
-    let schema = with_former(&kept_schema(&without_added(&query, how), how), stored);
+    let own = kept_schema(&without_added(&query, how), how);
+    let schema = with_former(&own, stored);
     let stored = rows::together(stored, &schema)?;
     let rows = rows::together(rows, &schema)?;
     match how {
-        Materialize::Merge => merge::merge(&stored, &rows, keeping),
-        Materialize::History => history::history(&stored, &rows, keeping),
+        Materialize::Merge => merge::merge(&stored, &rows, keeping, &own),
+        Materialize::History => history::history(&stored, &rows, keeping, &own),
         Materialize::Append => {
             let mut held = Held::new(keeping.table, &schema)?;
             held.add(&stored)?;
