@@ -180,12 +180,15 @@ fn a_clock_before_a_state_ended_sees_it_open() {
     DAYS.iter().for_each(|day| apply(&project, day));
     let sql = "select order_id, valid_from, valid_to from states order by 1, 2";
     let answer = project.output(&["query", sql, "--as-of", DAYS[0], "--format", "csv"]);
-    check(&answer.stdout, &expect![[r#"
+    check(
+        &answer.stdout,
+        &expect![[r#"
         order_id,valid_from,valid_to
         1,2024-01-02T09:00:00Z,
         2,2024-01-02T10:30:00Z,
         3,2024-01-03T08:15:00Z,
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -224,12 +227,15 @@ fn state_goes_on_when_columns_come() {
     project.write("tables/states.sql", &with_more);
     apply(&project, DAYS[1]);
     assert!(plan_is_empty(&project, DAYS[1]));
-    check(&rows(&project, "select order_id, twice from latest order by 1"), &expect![[r#"
+    check(
+        &rows(&project, "select order_id, twice from latest order by 1"),
+        &expect![[r#"
         order_id,twice
         1,26.0
         3,14.5
         4,60.0
-    "#]]);
+    "#]],
+    );
     check(
         &rows(&project, "select order_id, amount, twice, valid_to from states order by 1, valid_from"),
         &expect![[r#"
@@ -246,8 +252,111 @@ fn state_goes_on_when_columns_come() {
     project.write("tables/states.sql", &frozen);
     let answer = project.output(&["apply", "--yes", "--as-of", DAYS[1]]);
     assert_eq!(answer.code, Some(1));
-    check(answer.stdout.lines().find(|line| line.contains("✗")).unwrap_or_default(), &expect!["  ✗ build       states               table `states` keeps rows that cannot be computed again, and its new definition does not fit them: the query removes twice, and its columns are frozen (on_schema_change); change it back, or make it from nothing with `baton apply --recreate states`"]);
+    check(
+        answer.stdout.lines().find(|line| line.contains("✗")).unwrap_or_default(),
+        &expect![
+            "  ✗ build       states               table `states` keeps rows that cannot be computed again, and its new definition does not fit them: the query removes twice, and its columns are frozen (on_schema_change); change it back, or make it from nothing with `baton apply --recreate states`"
+        ],
+    );
     assert_eq!(rows(&project, "select count(*) as n from states"), "n\n5\n", "its rows stay");
+}
+
+#[test]
+fn a_column_that_the_query_no_longer_has_keeps_its_values() {
+    let write = |project: &TestProject, columns: &str| {
+        let merge = "{{ config(materialize='merge', grain=['order_id'], time='changed_at') }}\n";
+        let history = "{{ config(materialize='history', grain=['order_id'], updated_at='changed_at') }}\n";
+        project.write("tables/narrow.sql", &format!("{merge}select {columns} from good\n"));
+        project.write("tables/past.sql", &format!("{history}select {columns} from good\n"));
+    };
+    let project = kept();
+    write(&project, "order_id, customer, amount, changed_at");
+    apply(&project, DAYS[0]);
+    write(&project, "order_id, amount, changed_at");
+    apply(&project, DAYS[1]);
+    assert!(plan_is_empty(&project, DAYS[1]));
+    check(
+        &rows(&project, "select order_id, customer, amount from narrow order by 1"),
+        &expect![[r#"
+        order_id,customer,amount
+        1,,13.0
+        2,,99.75
+        3,ada,7.25
+        4,,30.0
+    "#]],
+    );
+    check(
+        &rows(&project, "select order_id, customer, amount, valid_to from past order by 1, valid_from"),
+        &expect![[r#"
+            order_id,customer,amount,valid_to
+            1,ada,12.5,2024-01-04T09:00:00Z
+            1,,13.0,
+            2,grace,99.75,2024-01-05T10:30:00Z
+            2,,99.75,
+            3,ada,7.25,
+            4,,30.0,
+        "#]],
+    );
+}
+
+#[test]
+fn rows_that_cannot_be_computed_again_do_not_make_room_for_another_way_of_keeping() {
+    let project = kept();
+    DAYS.iter().for_each(|day| apply(&project, day));
+    let before = rows(&project, "select * from states order by 1, valid_from");
+    let query = "select order_id, amount, changed_at, gone from good\n";
+    for config in [
+        "{{ config(materialize='table') }}\n",
+        "{{ config(materialize='view') }}\n",
+        "{{ config(materialize='merge', grain=['order_id'], time='changed_at') }}\n",
+        "{{ config(materialize='history', grain=['order_id', 'amount'], updated_at='changed_at') }}\n",
+    ] {
+        project.write("tables/states.sql", &format!("{config}{query}"));
+        let plan = project.output(&["plan", "--as-of", DAYS[2]]).stdout;
+        assert!(plan.contains("refused: its rows are kept as `history by order_id`"), "{plan}");
+        let answer = project.output(&["apply", "--yes", "--as-of", DAYS[2]]);
+        assert_eq!(answer.code, Some(1), "{config}");
+        assert!(answer.stderr.contains("`baton apply --recreate states` does that"), "{}", answer.stderr);
+        assert_eq!(rows(&project, "select * from states order by 1, valid_from"), before, "{config}");
+    }
+    project.write("tables/states.sql", &format!("{{{{ config(materialize='table') }}}}\n{query}"));
+    let answer = project.output(&["apply", "--yes", "--as-of", DAYS[2], "--recreate", "states"]);
+    assert_eq!(answer.code, Some(0), "{}{}", answer.stdout, answer.stderr);
+    assert!(answer.stdout.contains("rows that its inputs no longer have are lost"), "{}", answer.stdout);
+    assert!(plan_is_empty(&project, DAYS[2]));
+}
+
+#[test]
+fn a_history_by_comparison_ends_keys_that_are_gone_and_takes_columns_that_come() {
+    let project = kept();
+    let spending = |more: &str| {
+        let sql = format!(
+            "{{{{ config(materialize='history', grain=['customer'], check=['amount'], deletes='close', \
+             on_schema_change='sync') }}}}\n\
+             select customer, sum(amount) as amount{more} from latest where amount > 10 group by customer\n"
+        );
+        project.write("tables/spending.sql", &sql);
+    };
+    for (day, more) in DAYS.into_iter().zip(["", "", ", count(*) as n"]) {
+        spending(more);
+        apply(&project, day);
+        assert!(plan_is_empty(&project, day), "{day}");
+    }
+    check(
+        &rows(&project, "select customer, amount, n, valid_from, valid_to from spending order by 1, 4"),
+        &expect![[r#"
+            customer,amount,n,valid_from,valid_to
+            ada,12.5,,2024-01-05T00:00:00Z,2024-01-06T00:00:00Z
+            ada,13.0,,2024-01-06T00:00:00Z,
+            edsger,30.0,,2024-01-06T00:00:00Z,
+            grace,99.75,,2024-01-05T00:00:00Z,2024-01-06T00:00:00Z
+        "#]],
+    );
+    spending("");
+    apply(&project, DAYS[2]);
+    assert!(plan_is_empty(&project, DAYS[2]));
+    let header = rows(&project, "select * from spending").lines().next().unwrap().to_owned();
+    assert_eq!(header, "customer,amount,valid_from,valid_to");
 }
 
 #[test]
@@ -258,13 +367,19 @@ fn a_seed_is_data_and_counts_by_its_content() {
     assert!(plan_is_empty(&project, DAYS[0]), "the same content written again");
     project.write("seeds/codes.csv", "code,label\n1,uno\n2,NA\n");
     let plan = project.output(&["plan", "--as-of", DAYS[0]]).stdout;
-    check(plan.lines().find(|line| line.contains("codes")).unwrap_or_default(), &expect!["  > source        codes                  new data: 1 new delivery"]);
+    check(
+        plan.lines().find(|line| line.contains("codes")).unwrap_or_default(),
+        &expect!["  > source        codes                  new data: 1 new delivery"],
+    );
     apply(&project, DAYS[0]);
-    check(&rows(&project, "select * from codes order by 1"), &expect![[r#"
+    check(
+        &rows(&project, "select * from codes order by 1"),
+        &expect![[r#"
         code,label
         1,uno
         2,
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -274,35 +389,47 @@ fn backfill_shows_what_it_restates_and_gives_the_same_rows_in_parallel() {
     let before = state(&project);
     let range = ["--from", "2024-01-02", "--to", "2024-01-05"];
     let command = |more: &[&'static str]| [&["backfill", "by_day"], &range[..], more].concat();
-    check(&project.output(&command(&["--dry-run"])).stdout, &expect![[r#"
+    check(
+        &project.output(&command(&["--dry-run"])).stdout,
+        &expect![[r#"
         Backfill of `by_day` in environment `prod`
 
           computes  [2024-01-02T00:00, 2024-01-05T00:00) in 3 batches
           restates  [2024-01-02T00:00, 2024-01-05T00:00)
-    "#]]);
+    "#]],
+    );
     for more in [["--yes", "--parallel=1"], ["--yes", "--parallel=3"]] {
         let answer = project.output(&command(&more));
         assert_eq!(answer.code, Some(0), "{}{}", answer.stdout, answer.stderr);
         assert_eq!(state(&project), before);
     }
     let refused = project.output(&["backfill", "by_day", "--from", "2023-12-01", "--to", "2023-12-05", "--yes"]);
-    check(&refused.stderr, &expect![[r#"
+    check(
+        &refused.stderr,
+        &expect![[r#"
         error: `by_day` would have a gap [2023-12-05T00:00, 2024-01-02T00:00); reach over it with --from or --to, or leave it with --allow-gaps
-    "#]]);
+    "#]],
+    );
     let killed = project.command(&command(&["--yes"])).env("BATON_FAILPOINT", "build.before_commit").output().unwrap();
     assert_eq!(killed.status.code(), None);
     assert_eq!(project.output(&command(&["--yes"])).code, Some(0));
     assert_eq!(state(&project), before);
-    check(&rows(&project, "select * from by_day order by 1"), &expect![[r#"
+    check(
+        &rows(&project, "select * from by_day order by 1"),
+        &expect![[r#"
         day,changes
         2024-01-02T00:00:00Z,2
         2024-01-03T00:00:00Z,2
         2024-01-04T00:00:00Z,1
         2024-01-05T00:00:00Z,2
         2024-01-06T00:00:00Z,1
-    "#]]);
+    "#]],
+    );
     let shown = project.output(&["show", "by_day"]).stdout;
-    check(shown.lines().find(|line| line.starts_with("  time")).unwrap_or_default(), &expect!["  time       [2024-01-02T00:00, 2024-01-07T00:00)"]);
+    check(
+        shown.lines().find(|line| line.starts_with("  time")).unwrap_or_default(),
+        &expect!["  time       [2024-01-02T00:00, 2024-01-07T00:00)"],
+    );
 }
 
 #[test]

@@ -217,9 +217,10 @@ impl Execution<'_> {
             track_availability: true,
         };
         let mut rows = session(tables)?.execute(sql, &options).await?;
-        let schema = kept_schema(&rows.schema(), table.materialize);
+        let mut schema = kept_schema(&rows.schema(), table.materialize);
         if let Some(stored) = &stored {
             self.check_columns(batch, &stored.schema, &schema)?;
+            schema = with_former(table, schema, &stored.schema);
         }
         // What the table holds is looked at as a whole: its rows are its own, whatever the clock.
         let held = stored.map(|stored| -> Result<(Session, SchemaRef), EngineError> {
@@ -269,7 +270,7 @@ impl Execution<'_> {
                 let keeping = Keeping { table, clock, interval: None, whole };
                 let effect = effect(&there, &all, &keeping)?;
                 oldest = oldest_time(table, &there, &effect);
-                pass.write(&effect.rows).await?;
+                pass.write(&baton_lake::conform(&effect.rows, &schema)?).await?;
                 gone = effect.gone;
             }
         }
@@ -361,6 +362,16 @@ fn cannot_go_on(asset: &AssetName, reason: &str) -> RunError {
         "table `{asset}` keeps rows that cannot be computed again, and its new definition does not fit them: {reason}; \
          change it back, or make it from nothing with `baton apply --recreate {asset}`"
     ))
+}
+
+/// With the columns that only the table still has, where rows of it are written again: they keep what they hold.
+fn with_former(table: &Table, schema: SchemaRef, stored: &Schema) -> SchemaRef {
+    let by_key = matches!(table.materialize, Materialize::Merge | Materialize::History);
+    if !by_key || table.keep.on_schema_change == ColumnPolicy::Sync {
+        return schema;
+    }
+    let former = stored.fields().iter().filter(|field| schema.column_with_name(field.name()).is_none());
+    Schema::new(schema.fields().iter().chain(former).cloned().collect::<Vec<_>>()).into()
 }
 
 /// Whether rows bear the instant at which they were taken in.
