@@ -35,6 +35,8 @@ fn relay_demo_finds_the_real_shifts_trains_again_and_names_what_was_broken() {
     // What a newcomer is told to try next.
     let status = project.output(&["status", "-C", &folder]);
     assert!(status.stdout.contains("features drifted") && status.stdout.contains("estimated"), "{}", status.stdout);
+    let screen = project.output(&["show", "-C", &folder, "delay_health"]);
+    assert!(screen.stdout.contains("estimated before labels"), "{}", screen.stdout);
     let shown = project.output(&["show", "-C", &folder, "delay_health", "--output", "json"]);
     let shown: Value = serde_json::from_str(&shown.stdout).unwrap();
     let look = &shown["looks"][0];
