@@ -373,7 +373,7 @@ fn a_selection_leaves_the_rest_as_recorded() {
 
         Estimate  1 row, 1.2 kB, [time]
         Undo      baton rollback -e prod [hash]
-          ✓ build       weeks                1 rows
+          ✓ build       weeks                1 row
         prod moved to [hash]
     "#]],
     );
