@@ -408,7 +408,7 @@ fn a_selection_leaves_the_rest_as_recorded() {
         Estimate  3 rows, 2.3 kB, [time]
         Undo      baton rollback -e prod [hash]
           = build       days                 built before: 2 rows
-          = build       weeks                built before: 1 rows
+          = build       weeks                built before: 1 row
         prod moved to [hash]
     "#]],
     );
