@@ -72,7 +72,9 @@ impl Version {
 impl fmt::Display for Version {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Table(table) | Self::FeatureView { table: Some(table), .. } => write!(formatter, "v{}", table.version),
+            Self::Table(table) | Self::FeatureView { table: Some(table), .. } => {
+                write!(formatter, "v{}", table.version)
+            }
             Self::View { .. } | Self::FeatureView { table: None, .. } => formatter.write_str("view"),
             Self::Model { aliases } => {
                 let parts: Vec<String> = aliases.iter().map(|(alias, number)| format!("{alias}={number}")).collect();

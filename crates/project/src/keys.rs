@@ -116,16 +116,32 @@ pub(crate) const SQL_CONFIG: Shape = &[
     key("time", Text, "The column that says when a row happened; needed for incremental tables."),
     key("grain", List(&Text), "The columns that identify a row."),
     key("unique_key", List(&Text), "The same under dbt's name; makes an incremental table a merge."),
-    key("incremental_strategy", Words(INCREMENTAL_STRATEGIES), "dbt's word for how an incremental table takes in rows."),
+    key(
+        "incremental_strategy",
+        Words(INCREMENTAL_STRATEGIES),
+        "dbt's word for how an incremental table takes in rows.",
+    ),
     key("lookback", Duration, "How far back each run computes again for late rows; default none."),
     key("batch", Duration, "Length of one interval; default 1d."),
     key("updated_at", Text, "For history: the column that says when a row changed; without it, rows are compared."),
     key("check", List(&Text), "For history without `updated_at`: the columns that are compared; default all."),
     key("check_cols", List(&Text), "The same under dbt's name."),
-    key("deletes", Words(DELETES), "For history: whether a key that the query no longer yields is closed; default `ignore`."),
+    key(
+        "deletes",
+        Words(DELETES),
+        "For history: whether a key that the query no longer yields is closed; default `ignore`.",
+    ),
     key("hard_deletes", Words(HARD_DELETES), "The same under dbt's name."),
-    key("delete_when", Text, "For merge and history: a boolean column of the query; where it is true, the key is deleted."),
-    key("on_schema_change", Words(COLUMN_POLICIES), "What happens when the query yields other columns; default `evolve`."),
+    key(
+        "delete_when",
+        Text,
+        "For merge and history: a boolean column of the query; where it is true, the key is deleted.",
+    ),
+    key(
+        "on_schema_change",
+        Words(COLUMN_POLICIES),
+        "What happens when the query yields other columns; default `evolve`.",
+    ),
 ];
 
 pub(crate) const FEATURE_VIEW: Shape = &[

@@ -12,8 +12,8 @@ use crate::project::Project;
 use crate::reader::Reader;
 use crate::report::{Findings, Place, Report};
 use crate::resolve::{Known, resolve};
-use crate::spec::{Declared, Head, Sections, TableNote, read_head, read_sections, report_doubles};
 use crate::seed::{self, is_seed};
+use crate::spec::{Declared, Head, Sections, TableNote, read_head, read_sections, report_doubles};
 use crate::sql_file;
 use crate::unread::Unread;
 use crate::yaml::{self, Span};
@@ -90,7 +90,17 @@ pub(crate) fn sort(diagnostics: &mut [Diagnostic]) {
 
 fn project(head: Head, assets: Assets, texts: BTreeMap<String, String>, unread: Unread) -> Project {
     let (name, environments) = (head.name.unwrap_or_default(), head.environments);
-    Project { name, environments, settings: head.settings, policies: head.policies, assets, vars: head.vars, tests: Vec::new(), texts, unread }
+    Project {
+        name,
+        environments,
+        settings: head.settings,
+        policies: head.policies,
+        assets,
+        vars: head.vars,
+        tests: Vec::new(),
+        texts,
+        unread,
+    }
 }
 
 /// What a file says; `None` when it is not YAML.

@@ -2,8 +2,8 @@
 
 mod backfill;
 mod change;
-mod diff;
 mod check;
+mod diff;
 mod environments;
 mod explain;
 mod look;
@@ -17,14 +17,16 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use backfill::BackfillArguments;
-pub(crate) use change::{ApplyArguments, ApproveArguments, PlanArguments, PlanForm, PlanLimits, ReplayArguments, RollbackArguments};
-pub(crate) use environments::{
-    EnvArguments, EnvCommand, EnvCreateArguments, EnvDiffArguments, EnvRemoveArguments, GcArguments, PromoteArguments, Side,
-    TagArguments,
+pub(crate) use change::{
+    ApplyArguments, ApproveArguments, PlanArguments, PlanForm, PlanLimits, ReplayArguments, RollbackArguments,
 };
 pub(crate) use check::CheckArguments;
-pub(crate) use explain::ExplainArguments;
 pub(crate) use diff::{DiffArguments, ReproduceArguments, TextForm};
+pub(crate) use environments::{
+    EnvArguments, EnvCommand, EnvCreateArguments, EnvDiffArguments, EnvRemoveArguments, GcArguments, PromoteArguments,
+    Side, TagArguments,
+};
+pub(crate) use explain::ExplainArguments;
 pub(crate) use look::{
     AssetArguments, KindName, LineageArguments, ListArguments, LogArguments, QueryArguments, RowForm, TraceArguments,
     WhyArguments,

@@ -1,8 +1,8 @@
 //! One file a command. What needs no threads runs without them, so that small commands start at once.
 
 mod apply;
-mod backfill;
 mod approve;
+mod backfill;
 mod check;
 mod completions;
 mod demo;

@@ -109,7 +109,9 @@ fn a_backfill_reaches_its_readers_and_says_so_first() {
         );
     done(&project, &["apply", "--yes", "--as-of", "2024-01-05"]);
     let range = ["backfill", "by_day", "--from", "2024-01-02", "--to", "2024-01-04"];
-    check(&done(&project, &[&range[..], &["--dry-run"]].concat()), &expect![[r#"
+    check(
+        &done(&project, &[&range[..], &["--dry-run"]].concat()),
+        &expect![[r#"
         Backfill of `by_day` in environment `prod`
 
           computes  [2024-01-02T00:00, 2024-01-04T00:00) in 2 batches
@@ -119,14 +121,18 @@ fn a_backfill_reaches_its_readers_and_says_so_first() {
           > table         best                   takes in the rows that differ, by key
           > table         shown                  shows the new rows
           > table         total                  is computed again
-    "#]]);
+    "#]],
+    );
     let answer = done(&project, &[&range[..], &["--yes"]].concat());
     let worked: Vec<&str> = answer.lines().filter(|line| line.contains("✓")).map(str::trim_start).collect();
-    check(&worked.join("\n"), &expect![[r#"
+    check(
+        &worked.join("\n"),
+        &expect![[r#"
           ✓ build       by_day               2 rows for [2024-01-02T00:00, 2024-01-04T00:00), 3 in all
           ✓ build       best                 0 new rows, 2 in all
           ✓ build       shown                view
-          ✓ build       total                2 rows"#]]);
+          ✓ build       total                2 rows"#]],
+    );
     let plan = done(&project, &["plan", "--as-of", "2024-01-05"]);
     assert!(plan.contains("No changes"), "{plan}");
     let answer = done(&project, &[&range[..], &["--dry-run", "--no-downstream"]].concat());

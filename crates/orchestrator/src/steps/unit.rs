@@ -110,9 +110,7 @@ impl Stamp {
         let engine = Engine::new(EngineOptions { threads: 1, ..services.engine.options().clone() })?;
         let known = known_at(source, Some(unit.modified_at));
         let path = unit.path.replace('\'', "''");
-        let query = format!(
-            "select *, {known} as {AVAILABLE_AT}, '{path}' as {FILE} from delivery"
-        );
+        let query = format!("select *, {known} as {AVAILABLE_AT}, '{path}' as {FILE} from delivery");
         Ok(Self { engine, query })
     }
 

@@ -27,7 +27,10 @@ fn changed(changes: &[(&str, &str)]) -> String {
 #[test]
 fn a_column_that_nobody_reads_reaches_nothing_and_says_why() {
     let project = changed(&[("| id 1, late 1 | id of", "| id 1, late 1, extra 1 | extra of landing.note | id of")]);
-    check(&project, RELAY, expect![[r#"
+    check(
+        &project,
+        RELAY,
+        expect![[r#"
         Plan for environment `prod` as of 2013-07-01 00:00 UTC
 
           ~ table         flights                additive: adds extra
@@ -42,7 +45,8 @@ fn a_column_that_nobody_reads_reaches_nothing_and_says_why() {
         Undo      baton rollback -e prod [commit]
 
         stages: build flights, publish
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -52,7 +56,10 @@ fn a_changed_column_is_followed_to_model_endpoint_monitor_and_exposure() {
         ("plans <- flights | rows 1 | late 1", "plans <- flights | rows 1 | late 2"),
         ("delay <- flights, plans | rows 1", "delay <- flights, plans | rows 2"),
     ]);
-    check(&project, RELAY, expect![[r#"
+    check(
+        &project,
+        RELAY,
+        expect![[r#"
         Plan for environment `prod` as of 2013-07-01 00:00 UTC
 
           ~ table         flights                breaking: changes late
@@ -74,7 +81,8 @@ fn a_changed_column_is_followed_to_model_endpoint_monitor_and_exposure() {
         Undo      baton rollback -e prod [commit]
 
         stages: build flights, materialize plans, train delay, publish
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -110,7 +118,8 @@ fn a_tagged_column_that_comes_to_a_new_place_is_named() {
         identifier:landing.id -> delay.prediction
         identifier:landing.id -> flights.late
         identifier:landing.id -> health.verdict
-        identifier:landing.id -> plans.late"#]].assert_eq(&flows.join("\n"));
+        identifier:landing.id -> plans.late"#]]
+    .assert_eq(&flows.join("\n"));
     let again = Scene::parse(&project, &project).plan();
     assert_eq!(again.blast_radius.flows, []);
 }
@@ -121,7 +130,10 @@ fn a_source_that_lands_one_more_column_reaches_nothing() {
         "source landing | rows 1 | id 1, late 1, note 1",
         "source landing | rows 2 | id 1, late 1, note 1, extra 1",
     )]);
-    check(&project, RELAY, expect![[r#"
+    check(
+        &project,
+        RELAY,
+        expect![[r#"
         Plan for environment `prod` as of 2013-07-01 00:00 UTC
 
           ~ source        landing                additive: how it is read differs, so every delivery is landed again; adds extra
@@ -135,7 +147,8 @@ fn a_source_that_lands_one_more_column_reaches_nothing() {
         Undo      baton rollback -e prod [commit]
 
         stages: ingest landing, publish
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]

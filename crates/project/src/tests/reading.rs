@@ -61,5 +61,8 @@ fn a_test_of_a_python_table_is_told_that_there_are_none_yet() {
     fs::write(folder.path().join("tests.yml"), "tests: [{name: t, table: scores, expect: []}]\n").unwrap();
     let loaded = load(folder.path());
     let unknown = loaded.diagnostics.iter().find(|diagnostic| diagnostic.code.as_str() == "P0202").unwrap();
-    assert_eq!(unknown.help.last().unwrap(), "`tables/scores.py` is a Python table: those cannot be built or tested yet");
+    assert_eq!(
+        unknown.help.last().unwrap(),
+        "`tables/scores.py` is a Python table: those cannot be built or tested yet"
+    );
 }
