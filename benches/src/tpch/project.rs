@@ -20,7 +20,7 @@ pub(super) fn write(folder: &Path) -> Outcome<()> {
     fs::write(folder.join("baton.yml"), format!("project: tpch\nmemory_limit: {MEMORY}\n"))?;
     let mut sources = "sources:\n".to_owned();
     for table in TABLES {
-        write!(sources, "  - {{name: {table}, path: landing/{table}.parquet, load: replace}}\n")?;
+        writeln!(sources, "  - {{name: {table}, path: landing/{table}.parquet, load: replace}}")?;
     }
     fs::write(folder.join("sources.yml"), sources)?;
     let _nothing_there_is_fine = fs::remove_dir_all(folder.join("tables"));
@@ -50,7 +50,7 @@ fn write_dbt(folder: &Path) -> Outcome<()> {
         landing.display()
     );
     for table in TABLES {
-        write!(sources, "      - name: {table}\n")?;
+        writeln!(sources, "      - name: {table}")?;
     }
     fs::write(dbt.join("models/sources.yml"), sources)?;
     let project = "name: tpch\nversion: '1.0'\nprofile: tpch\nmodels: {tpch: {+materialized: table}}\n";

@@ -87,8 +87,8 @@ pub(super) fn history(
     match &table.keep.updated_at {
         Some(column) => {
             let changed = micros(rows, column)?;
-            for row in 0..rows.num_rows() {
-                let Some(at) = changed[row] else { return Err(no_instant(rows, keeping, column, row)) };
+            for (row, at) in changed.iter().enumerate() {
+                let Some(at) = *at else { return Err(no_instant(rows, keeping, column, row)) };
                 scene.take_in(lines.entry(keys.new.row(row)).or_default(), row, at)?;
                 met.insert(keys.new.row(row));
             }

@@ -118,7 +118,7 @@ pub fn materialize(
         }
         (Materialize::Incremental, ..) => Vec::new(),
         (Materialize::Merge | Materialize::History, ..) => {
-            let keys = Keys::of(&[effect.gone.clone()], &keeping.table.grain)?;
+            let keys = Keys::of(std::slice::from_ref(&effect.gone), &keeping.table.grain)?;
             vec![keys.others(&rows::together(stored, &schema)?)?]
         }
         (Materialize::Append | Materialize::Snapshot, ..) => vec![rows::together(stored, &schema)?],

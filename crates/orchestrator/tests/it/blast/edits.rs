@@ -135,7 +135,7 @@ fn change(table: &mut Table, kind: &str, random: &mut Random) -> Option<()> {
     match kind {
         "add a column" => table.columns.push(("extra".to_owned(), number(table.shape, random))),
         "change an expression" => {
-            table.columns[random.between(last.saturating_sub(2), last + 1)].1 = number(table.shape, random)
+            table.columns[random.between(last.saturating_sub(2), last + 1)].1 = number(table.shape, random);
         }
         "change a filter" => table.filters[0] = condition("$l.", random),
         "add a filter" => table.filters.push(condition("$l.", random)),
