@@ -131,16 +131,16 @@ impl Spec {
     fn readers(&self) -> String {
         let mut text = "features:\n".to_owned();
         for View { name, from, ttl, features } in &self.views {
-            let _ = write!(
+            let _ = writeln!(
                 text,
-                "  - {{name: {name}, entity: [id], from: {from}, time: at, ttl: {ttl}d, features: [{}]}}\n",
+                "  - {{name: {name}, entity: [id], from: {from}, time: at, ttl: {ttl}d, features: [{}]}}",
                 features.join(", ")
             );
         }
         text.push_str("exposures:\n");
         for (name, reads) in &self.exposures {
             let _ =
-                write!(text, "  - {{name: {name}, owner: board@example.com, depends_on: [{}]}}\n", reads.join(", "));
+                writeln!(text, "  - {{name: {name}, owner: board@example.com, depends_on: [{}]}}", reads.join(", "));
         }
         text
     }
@@ -253,13 +253,13 @@ impl Source {
     fn yaml(&self) -> String {
         let Self { name, description, .. } = self;
         let mut text = format!("  - name: {name}\n    description: {description}\n    connector: file\n");
-        let _ = write!(text, "    path: landing/{name}.csv\n    load: replace\n");
+        let _ = writeln!(text, "    path: landing/{name}.csv\n    load: replace");
         if let Some(known) = &self.available_at {
-            let _ = write!(text, "    available_at: {known}\n");
+            let _ = writeln!(text, "    available_at: {known}");
         }
         text.push_str("    columns:\n");
         for (column, kind) in &self.types {
-            let _ = write!(text, "      - {{name: {column}, type: {kind}}}\n");
+            let _ = writeln!(text, "      - {{name: {column}, type: {kind}}}");
         }
         text
     }
