@@ -26,9 +26,10 @@ pub(crate) fn sqlite_code(error: &sqlx::Error) -> Option<i32> {
     code.parse::<i32>().ok().map(|code| code & 0xff)
 }
 
-/// Whether the error says that the database or its folder cannot be written.
-pub(crate) fn is_read_only(error: &sqlx::Error) -> bool {
-    matches!(sqlite_code(error), Some(READ_ONLY | CANNOT_OPEN | PERMISSION))
+/// Whether the error says that the database or its folder cannot be written: a full disk shows as a failed one, because
+/// SQLite cannot lengthen the files that it keeps beside.
+pub(crate) fn cannot_be_written(error: &sqlx::Error) -> bool {
+    matches!(sqlite_code(error), Some(READ_ONLY | CANNOT_OPEN | PERMISSION | FULL | IO))
 }
 
 const PERMISSION: i32 = 3;
@@ -47,7 +48,8 @@ fn reason(error: &sqlx::Error) -> String {
             "another process keeps it locked; wait for that process to end, or stop it and try again"
         }
         Some(READ_ONLY | PERMISSION) => {
-            "it is read-only; what is there can still be read; make the file and its folder writable to go on"
+            "it is read-only, or the disk was full when it was opened; what is there can still be read; make the file and its \
+             folder writable, or free some space, to go on"
         }
         Some(FULL) => "the disk is full; nothing of this write was kept; free some space and run the command again",
         Some(IO) => "the disk failed or is full; nothing of this write was kept; free some space or check the disk",

@@ -45,7 +45,7 @@ impl SqliteLedger {
         }
         match connection::open(path, busy_timeout).await {
             Ok(connections) => Ok(Self { path: path.to_owned(), connections }),
-            Err(error) if error::is_read_only(&error) && path.is_file() => Self::open_read_only(path).await,
+            Err(error) if error::cannot_be_written(&error) && path.is_file() => Self::open_read_only(path).await,
             Err(error) => Err(storage(format!("open `{}`", path.display()), &error)),
         }
     }

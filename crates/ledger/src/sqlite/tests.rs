@@ -96,8 +96,8 @@ async fn read_only_ledger_reads_and_refuses_to_write() {
     let error = reader.append(vec![event("late")]).await.unwrap_err().to_string();
     assert_eq!(
         error,
-        "ledger cannot append events: it is read-only; what is there can still be read; make the file and its folder \
-         writable to go on (attempt to write a readonly database)"
+        "ledger cannot append events: it is read-only, or the disk was full when it was opened; what is there can still be read; \
+         make the file and its folder writable, or free some space, to go on (attempt to write a readonly database)"
     );
 }
 
