@@ -137,7 +137,7 @@ sorces: []
              9 │ sorces: []
                · ──────
                ╰────
-              detail: Known keys: project, environments, warehouse, ledger, online, memory_limit, server, vars, sources, tables, features, models, endpoints, monitors, exposures.
+              detail: Known keys: project, environments, warehouse, ledger, online, memory_limit, server, policies, vars, sources, tables, features, models, endpoints, monitors, exposures, tests.
               help: did you mean `sources`?
 
             10 errors, 0 warnings
@@ -150,25 +150,25 @@ fn head_keys_belong_to_the_head() {
     check(
         &with_head("-- /other.yml\nproject: x\nenvironments: {}\nsources: [{name: a, path: b}]\n"),
         expect![[r#"
-        error[P0102]: file `other.yml` has unknown key `project`
-           ╭─[other.yml:1:1]
-         1 │ project: x
-           · ───────
-         2 │ environments: {}
-           ╰────
-          detail: Known keys: sources, tables, features, models, endpoints, monitors, exposures.
+            error[P0102]: file `other.yml` has unknown key `project`
+               ╭─[other.yml:1:1]
+             1 │ project: x
+               · ───────
+             2 │ environments: {}
+               ╰────
+              detail: Known keys: sources, tables, features, models, endpoints, monitors, exposures, tests.
 
-        error[P0102]: file `other.yml` has unknown key `environments`
-           ╭─[other.yml:2:1]
-         1 │ project: x
-         2 │ environments: {}
-           · ────────────
-         3 │ sources: [{name: a, path: b}]
-           ╰────
-          detail: Known keys: sources, tables, features, models, endpoints, monitors, exposures.
+            error[P0102]: file `other.yml` has unknown key `environments`
+               ╭─[other.yml:2:1]
+             1 │ project: x
+             2 │ environments: {}
+               · ────────────
+             3 │ sources: [{name: a, path: b}]
+               ╰────
+              detail: Known keys: sources, tables, features, models, endpoints, monitors, exposures, tests.
 
-        2 errors, 0 warnings
-    "#]],
+            2 errors, 0 warnings
+        "#]],
     );
 }
 
