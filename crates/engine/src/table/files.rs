@@ -15,6 +15,7 @@ use datafusion::common::{
 };
 use datafusion::config::TableParquetOptions;
 use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::physical_plan::parquet::CachedParquetFileReaderFactory;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::datasource::{TableProvider, TableType};
@@ -27,6 +28,7 @@ use datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 
+use super::estimates::estimates_of;
 use super::implied::implied_filters;
 use super::{ColumnRange, DataFile, TableFiles, scalar};
 
@@ -43,7 +45,7 @@ struct KnownFile {
     file: DataFile,
     /// Ranges that hold every value: for ruling files out.
     bounds: Arc<Statistics>,
-    /// The same with ranges marked as rough: the log may round the ends outward, so `min` and `max` are not answered by it.
+    /// The same with rough ranges: the log may round the ends outward, so `min` and `max` are not answered by it.
     estimates: Arc<Statistics>,
 }
 
@@ -51,8 +53,8 @@ impl FilesTable {
     pub(crate) fn new(table: TableFiles) -> Self {
         let schema = table.schema;
         let files = table.files.into_iter().map(|file| {
-            let bounds = statistics_of(&file, &schema, Precision::Exact);
-            let estimates = statistics_of(&file, &schema, Precision::Inexact);
+            let bounds = bounds_of(&file, &schema);
+            let estimates = estimates_of(&bounds);
             KnownFile { file, bounds: Arc::new(bounds), estimates: Arc::new(estimates) }
         });
         Self { files: files.collect(), schema }
@@ -85,14 +87,20 @@ impl FilesTable {
         }
     }
 
-    fn parquet_source(&self, state: &dyn Session, predicate: Option<Arc<dyn PhysicalExpr>>) -> ParquetSource {
+    fn parquet_source(&self, state: &dyn Session, predicate: Option<Arc<dyn PhysicalExpr>>) -> Result<ParquetSource> {
         let mut options = TableParquetOptions::new();
         options.global = state.config_options().execution.parquet.clone();
-        let source = ParquetSource::new(SchemaRef::clone(&self.schema)).with_table_parquet_options(options);
-        match predicate {
+        let runtime = state.runtime_env();
+        let store = runtime.object_store(ObjectStoreUrl::local_filesystem())?;
+        // Footers are read once for all queries of the process.
+        let reader = CachedParquetFileReaderFactory::new(store, runtime.cache_manager.get_file_metadata_cache());
+        let source = ParquetSource::new(SchemaRef::clone(&self.schema))
+            .with_table_parquet_options(options)
+            .with_parquet_file_reader_factory(Arc::new(reader));
+        Ok(match predicate {
             Some(predicate) => source.with_predicate(predicate),
             None => source,
-        }
+        })
     }
 }
 
@@ -130,7 +138,7 @@ impl TableProvider for FilesTable {
         let statistics = total(&matching, &self.schema);
         let files = matching.into_iter().map(partitioned_file).collect::<Result<Vec<_>>>()?;
         let groups = FileGroup::new(files).split_files(state.config().target_partitions());
-        let source = Arc::new(self.parquet_source(state, predicate));
+        let source = Arc::new(self.parquet_source(state, predicate)?);
         let config = FileScanConfigBuilder::new(ObjectStoreUrl::local_filesystem(), source)
             .with_file_groups(groups)
             .with_statistics(statistics)
@@ -174,21 +182,21 @@ fn total(files: &[&KnownFile], schema: &SchemaRef) -> Statistics {
     statistics
 }
 
-fn statistics_of(file: &DataFile, schema: &SchemaRef, end: fn(ScalarValue) -> Precision<ScalarValue>) -> Statistics {
+fn bounds_of(file: &DataFile, schema: &SchemaRef) -> Statistics {
     let mut statistics = Statistics::new_unknown(schema);
     statistics.num_rows = file.rows.map_or(Precision::Absent, |rows| Precision::Exact(rows as usize));
     for range in &file.columns {
         if let Ok(index) = schema.index_of(&range.column)
             && let Some(column) = statistics.column_statistics.get_mut(index)
         {
-            fill(column, range, end);
+            fill(column, range);
         }
     }
     statistics
 }
 
-fn fill(column: &mut ColumnStatistics, range: &ColumnRange, end: fn(ScalarValue) -> Precision<ScalarValue>) {
-    let ending = |value: &Option<ArrayRef>| value.as_ref().and_then(scalar).map_or(Precision::Absent, end);
+fn fill(column: &mut ColumnStatistics, range: &ColumnRange) {
+    let ending = |value: &Option<ArrayRef>| value.as_ref().and_then(scalar).map_or(Precision::Absent, Precision::Exact);
     column.min_value = ending(&range.min);
     column.max_value = ending(&range.max);
     column.null_count = range.nulls.map_or(Precision::Absent, |nulls| Precision::Exact(nulls as usize));

@@ -1,5 +1,6 @@
 //! What a session can read under a name: the files of a table version, batches in memory, a schema alone, or a view.
 
+mod estimates;
 mod files;
 mod implied;
 mod visible;

@@ -155,6 +155,18 @@ fn pages_of_a_file_of_the_lake_are_ruled_out_by_time() {
     }
 }
 
+/// The planner's estimate follows the cast to the start of the first row's day, which is before the first row.
+#[test]
+fn a_date_before_a_far_instant_holds_for_all_rows() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows = batch(0, &[HOUR, 24 * HOUR], &instant(TimeUnit::Second, None));
+    let files = TableFiles { schema: rows.schema(), files: vec![write(folder.path().join("0"), &rows)] };
+    let session = session(TableInput::Files(files), folder.path(), None);
+    let sql = "select id from landed where cast(at as date) < timestamp '1999-01-01 00:00:00'";
+    let (_, batches) = block(session.query(sql)).unwrap();
+    assert_eq!(batches.iter().map(RecordBatch::num_rows).sum::<usize>(), 2);
+}
+
 fn types() -> impl Strategy<Value = DataType> {
     let units = [TimeUnit::Second, TimeUnit::Millisecond, TimeUnit::Microsecond, TimeUnit::Nanosecond];
     let instants = (prop::sample::select(units.to_vec()), any::<bool>())
