@@ -8,6 +8,7 @@ mod checks;
 mod commands;
 mod definitions;
 mod error;
+mod evidence;
 mod execution;
 mod features;
 mod prepare;

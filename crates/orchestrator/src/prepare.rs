@@ -30,7 +30,7 @@ mod levels;
 mod remembered;
 
 use diagnose::{at, in_query};
-pub(crate) use identity::source as source_identity;
+pub(crate) use identity::{retyped, source as source_identity};
 pub use inspect::{InspectOptions, inspect_project, place_of_output};
 use remembered::{Remembered, seen, table_key};
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use baton_core::interval::MICROS_PER_SECOND;
 use baton_core::{AssetName, Commit, Fingerprint, Interval, IntervalSet, Kind, Pin, Timestamp};
 
-use crate::blast::BlastRadius;
+use crate::blast::{BlastRadius, Proven, tell};
 use crate::desired::{Desired, DesiredAsset};
 use crate::estimate::Estimate;
 use crate::plan::{Change, ColumnChanges, Plan, PlanScope, PlannedAsset, PlannedChecks};
@@ -42,6 +42,10 @@ pub struct PlanOptions {
     pub former_owners: BTreeMap<AssetName, String>,
     /// Recorded stateful tables that are no longer kept like that.
     pub kept_otherwise: BTreeMap<AssetName, KeptOtherwise>,
+    /// Assets whose own declaration is the recorded one: what differs of them comes from what they read.
+    pub as_declared: BTreeSet<AssetName>,
+    /// What recorded data proves of assets that are made again.
+    pub proven: BTreeMap<AssetName, Proven>,
 }
 
 /// How a stateful table is kept as recorded, and how the project would keep it.
@@ -83,6 +87,7 @@ pub fn build_plan(input: PlanInput<'_>) -> Plan {
     }
     assets.extend(removed_assets(input));
     let blast_radius = BlastRadius::of(input, &assets);
+    tell(input.desired, &blast_radius, &mut assets);
     let needs_approval = input.options.needs_approval && input.recorded.is_some();
     Plan {
         environment: input.environment.to_owned(),
@@ -159,6 +164,7 @@ fn removed_assets(input: PlanInput<'_>) -> Vec<PlannedAsset> {
             columns: ColumnChanges::default(),
             missing: IntervalSet::default(),
             from_nothing: false,
+            takes_data: false,
             refused: None,
         })
         .collect()
@@ -180,6 +186,7 @@ fn plan_asset(
         columns: ColumnChanges::default(),
         missing: IntervalSet::default(),
         from_nothing: false,
+        takes_data: false,
         refused: None,
     };
     if !input.is_selected(name) {
@@ -204,7 +211,12 @@ fn plan_asset(
     }
     let moves_with_clock = planned.changes_content() && clock_decides(input, desired, pin);
     let moves = moves || planned.from_nothing || moves_with_clock;
+    planned.takes_data = planned.changes_content() && (moves || reads_moving(desired, moving));
     (planned, moves)
+}
+
+fn reads_moving(desired: &DesiredAsset, moving: &BTreeSet<AssetName>) -> bool {
+    desired.inputs.iter().any(|input| moving.contains(input))
 }
 
 /// Whether the same definition over the same inputs gives other rows, because the clock has moved.
@@ -288,7 +300,7 @@ fn compare_definition(planned: &mut PlannedAsset, desired: &DesiredAsset, pin: &
 }
 
 /// Why an asset of this kind has other content than before.
-fn content_reason(kind: Kind) -> &'static str {
+pub(crate) fn content_reason(kind: Kind) -> &'static str {
     match kind {
         Kind::Source => "how it is read differs, so every delivery is landed again",
         Kind::Table => "other rows: a filter, join, grouping or input differs",
@@ -309,7 +321,7 @@ fn metadata_of(kind: Kind) -> &'static str {
 }
 
 /// The columns that differ, a line for each way. When all are computed otherwise, their names would say nothing.
-fn column_reasons(columns: &ColumnChanges, n_desired: usize) -> Vec<String> {
+pub(crate) fn column_reasons(columns: &ColumnChanges, n_desired: usize) -> Vec<String> {
     let list = |verb: &str, names: &[String]| (!names.is_empty()).then(|| format!("{verb} {}", names.join(", ")));
     let all_change = n_desired > 1 && columns.changed.len() == n_desired;
     let changed = if all_change { Some("changes every column".to_owned()) } else { list("changes", &columns.changed) };

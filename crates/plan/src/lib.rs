@@ -14,7 +14,7 @@ mod saved;
 mod select;
 mod stage;
 
-pub use blast::{BlastRadius, ChangedOutput, Effect, SparedModel, TaggedFlow};
+pub use blast::{BlastRadius, ChangedOutput, Effect, Proven, Reach, Reached, SparedModel, TaggedFlow, UnchangedOutput};
 pub use build::{KeptOtherwise, PlanInput, PlanOptions, build_plan, missing_intervals};
 pub use desired::{About, AssetColumn, Desired, DesiredAsset, PREDICTION, TaggedColumn};
 pub use estimate::{Estimate, Past, StageEstimate, estimate};

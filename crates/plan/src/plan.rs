@@ -57,6 +57,9 @@ pub struct PlannedAsset {
     /// Whether its stored rows are left aside and it is made from nothing, as `--full-refresh` and `--recreate` ask.
     #[serde(default)]
     pub from_nothing: bool,
+    /// Whether data comes to it as well, or the clock lets more of it be seen, so that recorded rows prove nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub takes_data: bool,
     /// Why it is not done as it stands: rows that cannot be computed again would be lost. An apply refuses the plan.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<String>,

@@ -13,6 +13,7 @@ use serde_json::json;
 use super::past::past;
 use crate::definitions::{definition_key, recorded_definition};
 use crate::error::RunError;
+use crate::evidence::{as_declared, proven};
 use crate::execution::{APPLY, Applied, Execution};
 use crate::prepare::Prepared;
 use crate::report::RunReport;
@@ -49,14 +50,16 @@ pub(super) async fn plan_with(
         && prepared.project.environments.get(environment).is_some_and(|found| found.protected);
     options.former_owners = former_owners(services, prepared, &pins).await?;
     options.kept_otherwise = kept_otherwise(services, prepared, &pins).await?;
-    let mut plan = build_plan(PlanInput {
-        environment,
-        as_of,
-        desired: &prepared.desired,
-        recorded: recorded.as_ref(),
-        deliveries: &deliveries,
-        options: &options,
-    });
+    options.as_declared = recorded.as_ref().map(|commit| as_declared(prepared, commit)).unwrap_or_default();
+    let (desired, recorded) = (&prepared.desired, recorded.as_ref());
+    let input = PlanInput { environment, as_of, desired, recorded, deliveries: &deliveries, options: &options };
+    let mut plan = build_plan(input);
+    let proven = proven(services, prepared, input, &plan).await?;
+    if !proven.is_empty() {
+        options.proven = proven;
+        plan =
+            build_plan(PlanInput { environment, as_of, desired, recorded, deliveries: &deliveries, options: &options });
+    }
     let past = past(services, &plan, &pins).await?;
     let covered = pins.into_iter().map(|(name, pin)| (name, pin.intervals)).collect();
     plan.estimate = estimate(&plan, &past, &covered);

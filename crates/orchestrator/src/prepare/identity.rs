@@ -2,7 +2,7 @@
 //!
 //! A reader takes in only the columns that it reads, so that a change passes on exactly where it matters.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use arrow::datatypes::SchemaRef;
 use baton_core::asset::{Assets, Column, ColumnType, FeatureView, Model, Source, Table};
@@ -56,6 +56,17 @@ pub(super) fn source_rows(source: &Source) -> Fingerprint {
         json(&(&source.available_at, &types)),
         json(&(&source.on_schema_change, &source.null_values)),
     ])
+}
+
+/// The columns that two declarations of a source declare with other types, or only one of them with any.
+pub(crate) fn retyped(one: &Source, other: &Source) -> Vec<String> {
+    let types = |source: &Source| -> BTreeMap<String, Option<ColumnType>> {
+        source.columns.iter().map(|column| (column.name.clone(), column.data_type)).collect()
+    };
+    let (before, now) = (types(one), types(other));
+    let kind = |types: &BTreeMap<String, Option<ColumnType>>, name: &String| types.get(name).copied().flatten();
+    let names: BTreeSet<&String> = before.keys().chain(now.keys()).collect();
+    names.into_iter().filter(|name| kind(&before, name) != kind(&now, name)).cloned().collect()
 }
 
 /// Every landed column of a source: its name within the source.

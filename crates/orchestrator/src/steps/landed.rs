@@ -128,6 +128,12 @@ pub(crate) fn looks_landed(unit: &Unit, landed: &BTreeMap<String, LandedUnit>) -
     unit.modified_at != ALWAYS && landed.get(&unit.path).is_some_and(is_like)
 }
 
+/// Whether `unit` is one that was landed; read only where its arrival does not say.
+pub(crate) fn is_landed(connector: &dyn Connector, unit: &Unit, landed: &BTreeMap<String, LandedUnit>) -> bool {
+    let has_content = |known: &LandedUnit| connector.fingerprint(unit).is_ok_and(|hash| hash == known.hash);
+    looks_landed(unit, landed) || landed.get(&unit.path).is_some_and(has_content)
+}
+
 /// How many deliveries each source has that are not landed yet.
 pub(crate) async fn waiting_deliveries(
     services: &Services,

@@ -9,9 +9,10 @@ mod moved;
 mod output;
 mod unit;
 
+pub(crate) use build::BEGINNING;
 pub(crate) use code::code_of;
 pub(crate) use key::StepKey;
-pub(crate) use landed::{Landing, LandingCache, arrived_units, landed_units, waiting_deliveries};
+pub(crate) use landed::{Landing, LandingCache, arrived_units, is_landed, landed_units, waiting_deliveries};
 pub(crate) use moved::version_of;
 pub(crate) use output::{RecordedStep, StepOutput, recorded_steps};
-pub(crate) use unit::{Destination, contract_of, known_at, stage_unit};
+pub(crate) use unit::{Destination, contract_of, known_at, read_unit, stage_unit};

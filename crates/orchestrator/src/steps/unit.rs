@@ -98,6 +98,26 @@ async fn write_chunk<'a>(
     Ok(())
 }
 
+/// All rows of `unit` with their system columns, in memory; those that do not keep to the contract are left out.
+pub(crate) async fn read_unit(
+    services: &Services,
+    connector: &'static dyn Connector,
+    unit: &Unit,
+    source: &Source,
+) -> Result<(SchemaRef, Vec<RecordBatch>), RunError> {
+    let (contract, reading) = (contract_of(source), unit.clone());
+    let read = tokio::task::spawn_blocking(move || {
+        let mut batches = Vec::new();
+        let report = connector.read(&reading, &contract, &mut |batch| {
+            batches.push(batch);
+            Ok(())
+        })?;
+        Ok::<_, ConnectorError>((report.schema, batches))
+    });
+    let (schema, batches) = read.await.map_err(|error| RunError::Worker(error.to_string()))??;
+    Stamp::new(services, unit, source)?.apply(schema, batches).await
+}
+
 /// Adds the system columns: when a row became known, and the delivery it came with.
 struct Stamp {
     /// One thread, so that rows keep their order.

@@ -1,10 +1,13 @@
 //! Blast radius: everything whose output changes with a plan, by column lineage, over all kinds.
 //!
-//! Tables, feature views and models carry fingerprints that take in exactly the columns that they read, so a changed
-//! fingerprint is a changed output. Endpoints, monitors and exposures change with what they read. What is downstream
-//! and is not reached is told too, with the proof, because "no retraining needed" is an answer.
+//! Tables, feature views and models carry fingerprints that take in exactly the columns that they read: where none
+//! differs, nothing does. Where one differs, the asset is made again, and its output changes unless recorded data proves
+//! that it does not: of what it reads nothing changes, or it was tried and came out the same ([`Proven`]). Endpoints,
+//! monitors and exposures change with what they read. What stays is told too, with the proof, because "no retraining
+//! needed" and "made again, to the same result" are answers.
 
 mod flows;
+mod proven;
 mod reach;
 mod spared;
 
@@ -12,6 +15,9 @@ use baton_core::{AssetName, Kind};
 use serde::{Deserialize, Serialize};
 
 pub use flows::TaggedFlow;
+pub(crate) use proven::tell;
+pub use proven::{Proven, UnchangedOutput};
+pub use reach::{Reach, Reached};
 pub use spared::SparedModel;
 
 use crate::build::PlanInput;
@@ -54,6 +60,9 @@ pub struct ChangedOutput {
     pub columns: Vec<String>,
     /// The changed inputs that it reads; empty when its own definition is where the change begins.
     pub because: Vec<AssetName>,
+    /// Why the same rows exist although something that could decide them differs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows_stay: Option<String>,
 }
 
 /// Everything that a plan reaches.
@@ -61,6 +70,9 @@ pub struct ChangedOutput {
 pub struct BlastRadius {
     /// Assets whose output changes, inputs before readers.
     pub outputs: Vec<ChangedOutput>,
+    /// Assets that are made again although their output provably stays, inputs before readers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unchanged: Vec<UnchangedOutput>,
     /// Models downstream of a change that need no training, with the proof.
     pub spared: Vec<SparedModel>,
     /// Who answers for what changes otherwise than by additions.
@@ -72,8 +84,9 @@ pub struct BlastRadius {
 impl BlastRadius {
     /// Of `assets`, planned against `input`.
     pub(crate) fn of(input: PlanInput<'_>, assets: &[PlannedAsset]) -> Self {
-        let outputs = reach::outputs(input, assets);
+        let (outputs, unchanged) = reach::walk(input, assets);
         Self {
+            unchanged,
             spared: spared::models(input, assets, &outputs),
             owners: owners(input, &outputs),
             flows: flows::new_flows(input, assets),

@@ -81,13 +81,14 @@ fn push_blast_radius(text: &mut String, plan: &Plan) {
     let count: usize = reached.iter().map(|(_, outputs)| outputs.len()).sum();
     let spared =
         blast.spared.iter().map(|spared| format!("- `{}` is not retrained: {}\n", spared.model, cell(&spared.proof)));
+    let stays = blast.unchanged.iter().map(|stays| format!("- `{}` is made again, to the same result\n", stays.asset));
     let outputs = reached.iter().flat_map(|(kind, outputs)| {
         outputs.iter().map(move |found| format!("- {}: {}\n", kinds(*kind), cell(&output(found))))
     });
     let new_flows =
         flows(&blast.flows).into_iter().map(|(from, to)| format!("- new flow of {}: {}\n", cell(&from), cell(&to)));
     let owners = blast.owners.iter().map(|found| format!("- ask {}\n", cell(&owner(found))));
-    let lines: Vec<String> = owners.chain(new_flows).chain(spared).chain(outputs).collect();
+    let lines: Vec<String> = owners.chain(new_flows).chain(spared).chain(outputs).chain(stays).collect();
     if lines.is_empty() {
         return;
     }

@@ -1,5 +1,7 @@
 //! A plan as text: a line an asset with its reasons, then what it reaches, its checks, what it costs, its undoing.
 
+use baton_core::AssetName;
+
 use super::words::{checks, counts, downstream, estimate, kinds, list, output, owner, sign, trained, word};
 use crate::blast::TaggedFlow;
 use crate::plan::{Change, Plan, PlannedAsset};
@@ -66,6 +68,10 @@ fn push_blast_radius(text: &mut String, plan: &Plan) {
     }
     for spared in &plan.blast_radius.spared {
         lines.push(("not retrained".to_owned(), format!("{}: {}", spared.model, spared.proof)));
+    }
+    let stays: Vec<&AssetName> = plan.blast_radius.unchanged.iter().map(|stays| &stays.asset).collect();
+    if !stays.is_empty() {
+        lines.push(("same result".to_owned(), format!("{} (made again)", list(&stays))));
     }
     for (from, to) in flows(&plan.blast_radius.flows) {
         lines.push(("new flow".to_owned(), format!("{from} -> {to}")));

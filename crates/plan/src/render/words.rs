@@ -37,7 +37,9 @@ pub(super) fn word(change: Change) -> &'static str {
 pub(super) fn counts(plan: &Plan) -> String {
     let parts: Vec<String> =
         plan.counts().into_iter().map(|(change, count)| format!("{count} {}", word(change))).collect();
-    parts.join(", ")
+    let same = plan.blast_radius.unchanged.len();
+    let told = if same == 0 { String::new() } else { format!("; {same} of them to the same result") };
+    parts.join(", ") + &told
 }
 
 /// The models that are trained; `None` in a plan without models, and where a selection keeps one from it.

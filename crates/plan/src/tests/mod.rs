@@ -9,6 +9,7 @@ mod estimating;
 mod limits;
 mod markdown;
 mod properties;
+mod proving;
 mod saving;
 mod scene;
 mod selecting;

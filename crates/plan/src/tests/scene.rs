@@ -23,12 +23,16 @@ struct Line {
     metadata: Option<Fingerprint>,
     intervals: IntervalSet,
     waiting: Option<usize>,
+    /// Declared as the environment has it, whatever its fingerprints say.
+    is_declared: bool,
 }
 
 impl Scene {
     pub(super) fn parse(project: &str, environment: &str) -> Self {
         let asked = lines(project);
         let deliveries = asked.iter().filter_map(|line| Some((line.name.clone(), line.waiting?))).collect();
+        let declared = asked.iter().filter(|line| line.is_declared).map(|line| line.name.clone());
+        let options = PlanOptions { as_declared: declared.collect(), ..PlanOptions::default() };
         let mut graph = Graph::new();
         for line in &asked {
             graph.insert(line.name.clone(), line.desired.inputs.iter().cloned());
@@ -45,7 +49,7 @@ impl Scene {
         let pins: BTreeMap<AssetName, Pin> = there.into_iter().map(Line::into_pin).collect();
         let recorded = (!pins.is_empty()).then(|| commit(pins));
         let desired = tagged(Desired { assets, order });
-        Self { desired, recorded, deliveries, options: PlanOptions::default() }
+        Self { desired, recorded, deliveries, options }
     }
 
     pub(super) fn plan(&self) -> Plan {
@@ -136,6 +140,7 @@ fn line(text: &str) -> Line {
         desired,
         intervals: IntervalSet::default(),
         waiting: None,
+        is_declared: false,
     };
     parts.for_each(|part| take_in(&mut line, part));
     line
@@ -170,6 +175,7 @@ fn take_in(line: &mut Line, part: &str) {
             let of = columns.iter().map(|text| column_of(text)).collect();
             line.desired.about.lineage.insert((*column).to_owned(), of);
         }
+        ["declared"] => line.is_declared = true,
         ["waiting", count] => line.waiting = Some(count.parse().unwrap()),
         _ => line.desired.columns.extend(part.split(',').map(column)),
     }

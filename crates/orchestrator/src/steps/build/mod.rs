@@ -29,7 +29,7 @@ use crate::sessions::{newest_in, oldest_of, session_of};
 use crate::write::{Pass, Written};
 
 /// The beginning of time for a first build: 0001-01-01.
-const BEGINNING: i64 = -62_135_596_800 * MICROS_PER_SECOND;
+pub(crate) const BEGINNING: i64 = -62_135_596_800 * MICROS_PER_SECOND;
 
 /// What is to be computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
