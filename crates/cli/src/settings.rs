@@ -15,6 +15,10 @@ pub(crate) struct Settings {
     pub(crate) author: String,
     /// `BATON_ONNXRUNTIME`: the ONNX Runtime library.
     pub(crate) onnxruntime: Option<PathBuf>,
+    /// `BATON_PYTHON`: the interpreter of Python tables, in projects that name none.
+    pub(crate) python: Option<PathBuf>,
+    /// `PATH`: where programs are found by name.
+    pub(crate) search: Vec<PathBuf>,
     /// `BATON_THREADS`: threads of a query.
     pub(crate) threads: Option<usize>,
     /// `BATON_LOG`: filter of the log on standard error.
@@ -32,6 +36,8 @@ impl Settings {
             environment: variable("BATON_ENV"),
             author: variable("BATON_AUTHOR").or(user).unwrap_or_else(|| "unknown".to_owned()),
             onnxruntime: variable("BATON_ONNXRUNTIME").map(PathBuf::from),
+            python: variable("BATON_PYTHON").map(PathBuf::from),
+            search: variable("PATH").map(|path| std::env::split_paths(&path).collect()).unwrap_or_default(),
             threads: variable("BATON_THREADS").and_then(|threads| threads.parse().ok()),
             log: variable("BATON_LOG"),
             failpoint: variable("BATON_FAILPOINT"),
@@ -50,6 +56,11 @@ impl Settings {
 /// Ends the process as `kill -9` would: nothing is flushed, nothing unwinds.
 fn kill() {
     std::process::abort();
+}
+
+/// A variable that a project file refers to as `${env:NAME}`.
+pub(crate) fn secret(name: &str) -> Option<String> {
+    variable(name)
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the process environment")]

@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use baton_core::ports::{Ledger, MemoryLedger};
+use baton_core::ports::{Ledger, MemoryLedger, MemoryOperations, Operations};
 use baton_core::{Clock, Timestamp};
 use baton_engine::{Engine, EngineOptions};
 use baton_lake::Lake;
 use baton_ledger::SqliteLedger;
 use baton_ml::runtime::RuntimeOptions;
-use baton_orchestrator::Services;
+use baton_orchestrator::{Asked, PythonOptions, PythonWorkers, Services};
 use baton_project::Settings as ProjectSettings;
 use baton_serving::{PredictionLog, RedbOnlineStore};
 
@@ -75,17 +75,25 @@ pub(crate) async fn parts(
         Some(ledger) => Arc::new(ledger.clone()),
         None => Arc::new(MemoryLedger::new()),
     };
+    let operations: Arc<dyn Operations> = match &ledger {
+        Some(ledger) => Arc::new(ledger.clone()),
+        None => Arc::new(MemoryOperations::new()),
+    };
     let models = RuntimeOptions { onnxruntime: context.settings.onnxruntime.clone() };
     let services = Services {
         folder: folder.to_owned(),
         lake: Lake::open(&warehouse)?,
         ledger: port,
+        operations,
+        asked: Asked::default(),
         online: Arc::new(RedbOnlineStore::at(folder.join(&settings.online))),
         engine: engine(context, &warehouse, settings)?,
         clock: Arc::new(SystemClock),
         progress: Arc::new(Shown::new(context)),
+        python: Arc::new(python(context, folder, settings)),
         load_tester: Arc::new(LoopbackLoadTester::new(models.clone())),
         models,
+        variables: Arc::new(crate::settings::secret),
         author: context.settings.author.clone(),
         git_revision: git::revision(folder),
     };
@@ -101,14 +109,27 @@ pub(crate) fn with_folder(services: &Services, folder: &Path) -> Result<Services
         folder: folder.to_owned(),
         lake: Lake::open(services.lake.warehouse())?,
         ledger: Arc::clone(&services.ledger),
+        operations: Arc::clone(&services.operations),
+        asked: services.asked.clone(),
         online: Arc::clone(&services.online),
         engine: services.engine.clone(),
         clock: Arc::clone(&services.clock),
         progress: Arc::clone(&services.progress),
+        python: Arc::clone(&services.python),
         models: services.models.clone(),
         load_tester: Arc::clone(&services.load_tester),
+        variables: Arc::clone(&services.variables),
         author: services.author.clone(),
         git_revision: services.git_revision.clone(),
+    })
+}
+
+/// Workers for Python tables; none is started before it is needed.
+fn python(context: &Context, folder: &Path, settings: &ProjectSettings) -> PythonWorkers {
+    PythonWorkers::new(PythonOptions {
+        default_interpreter: context.settings.python.clone(),
+        search: context.settings.search.clone(),
+        ..PythonOptions::of(&settings.python, folder)
     })
 }
 

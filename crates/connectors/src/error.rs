@@ -95,6 +95,54 @@ pub enum ConnectorError {
         /// All differences.
         changes: Vec<SchemaChange>,
     },
+    /// The options of a source are not those of its connector.
+    #[error("options of source `{source_name}` are wrong: {reason}; {hint}")]
+    Options {
+        /// The source.
+        source_name: String,
+        /// What is wrong.
+        reason: String,
+        /// What would be right.
+        hint: String,
+    },
+    /// A reference to a secret leads nowhere.
+    #[error("secret `{reference}` {reason}; {hint}")]
+    Secret {
+        /// The reference as written, such as `${env:DATABASE_URL}`.
+        reference: String,
+        /// What is wrong with it.
+        reason: String,
+        /// What to do.
+        hint: String,
+    },
+    /// The origin cannot be reached, or refuses.
+    #[error("{origin} {reason}; {hint}")]
+    Origin {
+        /// What was asked, without secrets, such as `postgres at db.example.com:5432/shop`.
+        origin: String,
+        /// What it answered.
+        reason: String,
+        /// What to do.
+        hint: String,
+        /// Whether trying again later may help without anybody doing anything.
+        is_transient: bool,
+    },
+    /// The origin no longer has what follows the recorded position: rows may be missing, so nothing is pulled.
+    #[error("{origin} no longer has the changes after the last landing: {reason}; {hint}")]
+    PositionLost {
+        /// What was asked.
+        origin: String,
+        /// How that shows.
+        reason: String,
+        /// What to do.
+        hint: String,
+    },
+    /// A recorded position cannot be understood.
+    #[error("the recorded position {reason}; it was written by another connector, mode or version")]
+    Position {
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The receiver of the batches failed; not the unit's fault.
     #[error("the rows read could not be taken on")]
     Sink {
@@ -114,6 +162,15 @@ impl ConnectorError {
                 | Self::UnknownFormat { .. }
                 | Self::ChangedWhileReading { .. }
         )
+    }
+
+    /// Says whether trying again later may help without anybody doing anything.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Origin { is_transient: true, .. })
+    }
+
+    pub(crate) fn position(reason: impl Into<String>) -> Self {
+        Self::Position { reason: reason.into() }
     }
 
     /// Wraps an error of the receiver, to be returned from a sink.

@@ -1,25 +1,41 @@
 //! Sources: where rows come from, one folder each, one list; Arrow batches out.
 //!
-//! A [`Connector`] finds the units that can be landed ([`Connector::discover`]) and reads one of them
-//! ([`Connector::read`]) into batches that keep to a [`Contract`]. It knows nothing of the ledger, the lake, the
-//! clock or the environment: what has been landed before, when "now" is and where rows go is its caller's business.
-//! Nothing here is async; callers run it on a blocking thread.
+//! There are two ports. A [`Connector`] finds the units that can be landed ([`Connector::discover`]) and reads one of them
+//! ([`Connector::read`]): files. A [`Puller`] is asked for the rows that follow a [`Position`]: databases, APIs, queues.
+//! Both hand on batches that keep to a [`Contract`]. Nothing here knows the ledger, the lake, the clock or the process
+//! environment: what has been landed before, when "now" is, what a secret is and where rows go is the caller's business.
 
+mod changes;
 mod conform;
 mod connector;
 mod contract;
+mod cursor;
 mod error;
 mod file;
+mod postgres;
+#[cfg(test)]
+mod pull_suite;
+mod puller;
+mod relation;
 mod report;
+mod secrets;
+mod sink;
+mod sqlite;
+mod written;
 
 pub use conform::type_name;
 pub use connector::{Compression, Connector, DiscoverRequest, FileFormat, Format, Unit};
 pub use contract::{Contract, ContractColumn, OnSchemaChange};
 pub use error::ConnectorError;
 pub use file::FileConnector;
+pub use postgres::PostgresPuller;
+pub use puller::{Limits, Mode, Position, PullRequest, PullSource, Pulled, Puller};
 pub use report::{MAX_KEPT_REJECTED_ROWS, ReadReport, RejectedRow, SchemaChange};
+pub use secrets::{Variables, resolve_secrets};
+pub use sink::{FORMER_KEY, OPERATION, PullSink, UNCHANGED, is_change_column, landed_schema};
+pub use sqlite::SqlitePuller;
 
-/// Returns every connector there is, in alphabetical order; the one list to add a new one to.
+/// Returns every connector that finds units, in alphabetical order; the one list to add a new one to.
 pub fn connectors() -> &'static [&'static dyn Connector] {
     &[&FileConnector]
 }
@@ -27,6 +43,16 @@ pub fn connectors() -> &'static [&'static dyn Connector] {
 /// Returns the connector called `kind` in a project file (`connector: file`), if there is one.
 pub fn connector(kind: &str) -> Option<&'static dyn Connector> {
     connectors().iter().copied().find(|connector| connector.kind() == kind)
+}
+
+/// Returns every connector that is asked for rows, in alphabetical order; the one list to add a new one to.
+pub fn pullers() -> &'static [&'static dyn Puller] {
+    &[&PostgresPuller, &SqlitePuller]
+}
+
+/// Returns the puller called `kind` in a project file (`connector: sqlite`), if there is one.
+pub fn puller(kind: &str) -> Option<&'static dyn Puller> {
+    pullers().iter().copied().find(|puller| puller.kind() == kind)
 }
 
 #[cfg(test)]
@@ -39,5 +65,8 @@ mod tests {
         assert_eq!(kinds, ["file"]);
         assert_eq!(connector("file").map(Connector::kind), Some("file"));
         assert!(connector("fax").is_none());
+        let kinds: Vec<&str> = pullers().iter().map(|puller| puller.kind()).collect();
+        assert_eq!(kinds, ["postgres", "sqlite"]);
+        assert_eq!(puller("sqlite").map(Puller::kind), Some("sqlite"));
     }
 }

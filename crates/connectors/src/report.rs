@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Schema, SchemaRef};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -118,6 +118,19 @@ fn bounded(raw: Value) -> Value {
     }
     let end = text.floor_char_boundary(MAX_RAW_BYTES);
     Value::from(format!("{}…", &text[..end]))
+}
+
+/// A row that has no value in the column by which rows are asked for.
+pub(crate) fn no_cursor_row(cursor: &str, natural: &Schema, values: &[Option<String>]) -> RejectedRow {
+    let raw = natural.fields().iter().zip(values);
+    let raw = raw.map(|(field, value)| (field.name().clone(), Value::from(value.clone())));
+    RejectedRow {
+        row: 0,
+        column: Some(cursor.to_owned()),
+        value: "null".to_owned(),
+        reason: "null in the cursor, by which rows are asked for".to_owned(),
+        raw: raw.collect::<serde_json::Map<_, _>>().into(),
+    }
 }
 
 /// Shortens `text` to at most 80 characters, the last one `…` if something was cut.

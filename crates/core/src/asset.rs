@@ -11,8 +11,12 @@ use serde::{Deserialize, Serialize};
 use crate::check::{Check, Severity};
 use crate::name::AssetName;
 
+mod pull;
+mod python;
 mod table;
 
+pub use pull::{DeletedRows, Pull, PullMode};
+pub use python::{Handed, Parameter, Python};
 pub use table::{ColumnPolicy, Deletes, Keep, Materialize, SNAPSHOT_AT, Table, VALID_FROM, VALID_TO};
 
 /// The kinds of asset.
@@ -134,6 +138,10 @@ pub enum Load {
     Append,
     /// The newest delivery stands for the whole.
     Replace,
+    /// New rows take the place of those with the same key.
+    Merge,
+    /// Changes are applied by key: inserts, updates and deletes.
+    Cdc,
 }
 
 /// What happens when delivered columns differ from the contract.
@@ -165,9 +173,9 @@ pub enum AvailableAt {
 /// Data from outside.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Source {
-    /// The connector's name: `file`.
+    /// The connector's name, such as `file` or `postgres`.
     pub connector: String,
-    /// What the connector reads: for `file` a glob relative to the project.
+    /// What the connector reads: for `file` a glob relative to the project; empty for those that pull.
     pub path: String,
     /// How landed data meets what is there.
     pub load: Load,
@@ -185,6 +193,9 @@ pub struct Source {
     pub on_schema_change: OnSchemaChange,
     /// Texts that stand for null in CSV.
     pub null_values: Vec<String>,
+    /// What a connector that pulls is told; `None` for `file`, whose deliveries are found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pull: Option<Pull>,
 }
 
 /// How old data may be, in seconds.

@@ -23,6 +23,9 @@ pub enum EventKind {
     /// A delivery was landed. Key: `source/path/hash`.
     #[serde(rename = "file.landed")]
     FileLanded,
+    /// Rows were asked for and landed; version and position together. Key: the location of the source's table.
+    #[serde(rename = "source.pulled")]
+    SourcePulled,
     /// A delivery or some of its rows were set aside. Key: `source/path/hash`.
     #[serde(rename = "file.rejected")]
     FileRejected,
@@ -82,6 +85,7 @@ impl EventKind {
             Self::StepFinished => "step.finished",
             Self::StepFailed => "step.failed",
             Self::FileLanded => "file.landed",
+            Self::SourcePulled => "source.pulled",
             Self::FileRejected => "file.rejected",
             Self::ChecksEvaluated => "checks.evaluated",
             Self::CommitMade => "commit.made",

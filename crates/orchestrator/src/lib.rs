@@ -10,11 +10,14 @@ mod definitions;
 mod error;
 mod evidence;
 mod execution;
+mod extent;
 mod features;
 mod prepare;
 pub mod profiles;
+mod python;
 mod registry;
 pub mod report;
+pub mod schedule;
 mod services;
 mod sessions;
 mod steps;
@@ -30,22 +33,24 @@ pub use commands::{
     Presence, RowChange, RowDiff, RowMethod, RowOptions, SameRows, SampleRow, SchemaDiff, diff,
 };
 pub use commands::{
-    AssetDifference, AssetReport, Behind, ColumnEdge, ColumnReport, Comparison, Conflict, Direction, Drift, DriftKind,
+    AssetDifference, AssetReport, ColumnEdge, ColumnReport, Comparison, Conflict, Direction, Drift, DriftKind,
     EndpointParts, EnvironmentLine, FeaturePart, Garbage, GarbageKind, GcOptions, GcReport, LineageReport, Move,
     MoveKind, PlanRequest, PlannedChange, Prefer, PromoteOptions, PromoteReport, RefreshReport, ReplayOptions,
-    RowConflict, Served, ServedModel, SideChange, StatusReport, TagLine, TraceReport, TracedTable, VersionLine,
+    RolledBack, RowConflict, Served, ServedModel, SideChange, StatusReport, TagLine, TraceReport, TracedTable, VersionLine,
     ViewPart, WhyReport, apply, approve, check_name, compare, copy_environment, create_environment, delete_tag,
     endpoint_parts, environments, gc, history, lineage, list, missing_approvals, online_views, plan, plan_change,
-    prepare_commit, promote, query, query_commit, refresh, remove_environment, replay, resolve_commit, rollback, run,
-    run_selected, set_tag, show, status, tags, trace, trace_served, why,
+    prepare_commit, promote, query, query_commit, refresh, remove_environment, replay, resolve_commit, rollback, rollback_told, run,
+    run_selected, select, set_tag, show, status, tags, trace, trace_served, why,
 };
+pub use commands::connections;
 pub use commands::{BackfillPlan, BackfillRequest, RestatedAsset, backfill, plan_backfill};
 pub use commands::{ReproduceReport, Reproduced, Reproduction, Target, reproduce};
 pub use error::RunError;
 pub use prepare::{InspectOptions, Prepared, inspect_project, place_of_output, prepare};
+pub use python::{Frame, PythonError, PythonOptions, PythonWorkers};
 pub use registry::{ModelVersion, model_versions};
 pub use report::{AssetLine, CacheReport, ReplayReport, RunReport, StepReport, StepState};
-pub use services::{LoadTester, Progress, Services, Silent};
+pub use services::{Asked, LoadTester, Progress, Services, Silent, Variables};
 pub use testing::{
     BatchDifference, DifferentCell, DifferentRow, Fixture, FixtureOptions, RowDifference, TestReport, TestSuite,
     check_tests,

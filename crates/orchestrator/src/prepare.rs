@@ -18,7 +18,7 @@ use baton_project::Project;
 
 use crate::error::RunError;
 use crate::services::Services;
-use crate::steps::{LandingCache, arrived_units, contract_of};
+use crate::steps::{described_schema, examine, LandingCache, arrived_units, contract_of};
 
 mod about;
 mod checks;
@@ -27,6 +27,7 @@ mod identity;
 mod inspect;
 mod kept;
 mod levels;
+mod python;
 mod remembered;
 
 use diagnose::{at, in_query};
@@ -114,6 +115,7 @@ pub async fn prepare(
         }
     }
     resolver.check_expressions();
+    resolver.diagnostics.extend(python::missing(services, &project));
     let Resolver { upstream, analyses, mut desired, remembered, diagnostics, .. } = resolver;
     remembered.write();
     desired.order = order.into_iter().filter(|name| desired.assets.contains_key(name)).collect();
@@ -270,7 +272,7 @@ impl Resolver<'_> {
         let rows = identity::source(source);
         let schema = match self.landed_schema(name, &rows).await? {
             Some(schema) => schema,
-            None => match self.delivered_schema(source) {
+            None => match self.schema_to_land(name, source).await {
                 Ok(schema) => schema,
                 Err(error) => {
                     let asset = self.project.assets.get(name);
@@ -297,6 +299,21 @@ impl Resolver<'_> {
             return Ok(None);
         }
         Ok(Some(visible(self.services.lake.snapshot(table).await?.schema())))
+    }
+
+    /// The columns that a first landing would make.
+    async fn schema_to_land(&mut self, name: &AssetName, source: &Source) -> Result<SchemaRef, RunError> {
+        let Some(pull) = &source.pull else { return self.delivered_schema(source) };
+        if let Err(error) = examine(self.services, name, source, pull) {
+            let asset = self.project.assets.get(name);
+            self.diagnostics.push(at(asset, Diagnostic::error(codes::INVALID_VALUE, error.to_string())));
+            return Ok(contract_schema(source));
+        }
+        match described_schema(self.services, name, source, pull).await {
+            // What is declared can be planned with while the origin cannot be reached.
+            Err(_) if !source.columns.is_empty() => Ok(contract_schema(source)),
+            outcome => outcome,
+        }
     }
 
     /// The columns of the first delivery, read no further than its first rows; the contract's when nothing arrived.

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use baton_core::Clock;
-use baton_core::ports::{Ledger, OnlineStore};
+use baton_core::ports::{Ledger, OnlineStore, Operations};
+use baton_core::schedule::Execution;
+use baton_core::{Clock, Timestamp};
 use baton_engine::Engine;
 use baton_lake::Lake;
 use baton_ml::StoredModel;
@@ -14,6 +15,10 @@ use baton_ml::gate::LoadTestResult;
 use baton_ml::runtime::RuntimeOptions;
 
 use crate::error::RunError;
+use crate::python::PythonWorkers;
+
+/// Answers with the value of a variable of the process environment.
+pub type Variables = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
 /// Everything outside of the run itself.
 pub struct Services {
@@ -23,6 +28,10 @@ pub struct Services {
     pub lake: Lake,
     /// Events, commits, environments.
     pub ledger: Arc<dyn Ledger>,
+    /// Leases, the queue and the history of runs, the outbox.
+    pub operations: Arc<dyn Operations>,
+    /// What asked for the runs, and how their steps are tried.
+    pub asked: Asked,
     /// Latest feature values.
     pub online: Arc<dyn OnlineStore>,
     /// Queries.
@@ -31,14 +40,31 @@ pub struct Services {
     pub clock: Arc<dyn Clock>,
     /// Where progress is shown.
     pub progress: Arc<dyn Progress>,
+    /// Runs the functions of Python tables.
+    pub python: Arc<PythonWorkers>,
     /// How models are run.
     pub models: RuntimeOptions,
     /// Puts load on a model for the load-test gate.
     pub load_tester: Arc<dyn LoadTester>,
+    /// Variables of the process environment, for references to secrets.
+    pub variables: Variables,
     /// Who runs this.
     pub author: String,
     /// The project's git revision, if it is in git.
     pub git_revision: Option<String>,
+}
+
+/// What asked for a run, and how its steps are tried.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Asked {
+    /// The schedule.
+    pub schedule: Option<String>,
+    /// What made it due.
+    pub trigger: Option<String>,
+    /// Since when it was due.
+    pub due_at: Option<Timestamp>,
+    /// How steps are tried, where it differs from the project's own.
+    pub execution: Execution,
 }
 
 /// Hears how work goes on; draws nothing itself.
@@ -51,6 +77,8 @@ pub trait Progress: Send + Sync {
     fn failed(&self, verb: &str, subject: &str, reason: &str);
     /// How far a long piece of work is.
     fn advanced(&self, subject: &str, done: u64, of: u64);
+    /// The code of an asset printed or logged a line; `level` is `print`, `stderr`, `info`, `warning`, …
+    fn logged(&self, _subject: &str, _level: &str, _line: &str) {}
 }
 
 /// Progress that nobody watches.

@@ -3,6 +3,12 @@
 use crate::shape::Form::{Any, Duration, Either, Flag, List, Map, Number, Object, Scalar, Share, Text, Whole, Words};
 use crate::shape::{Shape, key, needed};
 
+mod python;
+mod schedules;
+
+pub(crate) use python::*;
+pub(crate) use schedules::*;
+
 const NAME: &str = "Name, unique in the project: letters, digits, underscores.";
 const OWNER: &str = "Who answers for it: a mail address or a team.";
 const DESCRIPTION: &str = "What it is, for people.";
@@ -12,6 +18,9 @@ const CHECKS: &str = "What is asserted of every version, such as `unique: [fligh
 pub(crate) const SEVERITIES: &[&str] = &["error", "warn"];
 pub(crate) const COLUMN_TYPES: &[&str] = &["string", "int", "float", "bool", "date", "timestamp"];
 pub(crate) const LOADS: &[&str] = &["append", "replace"];
+pub(crate) const SOURCE_LOADS: &[&str] = &["append", "replace", "merge", "cdc"];
+pub(crate) const PULL_MODES: &[&str] = &["full", "incremental", "cdc"];
+pub(crate) const DELETED_ROWS: &[&str] = &["remove", "keep"];
 pub(crate) const SCHEMA_CHANGES: &[&str] = &["evolve", "freeze", "quarantine"];
 pub(crate) const MATERIALIZATIONS: &[&str] =
     &["table", "incremental", "view", "merge", "append", "history", "snapshot"];
@@ -20,7 +29,7 @@ pub(crate) const DELETES: &[&str] = &["ignore", "close"];
 pub(crate) const HARD_DELETES: &[&str] = &["ignore", "invalidate"];
 pub(crate) const COLUMN_POLICIES: &[&str] =
     &["evolve", "sync", "freeze", "append_new_columns", "sync_all_columns", "fail"];
-pub(crate) const CONNECTORS: &[&str] = &["file"];
+pub(crate) const CONNECTORS: &[&str] = &["file", "postgres", "sqlite"];
 pub(crate) const TASKS: &[&str] = &["binary_classification", "regression"];
 pub(crate) const TRIGGERS: &[&str] = &["drift", "performance"];
 pub(crate) const REACTIONS: &[&str] = &["alert", "retrain"];
@@ -34,20 +43,24 @@ pub(crate) const ROOT: Shape = &[
     key("online", Text, "File of the latest feature values; default `.baton/online.redb`."),
     key("memory_limit", Text, "Most memory that queries may use before they spill, such as `2GiB`."),
     key("server", Object(SERVER), "Where `baton serve` listens."),
+    key("python", Object(PYTHON), "The environment of Python tables."),
     key("policies", Object(POLICIES), "What must hold before a protected environment moves."),
     key("vars", Map(&Scalar), "Values for `{{ var('name') }}` in SQL."),
+    key("execution", Object(EXECUTION), "How steps of all runs are tried."),
     key("sources", List(&Object(SOURCE)), "Data from outside, landed as immutable tables."),
-    key("tables", List(&Object(TABLE)), "Descriptions and checks of SQL tables."),
+    key("tables", List(&Object(TABLE)), "Descriptions and checks of tables."),
     key("features", List(&Object(FEATURE_VIEW)), "Columns of tables by entity and event time."),
     key("models", List(&Object(MODEL)), "Trained models."),
     key("endpoints", List(&Object(ENDPOINT)), "Served routes to model versions."),
     key("monitors", List(&Object(MONITOR)), "Watches over endpoints."),
     key("exposures", List(&Object(EXPOSURE)), "Uses outside of Baton, such as dashboards."),
     key("tests", List(&Object(TEST)), "Unit tests: given rows, expected rows; `baton test` runs them."),
+    key("schedules", List(&Object(SCHEDULE)), "When to run what; `baton serve` runs them."),
+    key("channels", List(&Object(CHANNEL)), "Whom to tell of failure, lateness and recovery."),
 ];
 
 /// How many of [`ROOT`]'s keys belong to `baton.yml` alone.
-pub(crate) const PROJECT_KEYS: usize = 9;
+pub(crate) const PROJECT_KEYS: usize = 11;
 
 pub(crate) const ENVIRONMENT: Shape =
     &[key("protected", Flag, "Whether it moves only by applying or promoting a checked plan; default false.")];
@@ -76,8 +89,17 @@ pub(crate) const SOURCE: Shape = &[
     key("description", Text, DESCRIPTION),
     key("tags", List(&Text), TAGS),
     key("connector", Words(CONNECTORS), "What reads it; default `file`."),
-    needed("path", Text, "What to read: for `file` a glob relative to the project."),
-    key("load", Words(LOADS), "How new data meets what is there; default `append`."),
+    key("path", Text, "What to read: for `file` a glob relative to the project, for `sqlite` the database's file."),
+    key("url", Text, "Where to connect; secrets by reference, such as `${env:DATABASE_URL}` or `${file:/run/secrets/db}`."),
+    key("table", Text, "The table to read, such as `public.orders`; or give `query`."),
+    key("query", Text, "The SELECT to read, in the words of the database; or give `table`."),
+    key("mode", Words(PULL_MODES), "How much is asked for each time: all rows, those since the last, or changes; default `full`."),
+    key("cursor", Text, "For `incremental`: the column whose newest value is where the next run goes on."),
+    key("lag", Duration, "For `incremental` with `key`: how far before it rows are asked for again; default none."),
+    key("key", List(&Text), "The columns that identify a row; needed for `merge` and `cdc`."),
+    key("deletes", Words(DELETED_ROWS), "For `cdc`: whether rows deleted at the origin go, or stay with `is_deleted`; default `remove`."),
+    key("options", Map(&Any), "What this connector alone understands; see the reference of connectors."),
+    key("load", Words(SOURCE_LOADS), "How new data meets what is there; default `append` for files, by `mode` and `key` otherwise."),
     key("time", Text, "The column that says when a row happened."),
     key("available_at", Text, "When a row became known: `arrived_at` (default) or a SQL expression over its columns."),
     key("freshness", Object(FRESHNESS), "How old the newest row may be."),
@@ -100,7 +122,7 @@ pub(crate) const COLUMN: Shape = &[
 ];
 
 pub(crate) const TABLE: Shape = &[
-    needed("name", Text, "Name of the SQL file without `.sql`."),
+    needed("name", Text, "Name of the file without `.sql` or `.py`."),
     key("owner", Text, OWNER),
     key("description", Text, DESCRIPTION),
     key("tags", List(&Text), TAGS),

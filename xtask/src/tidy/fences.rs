@@ -4,11 +4,13 @@
 use super::Problem;
 use crate::repository::Package;
 
-/// A library (or with `*` a family of them) and its only user.
+/// A library (or with `*` a family of them) and its only user, or its users where there can be but one copy of it.
 const FENCES: &[(&str, &str)] = &[
     ("deltalake", "baton-lake"),
     ("datafusion*", "baton-engine"),
-    ("sqlx*", "baton-ledger"),
+    // SQLite is linked once: another crate for it could not be built beside this one.
+    ("sqlx*", "baton-ledger baton-connectors"),
+    ("tokio-postgres*", "baton-connectors"),
     ("redb", "baton-serving"),
     ("axum*", "baton-server"),
     ("hessboost", "baton-ml"),
@@ -17,6 +19,7 @@ const FENCES: &[(&str, &str)] = &[
     ("prost", "baton-ml"),
     ("minijinja", "baton-project"),
     ("serde-saphyr", "baton-project"),
+    ("tree-sitter*", "baton-project"),
     ("lsp-*", "baton-lsp"),
     ("miette", "baton-diagnostics"),
     ("clap*", "baton"),
@@ -32,7 +35,8 @@ fn of_package(package: &Package) -> Vec<Problem> {
     let owner = |library: &str| FENCES.iter().find(|(pattern, _)| matches(pattern, library)).map(|(_, owner)| *owner);
     let mut problems = Vec::new();
     for library in &package.dependencies {
-        if let Some(owner) = owner(library).filter(|owner| *owner != package.name) {
+        if let Some(owner) = owner(library).filter(|owner| owner.split(' ').all(|owner| owner != package.name)) {
+            let owner = owner.replace(' ', "` or `");
             let message = format!("only `{owner}` names `{library}`: ask for what is needed in the words of `{owner}`");
             problems.push(Problem::new(&package.name, message));
         }
@@ -58,5 +62,6 @@ mod tests {
         assert_eq!(told("baton-stats", "datafusion-common"), 1);
         assert_eq!(told("baton-server", "clap_complete"), 1);
         assert_eq!(told("baton-lake", "sorted-vector"), 0);
+        assert_eq!((told("baton-connectors", "sqlx"), told("baton-lake", "sqlx")), (0, 1));
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use baton_core::Definition;
 use baton_core::ports::OnlineStore as _;
 use baton_diagnostics::{Severity, count};
 use baton_ledger::SqliteLedger;
@@ -56,7 +57,27 @@ async fn examine(workspace: &Workspace, findings: &mut Vec<Finding>) {
     findings.push(Finding::of("warehouse", writable(&folder.join(&settings.warehouse))));
     findings.push(Finding::of("ledger", ledger(&folder.join(&settings.ledger)).await));
     findings.push(Finding::of("online store", online(&folder.join(&settings.online))));
+    for (name, answer) in baton_orchestrator::connections(workspace.services(), &workspace.project).await {
+        let named = |text: String| format!("{name}: {text}");
+        findings.push(Finding::of("source", answer.map(named).map_err(named)));
+    }
     findings.push(Finding::of("port", port(&settings.bind, settings.port)));
+    if has_python(workspace) {
+        findings.push(Finding::of("python", python(workspace).await));
+    }
+}
+
+fn has_python(workspace: &Workspace) -> bool {
+    let mut assets = workspace.project.assets.values();
+    assets.any(|asset| matches!(&asset.definition, Definition::Table(table) if table.python.is_some()))
+}
+
+/// A worker that starts, with the package that hands over rows.
+async fn python(workspace: &Workspace) -> Result<String, String> {
+    let workers = &workspace.services().python;
+    let interpreter = workers.interpreter().map_err(|error| error.to_string())?;
+    let (python, pyarrow) = workers.versions().await.map_err(|error| error.to_string())?;
+    Ok(format!("{} {python}, pyarrow {pyarrow}", interpreter.display()))
 }
 
 async fn project(workspace: &Workspace) -> Result<String, String> {

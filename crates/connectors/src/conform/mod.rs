@@ -40,23 +40,58 @@ impl RowNumbers<'_> {
 
 /// The landing of one unit: stored batches in, batches of the contract out to the sink, faults into the report.
 pub(crate) struct Landing<'a> {
-    path: &'a str,
-    plan: Plan,
-    report: ReadReport,
+    conformer: Conformer,
     sink: Sink<'a>,
 }
 
 impl<'a> Landing<'a> {
     /// Compares what was found in the unit at `path` with the contract.
     pub(crate) fn start(
-        path: &'a str,
+        path: &str,
         found: &[Found],
         contract: &Contract,
         sink: Sink<'a>,
     ) -> Result<Self, ConnectorError> {
+        Ok(Self { conformer: Conformer::start(path, found, contract)?, sink })
+    }
+
+    /// Sets a row aside that never became part of a batch.
+    pub(crate) fn reject(&mut self, row: impl FnOnce() -> RejectedRow) {
+        self.conformer.reject(row);
+    }
+
+    /// Lands a stored batch whose columns are those found, in that order.
+    pub(crate) fn land(&mut self, stored: &RecordBatch, rows: &RowNumbers<'_>) -> Result<(), ConnectorError> {
+        match self.conformer.conform(stored, rows)? {
+            Some(batch) => (self.sink)(batch),
+            None => Ok(()),
+        }
+    }
+
+    /// Ends the landing and returns its report.
+    pub(crate) fn finish(self) -> ReadReport {
+        self.conformer.finish()
+    }
+}
+
+/// Stored batches in, batches of the contract out, faults into the report.
+pub(crate) struct Conformer {
+    path: String,
+    plan: Plan,
+    report: ReadReport,
+}
+
+impl Conformer {
+    /// Compares what was found at `path` with the contract.
+    pub(crate) fn start(path: &str, found: &[Found], contract: &Contract) -> Result<Self, ConnectorError> {
         let (plan, changes) = plan::plan(path, found, contract)?;
         let report = ReadReport::new(plan.schema.clone(), changes);
-        Ok(Self { path, plan, report, sink })
+        Ok(Self { path: path.to_owned(), plan, report })
+    }
+
+    /// The schema of every batch that comes out.
+    pub(crate) fn schema(&self) -> &SchemaRef {
+        &self.plan.schema
     }
 
     /// Sets a row aside that never became part of a batch.
@@ -64,8 +99,12 @@ impl<'a> Landing<'a> {
         self.report.reject(row);
     }
 
-    /// Lands a stored batch whose columns are those found, in that order.
-    pub(crate) fn land(&mut self, stored: &RecordBatch, rows: &RowNumbers<'_>) -> Result<(), ConnectorError> {
+    /// Brings a stored batch to the contract; `None` when no row of it can land.
+    pub(crate) fn conform(
+        &mut self,
+        stored: &RecordBatch,
+        rows: &RowNumbers<'_>,
+    ) -> Result<Option<RecordBatch>, ConnectorError> {
         let mut columns = Vec::with_capacity(self.plan.targets.len());
         let mut faults = Faults::none(stored.num_rows());
         for (index, target) in self.plan.targets.iter().enumerate() {
@@ -86,10 +125,10 @@ impl<'a> Landing<'a> {
         };
         let batch = batch.map_err(|error| self.broken(rows.of(0), None, &error.to_string()))?;
         if batch.num_rows() == 0 {
-            return Ok(());
+            return Ok(None);
         }
         self.report.rows += batch.num_rows() as u64;
-        (self.sink)(batch)
+        Ok(Some(batch))
     }
 
     /// Ends the landing and returns its report.
@@ -107,7 +146,7 @@ impl<'a> Landing<'a> {
     }
 
     fn broken(&self, row: u64, column: Option<&str>, reason: &str) -> ConnectorError {
-        ConnectorError::broken(self.path, reason, "check what wrote the file").at(Some(row), column)
+        ConnectorError::broken(&self.path, reason, "check what wrote it").at(Some(row), column)
     }
 
     fn report_faults(&mut self, faults: &Faults, stored: &RecordBatch, rows: &RowNumbers<'_>) {

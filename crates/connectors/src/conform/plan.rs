@@ -26,6 +26,12 @@ impl Found {
         let inferred = plain_type(stored);
         Self { name: name.to_owned(), stored: stored.clone(), inferred, is_untyped: false }
     }
+
+    /// A column of type `natural` whose values are handed over as `stored`: in that type, or as text.
+    pub(crate) fn written_as(name: &str, natural: &DataType, stored: &DataType) -> Self {
+        let is_untyped = stored != natural && *stored == DataType::Utf8;
+        Self { name: name.to_owned(), stored: stored.clone(), inferred: plain_type(natural), is_untyped }
+    }
 }
 
 /// How every batch of a unit is turned into one that keeps to the contract.

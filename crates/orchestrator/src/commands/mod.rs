@@ -3,6 +3,7 @@
 mod approve;
 mod backfill;
 mod change;
+mod connections;
 mod diff;
 mod environments;
 mod gc;
@@ -13,6 +14,7 @@ mod past;
 mod refresh;
 mod replay;
 mod reproduce;
+mod selecting;
 mod served;
 mod trace;
 mod why;
@@ -21,14 +23,15 @@ pub use approve::{approve, missing_approvals};
 pub(crate) use backfill::gaps_of;
 pub use backfill::{BackfillPlan, BackfillRequest, RestatedAsset, backfill, plan_backfill};
 pub use change::{apply, plan, run, run_selected};
+pub use connections::connections;
 pub use diff::{
     AssetDiff, ColumnChange, ColumnDrift, ColumnShift, DiffOptions, DiffReport, DiffSide, ModelDiff, ModelLine,
     Presence, RowChange, RowDiff, RowMethod, RowOptions, SameRows, SampleRow, SchemaDiff, diff,
 };
 pub use environments::{
-    AssetDifference, Behind, Comparison, Conflict, EnvironmentLine, Move, MoveKind, Prefer, PromoteOptions,
-    PromoteReport, RowConflict, SideChange, TagLine, check_name, compare, copy_environment, create_environment,
-    delete_tag, environments, history, promote, remove_environment, resolve_commit, rollback, set_tag, tags,
+    AssetDifference, Comparison, Conflict, EnvironmentLine, Move, MoveKind, Prefer, PromoteOptions,
+    PromoteReport, RolledBack, RowConflict, SideChange, TagLine, check_name, compare, copy_environment, create_environment,
+    delete_tag, environments, history, promote, remove_environment, resolve_commit, rollback, rollback_told, set_tag, tags,
 };
 pub use gc::{Garbage, GarbageKind, GcOptions, GcReport, gc};
 pub use limited::{PlanRequest, PlannedChange, plan_change};
@@ -38,6 +41,7 @@ pub use look::{AssetReport, ColumnReport, StatusReport, VersionLine, list, query
 pub use refresh::{Drift, DriftKind, RefreshReport, refresh};
 pub use replay::{ReplayOptions, replay};
 pub use reproduce::{ReproduceReport, Reproduced, Reproduction, Target, reproduce};
+pub use selecting::select;
 pub use served::{EndpointParts, FeaturePart, ServedModel, ViewPart, endpoint_parts, online_views, prepare_commit};
 pub use trace::{Served, TraceReport, TracedTable, trace, trace_served};
 pub use why::{WhyReport, why};

@@ -4,11 +4,16 @@
 //! Invariant: whatever stops a run, the environment points at its last good commit, and the same command goes on from
 //! the recorded steps.
 
+mod attempts;
+mod history;
+mod journal;
 mod pins;
 mod publish;
 mod record;
 mod settle;
 
+pub(crate) use attempts::is_transient;
+pub(crate) use journal::Journal;
 pub(crate) use publish::commit_event;
 pub(crate) use settle::Applied;
 
@@ -51,6 +56,12 @@ pub(crate) struct Execution<'a> {
     pub(crate) alerts: Vec<Alert>,
     pub(crate) pending: Vec<NewEvent>,
     pub(crate) report: RunReport,
+    /// Where it is written down how the run goes.
+    pub(crate) journal: Option<Journal>,
+    /// Assets that failed and whose readers go on with the last good version.
+    passing: BTreeSet<AssetName>,
+    /// Why nothing more is begun.
+    stopped: Option<String>,
 }
 
 /// What a step answers when it did not fail.
@@ -126,31 +137,49 @@ impl<'a> Execution<'a> {
                 as_of: Some(as_of),
                 ..RunReport::default()
             },
+            journal: None,
+            passing: BTreeSet::new(),
+            stopped: None,
         })
     }
 
-    /// Executes `stages` in order. A failed step keeps its asset's last good version and skips what depends on it.
+    /// Executes `stages` in order. A failed step keeps its asset's last good version; its policy says what it means for
+    /// the others.
     pub(crate) async fn execute(mut self, stages: &[Stage]) -> Result<RunReport, RunError> {
+        self.record_start(stages);
+        let ended = self.go_through(stages).await;
+        let written = self.record_end(&ended).await;
+        ended?;
+        written?;
+        Ok(self.report)
+    }
+
+    async fn go_through(&mut self, stages: &[Stage]) -> Result<(), RunError> {
         for stage in stages {
             match stage {
                 Stage::Publish => self.publish().await?,
                 _ => self.step(stage).await?,
             }
         }
-        Ok(self.report)
+        Ok(())
     }
 
     async fn step(&mut self, stage: &Stage) -> Result<(), RunError> {
         let Some(asset) = stage.asset().cloned() else { return Ok(()) };
-        if let Some(broken) = self.broken_input(stage, &asset) {
+        let started_at = self.services.clock.now();
+        let place = self.report.steps.len();
+        let reason = self.stopped.clone().or_else(|| Some(format!("{} failed", self.broken_input(stage, &asset)?)));
+        if let Some(reason) = reason {
             self.failed.insert(asset.clone());
-            self.note(stage, StepOutcome::skipped(format!("{broken} failed")), 0.0);
+            self.note(stage, StepOutcome::skipped(reason), 0.0);
+            self.record_step(place, started_at, 0);
             return Ok(());
         }
         self.settle_through(&asset);
         let began = Instant::now();
         self.services.progress.started(stage.verb(), &asset);
-        let outcome = self.perform(stage, &asset).await;
+        self.record_begun(stage, &asset, started_at);
+        let (outcome, attempts) = self.tries(stage, &asset).await;
         let took = began.elapsed();
         match outcome {
             Ok(outcome) => {
@@ -160,6 +189,7 @@ impl<'a> Execution<'a> {
             Err(error) if is_fatal(&error) => return Err(error),
             Err(error) => self.step_failed(stage, &asset, &error, took.as_secs_f64()).await?,
         }
+        self.record_step(place, started_at, attempts);
         failpoint::reach("run.step_finished");
         Ok(())
     }
@@ -168,7 +198,10 @@ impl<'a> Execution<'a> {
         let prepared = self.prepared;
         let definition = prepared.project.assets.get(asset).map(|found| &found.definition);
         match (stage, definition) {
-            (Stage::Ingest { .. }, Some(Definition::Source(source))) => self.ingest(asset, source).await,
+            (Stage::Ingest { .. }, Some(Definition::Source(source))) => match &source.pull {
+                Some(pull) => self.pull(asset, source, pull).await,
+                None => self.ingest(asset, source).await,
+            },
             (Stage::Build { .. }, Some(Definition::Table(table))) => self.build(asset, table).await,
             (Stage::Materialize { .. }, Some(Definition::FeatureView(view))) => self.materialize(asset, view).await,
             (Stage::Train { reason, .. }, Some(Definition::Model(model))) => self.train(asset, model, reason).await,
@@ -187,11 +220,12 @@ impl<'a> Execution<'a> {
     fn broken_input(&self, stage: &Stage, asset: &AssetName) -> Option<AssetName> {
         let reads_forward = matches!(stage, Stage::Build { .. } | Stage::Materialize { .. } | Stage::Train { .. });
         let mut inputs = self.prepared.graph.inputs(asset);
-        if reads_forward { inputs.find(|input| self.failed.contains(*input)).cloned() } else { None }
+        let is_broken = |input: &&AssetName| self.failed.contains(*input) && !self.passing.contains(*input);
+        if reads_forward { inputs.find(is_broken).cloned() } else { None }
     }
 }
 
-/// Whether going on makes no sense: the ledger itself failed.
+/// Whether going on makes no sense: the ledger itself failed, or somebody ended the run.
 fn is_fatal(error: &RunError) -> bool {
-    matches!(error, RunError::Ledger(_))
+    matches!(error, RunError::Ledger(_) | RunError::Cancelled { .. })
 }

@@ -38,11 +38,18 @@ pub(super) fn metadata(asset: &Asset) -> Fingerprint {
 /// A source: where it reads, how rows are landed, and when they are known.
 pub(crate) fn source(source: &Source) -> Fingerprint {
     let types: Vec<_> = source.columns.iter().map(|column| (&column.name, &column.data_type)).collect();
-    Fingerprint::of([
+    let parts = [
         json(&(&source.connector, &source.path, &source.load, &source.time)),
         json(&(&source.available_at, &types, &source.select)),
         json(&(&source.on_schema_change, &source.null_values)),
-    ])
+    ];
+    Fingerprint::of(parts.into_iter().chain(asked(source)))
+}
+
+/// What decides which rows a source is asked for; references to secrets count by their text.
+fn asked(source: &Source) -> Option<Vec<u8>> {
+    let pull = source.pull.as_ref()?;
+    Some(json(&((&pull.options, pull.mode, &pull.cursor), (&pull.key, pull.deletes))))
 }
 
 /// What decides which rows of a source there are, to those who read it: not which of its columns are landed beside the
@@ -51,11 +58,12 @@ pub(super) fn source_rows(source: &Source) -> Fingerprint {
     let can_reject = |column: &&Column| column.data_type.is_some_and(|kind| kind != ColumnType::String);
     let types: Vec<_> =
         source.columns.iter().filter(can_reject).map(|column| (&column.name, &column.data_type)).collect();
-    Fingerprint::of([
+    let parts = [
         json(&(&source.connector, &source.path, &source.load, &source.time)),
         json(&(&source.available_at, &types)),
         json(&(&source.on_schema_change, &source.null_values)),
-    ])
+    ];
+    Fingerprint::of(parts.into_iter().chain(asked(source)))
 }
 
 /// The columns that two declarations of a source declare with other types, or only one of them with any.

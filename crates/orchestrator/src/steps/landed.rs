@@ -145,6 +145,10 @@ pub(crate) async fn waiting_deliveries(
     let mut waiting = BTreeMap::new();
     for (name, asset) in &prepared.project.assets {
         let Definition::Source(source) = &asset.definition else { continue };
+        // What waits at the origin of a source that is asked for rows, nobody knows without asking.
+        if source.pull.is_some() {
+            continue;
+        }
         let Some(version) = pins.get(name).and_then(|pin| pin.version.table()) else { continue };
         let Some(contract) = prepared.desired.assets.get(name).map(|desired| &desired.rows) else { continue };
         let landed = landed_units(services, &prepared.landings, version).await?;

@@ -13,7 +13,7 @@ use baton_lake::TableLocation;
 
 use crate::error::RunError;
 use crate::services::Services;
-use crate::write::{Pass, Written};
+use crate::write::{Pass, Place, Written};
 
 /// The system column that names the delivery a row came with.
 pub(crate) const FILE: &str = "_file";
@@ -87,7 +87,8 @@ async fn write_chunk<'a>(
     let Some(first) = chunk.first() else { return Ok(()) };
     let (schema, stamped) = stamp.apply(first.schema(), std::mem::take(chunk)).await?;
     if pass.is_none() {
-        let started = Pass::new(services, destination.location, destination.base, &schema, destination.checks)?;
+        let Destination { location, base, checks, .. } = *destination;
+        let started = Pass::new(services, Place { location, base, checks }, &schema)?;
         *pass = Some((started, schema));
     }
     if let Some((pass, _)) = pass {
@@ -119,7 +120,7 @@ pub(crate) async fn read_unit(
 }
 
 /// Adds the system columns: when a row became known, and the delivery it came with.
-struct Stamp {
+pub(crate) struct Stamp {
     /// One thread, so that rows keep their order.
     engine: Engine,
     query: String,
@@ -127,14 +128,20 @@ struct Stamp {
 
 impl Stamp {
     fn new(services: &Services, unit: &Unit, source: &Source) -> Result<Self, RunError> {
+        Self::at(services, source, unit.modified_at, &unit.path)
+    }
+
+    /// For rows that came with `path` at `arrival` (microseconds).
+    pub(crate) fn at(services: &Services, source: &Source, arrival: i64, path: &str) -> Result<Self, RunError> {
         let engine = Engine::new(EngineOptions { threads: 1, ..services.engine.options().clone() })?;
-        let known = known_at(source, Some(unit.modified_at));
-        let path = unit.path.replace('\'', "''");
+        let known = known_at(source, Some(arrival));
+        let path = path.replace('\'', "''");
         let query = format!("select *, {known} as {AVAILABLE_AT}, '{path}' as {FILE} from delivery");
         Ok(Self { engine, query })
     }
 
-    async fn apply(
+    /// Stamps rows of one schema.
+    pub(crate) async fn apply(
         &self,
         schema: SchemaRef,
         batches: Vec<RecordBatch>,
@@ -179,7 +186,7 @@ pub(crate) fn contract_of(source: &Source) -> Contract {
     }
 }
 
-fn arrow_type(column_type: ColumnType) -> DataType {
+pub(crate) fn arrow_type(column_type: ColumnType) -> DataType {
     match column_type {
         ColumnType::String => DataType::Utf8,
         ColumnType::Int => DataType::Int64,

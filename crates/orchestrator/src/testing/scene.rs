@@ -10,7 +10,7 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use baton_core::asset::{AvailableAt, Load, Materialize, OnSchemaChange, Source};
-use baton_core::ports::{MemoryLedger, MemoryOnlineStore};
+use baton_core::ports::{MemoryLedger, MemoryOnlineStore, MemoryOperations};
 use baton_core::unit_test::UnitTest;
 use baton_core::{Asset, AssetName, Definition, Graph, IntervalSet, Kind, Pin, TableVersion, Timestamp, Version};
 use baton_engine::{AVAILABLE_AT, Engine, SessionInput, TableInput};
@@ -20,11 +20,11 @@ use serde_json::json;
 
 use super::rows::with_all_columns;
 use crate::error::RunError;
+use crate::extent::newest_in;
 use crate::prepare::{Prepared, source_identity};
-use crate::services::{Services, Silent};
-use crate::sessions::newest_in;
+use crate::services::{Asked, Services, Silent};
 use crate::steps::known_at;
-use crate::write::Pass;
+use crate::write::{Pass, Place};
 
 /// What a test builds, and what is landed for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,12 +56,16 @@ pub(super) fn parts(services: &Services, engine: &Engine, folder: &Path) -> Resu
         folder: folder.to_owned(),
         lake: Lake::open(&folder.join("warehouse"))?,
         ledger: Arc::new(MemoryLedger::new()),
+        operations: Arc::new(MemoryOperations::new()),
+        asked: Asked::default(),
         online: Arc::new(MemoryOnlineStore::new()),
         engine: engine.clone(),
         clock: Arc::clone(&services.clock),
         progress: Arc::new(Silent),
+        python: Arc::clone(&services.python),
         models: services.models.clone(),
         load_tester: Arc::clone(&services.load_tester),
+        variables: Arc::clone(&services.variables),
         author: services.author.clone(),
         git_revision: None,
     })
@@ -98,6 +102,7 @@ fn as_source(definition: &Definition) -> Source {
             select: Vec::new(),
             on_schema_change: OnSchemaChange::Evolve,
             null_values: Vec::new(),
+            pull: None,
         },
     }
 }
@@ -105,7 +110,11 @@ fn as_source(definition: &Definition) -> Source {
 /// How the rows of an input meet those of earlier batches: as the input itself is kept.
 pub(super) fn default_load(definition: &Definition) -> Load {
     match definition {
-        Definition::Source(source) => source.load,
+        Definition::Source(source) => match source.load {
+            Load::Replace => Load::Replace,
+            // What a test gives has no position and no operations: its rows come to those before.
+            Load::Append | Load::Merge | Load::Cdc => Load::Append,
+        },
         Definition::Table(table) if matches!(table.materialize, Materialize::Table | Materialize::View) => {
             Load::Replace
         }
@@ -145,7 +154,8 @@ pub(super) async fn land(
     let location = TableLocation::new(asset.as_str(), identity.as_str())?;
     let rows = stamped(&services.engine, arrival, schema).await?;
     let base = previous.filter(|_| arrival.load == Load::Append).map(|table| table.version);
-    let mut pass = Pass::new(services, &location, base, &rows.schema(), &[])?;
+    let place = Place { location: &location, base, checks: &[] };
+    let mut pass = Pass::new(services, place, &rows.schema())?;
     pass.write(&rows).await?;
     let files = pass.finish(now).await?.files;
     let change = if base.is_some() { Change::Append(files) } else { Change::Replace(files) };
@@ -163,7 +173,7 @@ pub(super) async fn land(
         intervals: IntervalSet::default(),
         rows: Some(snapshot.rows()),
         digest: Some(snapshot.digest().to_string()),
-        known_through: newest_in(&snapshot, AVAILABLE_AT),
+        known_through: newest_in(snapshot.files(), AVAILABLE_AT),
         inputs: BTreeMap::new(),
     })
 }

@@ -16,7 +16,10 @@ use baton_ledger::SqliteLedger;
 use baton_ml::StoredModel;
 use baton_ml::gate::LoadTestResult;
 use baton_ml::runtime::{RuntimeOptions, load};
-use baton_orchestrator::{LoadTester, Prepared, RunError, Services, Silent, apply, plan, prepare, run};
+use baton_orchestrator::{
+    LoadTester, Prepared, PythonOptions, PythonWorkers, RunError, Services, Silent, apply, plan, prepare, run,
+};
+use baton_project::PythonSettings;
 use chrono::TimeDelta;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -199,16 +202,21 @@ async fn services(folder: &Path) -> Services {
     let state = folder.join(".baton");
     std::fs::create_dir_all(&state).unwrap();
     let engine = EngineOptions { memory_limit_bytes: 1 << 30, spill_dir: state.join("spill"), threads: 2 };
+    let ledger = Arc::new(SqliteLedger::open(&state.join("ledger.db")).await.unwrap());
     Services {
         folder: folder.to_owned(),
         lake: Lake::open(&state.join("warehouse")).unwrap(),
-        ledger: Arc::new(SqliteLedger::open(&state.join("ledger.db")).await.unwrap()),
+        operations: Arc::clone(&ledger) as Arc<dyn baton_core::ports::Operations>,
+        ledger,
+        asked: baton_orchestrator::Asked::default(),
         online: Arc::new(MemoryOnlineStore::new()),
         engine: Engine::new(engine).unwrap(),
         clock: Arc::new(FixedClock(day("2014-06-01"))),
         progress: Arc::new(Silent),
+        python: Arc::new(PythonWorkers::new(PythonOptions::of(&PythonSettings::default(), folder))),
         models: RuntimeOptions::default(),
         load_tester: Arc::new(InProcess),
+        variables: Arc::new(|_| None),
         author: "ada@example.com".to_owned(),
         git_revision: None,
     }

@@ -112,6 +112,7 @@ fn definition(kind: Kind, file: &str) -> Definition {
             select: Vec::new(),
             on_schema_change: Default::default(),
             null_values: Vec::new(),
+            pull: None,
         }),
         Kind::Table => Definition::Table(Table {
             sql: "select 1 as one".to_owned(),
@@ -124,6 +125,7 @@ fn definition(kind: Kind, file: &str) -> Definition {
             batch: 86_400,
             columns: Vec::new(),
             keep: Default::default(),
+            python: None,
         }),
         Kind::FeatureView => Definition::FeatureView(FeatureView {
             entity: vec!["carrier".to_owned()],

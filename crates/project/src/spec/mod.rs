@@ -1,21 +1,32 @@
 //! Readers of the sections of a project file, one file a kind: from an object to a core definition.
 
+mod channel;
 mod check;
 mod column;
 mod endpoint;
+mod execution;
 mod exposure;
 mod feature_view;
 mod model;
 mod monitor;
+mod pull;
+mod python;
+mod schedule;
 mod settings;
 mod source;
 mod table;
 mod unit_test;
 
 use baton_core::asset::{Asset, Column, Origin};
+use baton_core::channel::Channel;
 use baton_core::check::Check;
 use baton_core::{AssetName, Definition, Kind, UnitTest};
+use baton_diagnostics::{Diagnostic, Label, codes};
 
+pub(crate) use channel::report_doubles as report_double_channels;
+pub use python::PythonSettings;
+pub(crate) use python::{PythonConfig, read_python_config};
+pub(crate) use schedule::{FoundSchedule, report_wrong as report_wrong_schedules};
 pub use settings::{EnvironmentSpec, Policies, Settings};
 pub(crate) use settings::{Head, read_head};
 pub(crate) use table::{SqlConfig, TableNote, read_sql_config};
@@ -45,6 +56,8 @@ pub(crate) struct Sections {
     pub(crate) declared: Vec<Declared>,
     pub(crate) notes: Vec<TableNote>,
     pub(crate) tests: Vec<UnitTest>,
+    pub(crate) schedules: Vec<FoundSchedule>,
+    pub(crate) channels: Vec<Channel>,
 }
 
 /// Reads every section of a file.
@@ -56,7 +69,9 @@ pub(crate) fn read_sections(root: &Reader<'_>) -> Sections {
     }
     let notes = root.items("tables").iter().filter_map(|node| table::read_note(root.report, node)).collect();
     let tests = root.items("tests").iter().filter_map(|node| unit_test::read(root.report, node)).collect();
-    Sections { declared, notes, tests }
+    let schedules = root.items("schedules").iter().filter_map(|node| schedule::read(root.report, node)).collect();
+    let channels = root.items("channels").iter().filter_map(|node| channel::read(root.report, node)).collect();
+    Sections { declared, notes, tests, schedules, channels }
 }
 
 /// What all assets have in common.
@@ -140,4 +155,19 @@ pub(crate) fn assemble(name: AssetName, common: Common, definition: Definition, 
         origin: Origin { file: place.file.clone(), line: place.span.line, column: place.span.column },
         definition,
     }
+}
+
+/// Two things of one kind that are no assets, such as schedules, have one name.
+fn declared_twice(kind: &str, name: &str, first: &Origin, second: &Origin) -> Diagnostic {
+    let label = |origin: &Origin, text: &str| Label {
+        file: origin.file.clone(),
+        line: origin.line,
+        column: origin.column,
+        length: name.chars().count() as u32,
+        text: text.to_owned(),
+    };
+    Diagnostic::error(codes::DUPLICATE_ASSET, format!("{kind} `{name}` has a name that is taken"))
+        .with_label(label(second, "the second"))
+        .with_label(label(first, "the first"))
+        .with_help("rename one of them")
 }

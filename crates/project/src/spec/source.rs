@@ -1,18 +1,20 @@
 //! Reader of a source.
 
 use baton_core::Definition;
-use baton_core::asset::{AvailableAt, Column, Freshness, Load, OnSchemaChange, Source};
+use baton_core::asset::{AvailableAt, Column, Freshness, Load, OnSchemaChange, Pull, Source};
 use baton_diagnostics::codes;
 
+use super::pull;
 use crate::keys;
 use crate::reader::Reader;
 
+/// The connector whose deliveries are found; all others are asked for rows.
+const FILE: &str = "file";
+
 pub(super) fn read(reader: &Reader<'_>, columns: &[Column]) -> Option<Definition> {
-    let connector = reader.word("connector", keys::CONNECTORS).unwrap_or("file");
-    let load = match reader.word("load", keys::LOADS) {
-        Some("replace") => Load::Replace,
-        _ => Load::Append,
-    };
+    let connector = reader.word("connector", keys::CONNECTORS);
+    // An unknown connector is reported; which keys it needs nobody can say.
+    let is_file = connector.is_none_or(|connector| connector == FILE);
     let time = reader.text("time");
     let available_at = match reader.text("available_at") {
         Some(expression) if expression != "arrived_at" => AvailableAt::Expression(expression),
@@ -28,9 +30,10 @@ pub(super) fn read(reader: &Reader<'_>, columns: &[Column]) -> Option<Definition
         Some(_) => reader.texts("null_values"),
         None => vec![String::new(), "NA".to_owned()],
     };
+    let (path, load, pull) = if is_file { read_file(reader)? } else { read_pull(reader)? };
     Some(Definition::Source(Source {
-        connector: connector.to_owned(),
-        path: reader.need_text("path")?,
+        connector: connector.unwrap_or(FILE).to_owned(),
+        path,
         load,
         time,
         available_at,
@@ -39,7 +42,22 @@ pub(super) fn read(reader: &Reader<'_>, columns: &[Column]) -> Option<Definition
         select: reader.texts("select"),
         on_schema_change,
         null_values,
+        pull,
     }))
+}
+
+fn read_file(reader: &Reader<'_>) -> Option<(String, Load, Option<Pull>)> {
+    pull::refuse_keys(reader);
+    let load = match reader.word("load", keys::LOADS) {
+        Some("replace") => Load::Replace,
+        _ => Load::Append,
+    };
+    Some((reader.need_text("path")?, load, None))
+}
+
+fn read_pull(reader: &Reader<'_>) -> Option<(String, Load, Option<Pull>)> {
+    let (pull, load) = pull::read(reader)?;
+    Some((String::new(), load, Some(pull)))
 }
 
 /// Reads `freshness: {warn_after, error_after}`; an empty one is reported.

@@ -8,6 +8,7 @@ use baton_core::{Commit, EventKind, Pin, TableVersion, Timestamp, Version};
 use crate::error::RunError;
 use crate::registry::ModelVersion;
 use crate::services::Services;
+use crate::steps::chain_tips;
 
 /// Everything that must stay.
 #[derive(Debug, Default)]
@@ -42,6 +43,7 @@ impl Roots {
             }
         }
         roots.add_models(services).await?;
+        roots.add_pulled(services).await?;
         Ok(roots)
     }
 
@@ -57,6 +59,16 @@ impl Roots {
             self.namespaces.insert(namespace.clone());
         }
         self.inputs.extend(pin.inputs.values().filter_map(|text| version_of(text)));
+    }
+
+    /// The newest landing of a source that is asked for rows may be ahead of every environment, and its origin no longer
+    /// has what it holds.
+    async fn add_pulled(&mut self, services: &Services) -> Result<(), RunError> {
+        let tips = chain_tips(services).await?;
+        let is_used = |tip: &TableVersion| self.tables.iter().any(|table| table.location == tip.location);
+        let kept: Vec<TableVersion> = tips.into_iter().filter(is_used).collect();
+        self.tables.extend(kept);
+        Ok(())
     }
 
     async fn add_models(&mut self, services: &Services) -> Result<(), RunError> {

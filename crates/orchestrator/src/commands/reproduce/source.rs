@@ -29,6 +29,9 @@ pub(super) async fn land_again(
     version: &TableVersion,
     scratch: &Scratch,
 ) -> Result<Result<Landed, Reason>, RunError> {
+    if source.pull.is_some() {
+        return Ok(Err("its rows were asked for at their origin, which holds others by now".to_owned()));
+    }
     let landed = landed_units(services, &LandingCache::default(), version).await?;
     if landed.is_empty() {
         return Ok(Err("its deliveries are not recorded".to_owned()));

@@ -1,0 +1,109 @@
+//! Reader of the keys of a source that is asked for rows: where, how much, and how the answer is landed.
+
+use baton_core::asset::{DeletedRows, Load, Pull, PullMode};
+use baton_diagnostics::codes;
+use serde_json::{Map, Value};
+
+use crate::keys;
+use crate::reader::Reader;
+use crate::yaml;
+
+/// Keys that are the connector's own business.
+const CONNECTOR_KEYS: &[&str] = &["path", "url", "table", "query"];
+
+/// Keys that mean nothing for files.
+const PULL_KEYS: &[&str] = &["url", "table", "query", "mode", "cursor", "lag", "key", "deletes", "options"];
+
+/// Reports keys that mean nothing for files.
+pub(super) fn refuse_keys(reader: &Reader<'_>) {
+    for entry in PULL_KEYS.iter().filter_map(|key| reader.entry(key)) {
+        let message = format!("{} means nothing for connector `file`", reader.of(&entry.key));
+        reader.report.error(codes::INVALID_VALUE, message, entry.key_span, "for sources that are asked for rows");
+    }
+}
+
+/// Reads what a connector is told and how its rows are landed.
+pub(super) fn read(reader: &Reader<'_>) -> Option<(Pull, Load)> {
+    let mode = match reader.word("mode", keys::PULL_MODES) {
+        Some("incremental") => PullMode::Incremental,
+        Some("cdc") => PullMode::Cdc,
+        _ => PullMode::Full,
+    };
+    let cursor = match mode {
+        PullMode::Incremental => Some(reader.need_text("cursor")?),
+        _ => reader.text("cursor"),
+    };
+    let pull = Pull {
+        options: options(reader),
+        mode,
+        cursor,
+        lag: reader.seconds("lag").unwrap_or(0),
+        key: reader.texts("key"),
+        deletes: match reader.word("deletes", keys::DELETED_ROWS) {
+            Some("keep") => DeletedRows::Keep,
+            _ => DeletedRows::Remove,
+        },
+    };
+    let load = read_load(reader, &pull);
+    report_missing_key(reader, &pull, load);
+    Some((pull, load))
+}
+
+fn options(reader: &Reader<'_>) -> Map<String, Value> {
+    let mut options = Map::new();
+    for key in CONNECTOR_KEYS {
+        if let Some(text) = reader.text(key) {
+            options.insert((*key).to_owned(), text.into());
+        }
+    }
+    if let Some(yaml::Value::Map(entries)) = reader.get("options").map(|node| &node.value) {
+        options.extend(entries.iter().map(|entry| (entry.key.clone(), entry.node.to_json())));
+    }
+    options
+}
+
+fn read_load(reader: &Reader<'_>, pull: &Pull) -> Load {
+    let allowed: &[&'static str] = match pull.mode {
+        PullMode::Full => &["replace", "merge"],
+        PullMode::Incremental => &["append", "merge"],
+        PullMode::Cdc => &["cdc"],
+    };
+    let Some(word) = reader.word("load", keys::SOURCE_LOADS) else { return usual_load(pull) };
+    if !allowed.contains(&word) {
+        let message = format!("{} is `{word}` with mode `{}`", reader.of("load"), pull.mode.word());
+        let at = reader.get("load").map_or(reader.at(), |node| node.span);
+        reader.report.error(codes::INVALID_VALUE, message, at, format!("expected {}", allowed.join(" or ")));
+        return usual_load(pull);
+    }
+    match word {
+        "append" => Load::Append,
+        "merge" => Load::Merge,
+        "cdc" => Load::Cdc,
+        _ => Load::Replace,
+    }
+}
+
+fn usual_load(pull: &Pull) -> Load {
+    match pull.mode {
+        PullMode::Full => Load::Replace,
+        PullMode::Incremental if pull.key.is_empty() => Load::Append,
+        PullMode::Incremental => Load::Merge,
+        PullMode::Cdc => Load::Cdc,
+    }
+}
+
+/// Rows that are asked for twice, or changed, can be told apart by their key only.
+fn report_missing_key(reader: &Reader<'_>, pull: &Pull, load: Load) {
+    let why = match load {
+        Load::Merge | Load::Cdc => "rows meet those that are landed by it",
+        Load::Append if pull.lag > 0 => "`lag` asks for rows again, which are told apart by it",
+        _ => return,
+    };
+    if pull.key.is_empty() && !reader.has("key") {
+        let message = format!("{} has no `key`", reader.what());
+        reader.report.error(codes::MISSING_KEY, message, reader.at(), why);
+    } else if load == Load::Append && pull.lag > 0 {
+        let message = format!("{} has `lag` and appends", reader.what());
+        reader.report.error(codes::INVALID_VALUE, message, reader.at(), "rows would be landed twice; use load `merge`");
+    }
+}

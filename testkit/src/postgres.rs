@@ -1,0 +1,141 @@
+//! A PostgreSQL server of one test process: a cluster in a temporary folder, on a port of its own, gone with the process.
+//!
+//! The programs come from the folder in `BATON_TEST_POSTGRES`, else from where Debian and PostgreSQL's own packages put
+//! them. The server refuses to run as root, so root runs it as the user `postgres`.
+
+use std::fs;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+/// How long a cluster may take to come up.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Stops the server and removes its folder when standard input ends, which it does when the test process does.
+const WATCH: &str = r#"trap '' INT TERM
+"$@" >"$0/log" 2>&1 </dev/null &
+server=$!
+cat >/dev/null
+kill -QUIT $server
+wait $server
+rm -rf "$0""#;
+
+/// A running server.
+#[derive(Debug)]
+pub struct TestPostgres {
+    folder: PathBuf,
+    programs: PathBuf,
+    port: u16,
+    _watch: Child,
+}
+
+impl TestPostgres {
+    /// The server of this process; started when it is first asked for.
+    pub fn shared() -> &'static Self {
+        static SERVER: OnceLock<TestPostgres> = OnceLock::new();
+        SERVER.get_or_init(Self::start)
+    }
+
+    /// The URL of a new, empty database.
+    pub fn database(&self) -> String {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let name = format!("test_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+        self.sql(&self.url("postgres"), &format!("create database {name}"));
+        self.url(&name)
+    }
+
+    /// Runs statements in the database at `url`, each by itself.
+    ///
+    /// # Panics
+    /// One of them fails.
+    pub fn sql(&self, url: &str, statements: &str) -> String {
+        let psql = self.programs.join("psql");
+        let output = Command::new(psql)
+            .args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", url, "-c", statements])
+            .output();
+        let output = output.unwrap();
+        assert!(output.status.success(), "{statements}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    }
+
+    fn url(&self, database: &str) -> String {
+        format!("postgres://postgres@127.0.0.1:{}/{database}", self.port)
+    }
+
+    fn start() -> Self {
+        let programs = programs();
+        let folder = tempfile::Builder::new().prefix("baton-postgres-").tempdir().unwrap().keep();
+        let (data, run_as) = (folder.join("data"), run_as(&folder));
+        let mut initdb = as_user(&run_as, &programs.join("initdb"));
+        initdb.args(["-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C", "-N", "-D"]).arg(&data);
+        let made = initdb.current_dir(&folder).output().unwrap();
+        assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+        let server = as_user(&run_as, &programs.join("postgres"));
+        let mut watch = Command::new("sh");
+        watch.arg("-c").arg(WATCH).arg(&folder).arg(server.get_program()).args(server.get_args());
+        watch.arg("-D").arg(&data).arg("-k").arg(&folder).args(["-p", &port.to_string()]);
+        for setting in
+            ["wal_level=logical", "max_replication_slots=40", "max_wal_senders=10", "fsync=off", "max_connections=60"]
+        {
+            watch.args(["-c", setting]);
+        }
+        let child = watch.stdin(Stdio::piped()).current_dir(&folder).spawn().unwrap();
+        let server = Self { folder, programs, port, _watch: child };
+        server.wait();
+        server
+    }
+
+    fn wait(&self) {
+        let began = Instant::now();
+        let ready = || {
+            let mut ask = Command::new(self.programs.join("pg_isready"));
+            ask.args(["-q", "-h", "127.0.0.1", "-p", &self.port.to_string()]).status().unwrap().success()
+        };
+        while !ready() {
+            let log = || fs::read_to_string(self.folder.join("log")).unwrap_or_default();
+            assert!(began.elapsed() < PATIENCE, "PostgreSQL does not start: {}", log());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+/// The folder with `initdb` and `postgres`; the newest version where there are several.
+fn programs() -> PathBuf {
+    if let Some(folder) = std::env::var_os("BATON_TEST_POSTGRES") {
+        return folder.into();
+    }
+    let roots = ["/usr/lib/postgresql", "/usr/pgsql-17", "/opt/homebrew/opt"];
+    let below = roots.iter().filter_map(|root| fs::read_dir(root).ok()).flatten().flatten();
+    let mut found: Vec<PathBuf> =
+        below.map(|entry| entry.path().join("bin")).filter(|folder| folder.join("initdb").is_file()).collect();
+    found.sort();
+    found.pop().expect(
+        "install PostgreSQL (`apt-get install postgresql`), or set BATON_TEST_POSTGRES to its folder of programs",
+    )
+}
+
+/// The user to run as: the server does not run as root. The folder becomes that user's.
+fn run_as(folder: &Path) -> Option<&'static str> {
+    let is_root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.starts_with(b"0\n"));
+    if !is_root {
+        return None;
+    }
+    let owned = Command::new("chown").arg("postgres").arg(folder).status().unwrap();
+    assert!(owned.success(), "there is no user `postgres` to run the server as");
+    Some("postgres")
+}
+
+fn as_user(user: &Option<&str>, program: &Path) -> Command {
+    match user {
+        None => Command::new(program),
+        Some(user) => {
+            let mut command = Command::new("setpriv");
+            command.arg(format!("--reuid={user}")).arg(format!("--regid={user}")).arg("--clear-groups").arg(program);
+            command
+        }
+    }
+}
