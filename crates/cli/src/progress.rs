@@ -88,6 +88,13 @@ impl Progress for Shown {
         self.leave(&format!("{} {verb} {subject}: {reason}", style::error("✗")));
     }
 
+    fn logged(&self, subject: &str, level: &str, line: &str) {
+        if !self.is_quiet {
+            let level = if level == "print" { String::new() } else { format!("{level}: ") };
+            self.leave(&style::muted(&format!("{subject} | {level}{line}")));
+        }
+    }
+
     /// The first word of `subject` names the work; what follows may change as it goes on.
     fn advanced(&self, subject: &str, done: u64, of: u64) {
         if !self.is_drawn {

@@ -23,7 +23,9 @@ impl Code {
     /// How bad it mostly is. Most codes are mistakes that stop a command.
     pub fn usual_severity(self) -> Severity {
         match self {
-            NOT_IN_EFFECT | NULLABLE_COLUMN | FAN_OUT | LEAKING_FEATURE => Severity::Warning,
+            NOT_IN_EFFECT | NOT_LOCKED | PYTHON_MISSING | NULLABLE_COLUMN | FAN_OUT | LEAKING_FEATURE => {
+                Severity::Warning
+            }
             UNUSED_COLUMN => Severity::Info,
             _ => Severity::Error,
         }
@@ -99,8 +101,8 @@ codes! {
     INVALID_DURATION = "P0107", "a text is not a duration",
         "Durations are a whole number and a unit: `90s`, `15m`, `36h`, `2d`, `1w`.";
     INVALID_CRON = "P0108", "a text is not a cron line",
-        "A cron line has five fields in UTC: minute, hour, day of month, month, day of week. `0 6 * * 1` is every \
-        Monday at six.";
+        "A cron line has five fields: minute, hour, day of month, month, day of week. `0 6 * * 1` is every Monday at \
+        six: in UTC for a model's `retrain`, in its `timezone` for a schedule.";
     OUT_OF_RANGE = "P0109", "a number lies outside its range",
         "The number is of the right type and too small or too large to mean anything here. Shares go from 0 to 1, \
         or from 0% to 100%.";
@@ -114,6 +116,9 @@ codes! {
         "A test names a table or a feature view, gives rows to what lies upstream of it, and expects rows: each list of \
         rows as objects, `csv`, `file` or `sql`. Values must fit the types of their columns, and the clock goes forward \
         from batch to batch.";
+    INVALID_TIMEZONE = "P0113", "a text is not a time zone",
+        "Time zones are named as in the IANA database: `Europe/Zurich`, `America/New_York`, `UTC`. Abbreviations such as \
+        `CEST` are no zones: they say nothing about daylight saving.";
     DUPLICATE_ASSET = "P0201", "two assets have one name",
         "Assets of all kinds share one space of names, because SQL, lineage and commands refer to them by name \
         alone.";
@@ -138,6 +143,21 @@ codes! {
         argument.";
     EMPTY_SQL = "P0303", "a SQL file holds no query",
         "A file under `tables/` is a table, and a table needs one `select`.";
+    INVALID_PYTHON = "P0401", "a Python file is not valid Python",
+        "The file of a Python table, or a module of the project that it imports, cannot be parsed. Nothing was run.";
+    INVALID_PYTHON_TABLE = "P0402", "a Python table cannot be called",
+        "A file under `tables/` that ends in `.py` has a function `table` whose parameters name sources and tables, and if \
+        it wants `ctx`. What `config` says is written as it is, because nothing is run to find it. A file whose name \
+        begins with `_` is no table.";
+    UNDECLARED_COLUMNS = "P0403", "a Python table does not say what it returns",
+        "Types, lineage and what a change breaks are known before anything runs, so the columns that a function returns \
+        are declared with their types: `columns` in `config`, or `columns:` under `tables:` in YAML.";
+    NOT_LOCKED = "P0404", "the Python environment is not locked",
+        "The fingerprint of Python tables takes in the file with the exact versions of the packages, so that an upgrade \
+        builds them again. There is no such file, so an upgrade passes unnoticed.";
+    PYTHON_MISSING = "P0405", "there is no Python to run tables with",
+        "The interpreter is `python: {interpreter: ...}` in `baton.yml`, else `BATON_PYTHON`, else `.venv/bin/python` \
+        below the project, else `python3`. It needs the package `pyarrow`.";
     INVALID_SQL = "S0101", "a query is not valid SQL",
         "The query could not be parsed. The dialect is that of DataFusion, which is close to PostgreSQL.";
     UNKNOWN_TABLE = "S0102", "a query reads an unknown table",

@@ -119,7 +119,7 @@ examples! {
     INVALID_CRON,
         "`cron` of model `delay` is not a cron line",
         "models.yml", "retrain: {cron: '0 25 * * *'}\n", "'0 25 * * *'",
-        "the hour is at most 23", "five fields in UTC: minute hour day month weekday";
+        "the hour is at most 23", "write five fields: minute hour day month weekday";
     OUT_OF_RANGE,
         "`traffic` of endpoint `delay` is 120%",
         "endpoints.yml", "canary: {model: delay@challenger, traffic: 120%}\n", "120%",
@@ -136,6 +136,10 @@ examples! {
         "`given` of test `late` cannot be read: `soon` is no value of column `arr_delay` (int)",
         "tests/delays.yml", "tests:\n  - name: late\n    table: outcomes\n    given: {flights: [{arr_delay: soon}]}\n", "soon",
         "expected int", "write a whole number";
+    INVALID_TIMEZONE,
+        "`timezone` of schedule `nightly` is `CEST`, which is no time zone",
+        "schedules.yml", "schedules:\n  - name: nightly\n    cron: 30 2 * * *\n    timezone: CEST\n", "CEST",
+        "", "write a name of the IANA time zone database, such as `Europe/Zurich`";
     DUPLICATE_ASSET,
         "table `daily` is declared twice",
         "tables/daily.sql", "select 1 as one\n", "select",
@@ -172,6 +176,26 @@ examples! {
         "table `daily` has no query",
         "tables/daily.sql", "-- to be written\n", "-- to be written",
         "", "write a select, or delete the file";
+    INVALID_PYTHON,
+        "the file of table `daily` is not valid Python",
+        "tables/daily.py", "def table(flights):\n    return flights.select([\n", "[",
+        "`[` is never closed", "close the bracket";
+    INVALID_PYTHON_TABLE,
+        "the file of Python table `daily` has no function `table`",
+        "tables/daily.py", "def build(flights):\n    return flights\n", "build",
+        "", "write `def table(ctx, flights):`; the other parameters are the inputs";
+    UNDECLARED_COLUMNS,
+        "Python table `daily` does not say which columns it returns",
+        "tables/daily.py", "def table(flights):\n    return flights\n", "def table(flights)",
+        "", "write `config = {\"columns\": {\"day\": \"timestamp\", \"flights\": \"int\"}}` in the file";
+    NOT_LOCKED,
+        "the packages of the Python environment are not locked",
+        "tables/daily.py", "def table(flights):\n    return flights\n", "def table(flights)",
+        "", "keep `uv.lock` or `requirements.txt` beside `baton.yml`";
+    PYTHON_MISSING,
+        "the Python interpreter `.venv/bin/python` is not there",
+        "baton.yml", "project: flights\npython: {interpreter: .venv/bin/python}\n", ".venv/bin/python",
+        "", "make it with `python3 -m venv .venv` and install `pyarrow`";
     INVALID_SQL,
         "table `daily` is not valid SQL: expected an expression, found from",
         "tables/daily.sql", "select from flights\n", "from",

@@ -8,6 +8,8 @@ use baton_lake::LakeError;
 use baton_ml::MlError;
 use baton_stats::StatsError;
 
+use crate::python::PythonError;
+
 /// A failure of a command or of one step.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
@@ -32,6 +34,9 @@ pub enum RunError {
     /// A profile, check or drift could not be computed.
     #[error(transparent)]
     Statistics(#[from] StatsError),
+    /// A Python table could not be computed.
+    #[error(transparent)]
+    Python(#[from] PythonError),
     /// Rows could not be taken apart or put together.
     #[error("rows of `{asset}` cannot be handled: {source}")]
     Rows {
@@ -128,6 +133,20 @@ pub enum RunError {
         path: String,
         /// Why.
         reason: String,
+    },
+    /// A step took longer than it may.
+    #[error("the step of `{asset}` took longer than its timeout of {}", baton_core::duration::format_seconds(*seconds))]
+    TimedOut {
+        /// The asset.
+        asset: AssetName,
+        /// The timeout.
+        seconds: i64,
+    },
+    /// Somebody ended the run.
+    #[error("run {run} was cancelled; what was finished is kept, and the same command goes on from there")]
+    Cancelled {
+        /// The run.
+        run: String,
     },
     /// A background task ended early.
     #[error("a worker thread ended before its work was done: {0}")]

@@ -5,13 +5,15 @@ use std::fs;
 use std::path::Path;
 
 use baton_core::asset::Assets;
-use baton_core::{Definition, UnitTest};
+use baton_core::Definition;
 use baton_diagnostics::{Diagnostic, Label, codes};
 use walkdir::{DirEntry, WalkDir};
 
-use crate::load::{is_project_file, load_texts, sort};
+use crate::load::{HEAD_FILE, is_project_file, load_texts, sort};
 use crate::project::Loaded;
+use crate::python::imported_files;
 use crate::seed::is_seed;
+use crate::spec::PythonSettings;
 
 /// Reads the project in `folder`. Hidden folders are left out and links are not followed.
 pub fn load(folder: &Path) -> Loaded {
@@ -27,30 +29,51 @@ pub fn load(folder: &Path) -> Loaded {
             }
         }
     }
+    read_modules(folder, &mut texts, &mut unreadable);
+    read_lock(folder, &mut texts);
     let (project, mut diagnostics) = load_texts(texts);
     diagnostics.extend(unreadable);
     diagnostics.extend(missing_runbooks(folder, &project.assets));
-    for test in &project.tests {
-        explain_python(folder, test, &mut diagnostics);
-    }
     sort(&mut diagnostics);
     Loaded { project, diagnostics }
 }
 
-/// A test of a Python table names what is not there: Python tables are not read yet. The message says so.
-fn explain_python(folder: &Path, test: &UnitTest, diagnostics: &mut [Diagnostic]) {
-    let file = format!("tables/{}.py", test.target);
-    if !folder.join(&file).is_file() {
+/// Modules of the project that Python files import, and those that these import.
+fn read_modules(folder: &Path, texts: &mut BTreeMap<String, String>, unreadable: &mut Vec<Diagnostic>) {
+    let is_python = |(file, _): &(&String, &String)| file.ends_with(".py");
+    let mut waiting: Vec<String> = texts.iter().filter(is_python).map(|(_, text)| text.clone()).collect();
+    while let Some(text) = waiting.pop() {
+        for file in imported_files(&text) {
+            let path = folder.join(&file);
+            if texts.contains_key(&file) || !path.is_file() {
+                continue;
+            }
+            match fs::read_to_string(&path) {
+                Ok(text) => {
+                    texts.insert(file, text.clone());
+                    waiting.push(text);
+                }
+                Err(error) => unreadable.push(cannot_read(&file, &error.to_string())),
+            }
+        }
+    }
+}
+
+/// The lock file of the Python environment, if there are Python tables. `baton.yml` may say which file it is.
+fn read_lock(folder: &Path, texts: &mut BTreeMap<String, String>) {
+    if !texts.keys().any(|file| file.ends_with(".py")) {
         return;
     }
-    let is_about = |diagnostic: &&mut Diagnostic| {
-        let spot = (test.origin.file.as_str(), test.target_spot.line, test.target_spot.column);
-        diagnostic.code == codes::UNKNOWN_REFERENCE
-            && diagnostic.labels.first().is_some_and(|label| (label.file.as_str(), label.line, label.column) == spot)
-    };
-    for diagnostic in diagnostics.iter_mut().filter(is_about) {
-        diagnostic.help.push(format!("`{file}` is a Python table: those cannot be built or tested yet"));
-    }
+    let head = texts.get_key_value(HEAD_FILE).map(|(file, text)| (file.clone(), text.clone()));
+    let settings = load_texts(head.into_iter().collect()).0.settings.python;
+    let known = PythonSettings::LOCKS.map(str::to_owned);
+    let locks = settings.lock.map_or_else(|| known.to_vec(), |lock| vec![lock]);
+    // One that is named and cannot be read is told as one that is not there.
+    let found = locks.into_iter().find_map(|lock| {
+        let text = fs::read_to_string(folder.join(&lock)).ok()?;
+        Some((lock, text))
+    });
+    texts.extend(found);
 }
 
 fn is_visible(entry: &DirEntry) -> bool {

@@ -112,6 +112,17 @@ fn not_readable(
 
 /// Where an asset names `table`; where it is declared, if that cannot be found.
 fn read_label(asset: &Asset, table: &str, texts: &BTreeMap<String, String>, text: String) -> Label {
+    let parameter = |name: &str| match &asset.definition {
+        Definition::Table(definition) => {
+            let parameters = &definition.python.as_ref()?.parameters;
+            parameters.iter().find(|parameter| parameter.input.as_str() == name).map(|parameter| parameter.spot)
+        }
+        _ => None,
+    };
+    if let Some(spot) = parameter(table) {
+        let (line, column, length) = (spot.line, spot.column, spot.length);
+        return Label { file: asset.origin.file.clone(), line, column, length, text };
+    }
     let found = match &asset.definition {
         Definition::Table(definition) => {
             let sql = texts.get(&definition.file).unwrap_or(&definition.sql);

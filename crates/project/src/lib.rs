@@ -1,4 +1,4 @@
-//! A folder of YAML and SQL to a [`Project`], with every mistake in it as a diagnostic.
+//! A folder of YAML, SQL and Python to a [`Project`], with every mistake in it as a diagnostic.
 //!
 //! Start at [`load`]. Reading is pure text in, text out ([`load_texts`]); only [`load`] touches files. SQL is not
 //! parsed here: the engine says which tables a query reads, and [`graph`] puts that together with the rest.
@@ -11,6 +11,7 @@ mod graph;
 mod keys;
 mod load;
 mod project;
+mod python;
 mod reader;
 mod report;
 mod resolve;
@@ -29,7 +30,7 @@ pub use graph::graph;
 pub use load::load_texts;
 pub use project::{Loaded, Project};
 pub use schema::json_schema;
-pub use spec::{EnvironmentSpec, Policies, Settings};
+pub use spec::{EnvironmentSpec, Policies, PythonSettings, Settings};
 
 #[cfg(test)]
 mod tests;

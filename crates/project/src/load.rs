@@ -2,27 +2,31 @@
 
 use std::collections::BTreeMap;
 
-use baton_core::asset::Assets;
+use baton_core::asset::{Assets, Column};
 use baton_core::check::Rule;
 use baton_core::{Asset, AssetName, Definition, Kind};
 use baton_diagnostics::{Diagnostic, Label, codes, nearest};
 
 use crate::keys;
 use crate::project::Project;
+use crate::python::{self, is_python_table};
 use crate::reader::Reader;
 use crate::report::{Findings, Place, Report};
 use crate::resolve::{Known, resolve};
 use crate::seed::{self, is_seed};
-use crate::spec::{Declared, Head, Sections, TableNote, read_head, read_sections, report_doubles};
+use crate::spec::{
+    Declared, Head, Sections, TableNote, read_head, read_sections, report_double_channels, report_doubles,
+    report_wrong_schedules,
+};
 use crate::sql_file;
 use crate::unread::Unread;
 use crate::yaml::{self, Span};
 
-const HEAD_FILE: &str = "baton.yml";
+pub(crate) const HEAD_FILE: &str = "baton.yml";
 
 /// Whether a file, relative to the project folder, is part of the project.
 pub(crate) fn is_project_file(file: &str) -> bool {
-    is_yaml(file) || is_sql(file) || is_seed(file)
+    is_yaml(file) || is_sql(file) || is_python_table(file) || is_seed(file)
 }
 
 fn is_yaml(file: &str) -> bool {
@@ -46,7 +50,7 @@ pub(crate) fn load_with_vars(
     let mut findings = Findings::default();
     let mut head = None;
     let (mut declared, mut notes, mut unread) = (Vec::new(), Vec::new(), Unread::default());
-    let mut tests = Vec::new();
+    let (mut tests, mut schedules, mut channels) = (Vec::new(), Vec::new(), Vec::new());
     for (file, text) in files.iter().filter(|(file, _)| is_yaml(file)) {
         let Some((file_head, sections)) = read_yaml(file, text, &mut findings) else {
             unread.texts.push(text.clone());
@@ -56,6 +60,8 @@ pub(crate) fn load_with_vars(
         declared.extend(sections.declared);
         notes.extend(sections.notes);
         tests.extend(sections.tests);
+        schedules.extend(sections.schedules);
+        channels.extend(sections.channels);
     }
     let is_head_read = head.is_some();
     let mut head = head.unwrap_or_default();
@@ -63,6 +69,7 @@ pub(crate) fn load_with_vars(
     for (file, text) in files.iter().filter(|(file, _)| is_sql(file)) {
         declared.extend(sql_file::read(file, text, &head.vars, &mut findings));
     }
+    declared.extend(python::read_all(&files, &head.vars, &mut findings));
     for file in files.keys().filter(|file| is_seed(file)) {
         declared.extend(seed::read(file, &mut findings));
     }
@@ -72,13 +79,18 @@ pub(crate) fn load_with_vars(
     }
     add_notes(&mut declared, notes, &mut findings.diagnostics);
     let (assets, known) = collect(declared, &mut findings.diagnostics);
-    let assets = complete_freshness(assets, &mut findings.diagnostics);
+    let mut assets = complete_freshness(assets, &mut findings.diagnostics);
+    python::complete(&mut assets, &head.settings.python, &files, &mut findings.diagnostics);
     unread.names = known.keys().filter(|name| !assets.contains_key(*name)).cloned().collect();
     resolve(&assets, &known, &unread, &mut findings);
     report_what_is_missing(&files, known.is_empty(), &mut findings.diagnostics);
     report_doubles(&tests, &mut findings.diagnostics);
+    report_double_channels(&channels, &mut findings.diagnostics);
+    let known: Vec<&str> = channels.iter().map(|channel| channel.name.as_str()).collect();
+    report_wrong_schedules(&schedules, &known, &mut findings.diagnostics);
     sort(&mut findings.diagnostics);
-    (Project { tests, ..project(head, assets, files, unread) }, findings.diagnostics)
+    let schedules = schedules.into_iter().map(|found| found.schedule).collect();
+    (Project { tests, schedules, channels, ..project(head, assets, files, unread) }, findings.diagnostics)
 }
 
 /// Orders diagnostics by file and place; those without a place come first.
@@ -97,7 +109,10 @@ fn project(head: Head, assets: Assets, texts: BTreeMap<String, String>, unread: 
         policies: head.policies,
         assets,
         vars: head.vars,
+        execution: head.execution,
         tests: Vec::new(),
+        schedules: Vec::new(),
+        channels: Vec::new(),
         texts,
         unread,
     }
@@ -128,7 +143,7 @@ fn read_tree(file: &str, text: &str, report: &Report) -> Option<(Option<Head>, S
     Some((is_head.then(|| read_head(&root)), read_sections(&root)))
 }
 
-/// Gives the tables of SQL files what YAML says about them.
+/// Gives the tables of SQL and Python files what YAML says about them.
 fn add_notes(declared: &mut [Declared], notes: Vec<TableNote>, diagnostics: &mut Vec<Diagnostic>) {
     let mut noted: BTreeMap<AssetName, Place> = BTreeMap::new();
     let mut tables: BTreeMap<AssetName, usize> = BTreeMap::new();
@@ -155,9 +170,19 @@ fn add_note(asset: &mut Asset, note: &TableNote) {
     asset.tags.clone_from(&note.common.tags);
     asset.checks.clone_from(&note.common.checks);
     if let Definition::Table(table) = &mut asset.definition {
-        table.columns.clone_from(&note.common.columns);
+        describe_columns(&mut table.columns, &note.common.columns);
         if table.grain.is_empty() {
             table.grain.clone_from(&note.grain);
+        }
+    }
+}
+
+/// Columns as YAML describes them. A Python file may say their types, which stay where YAML says none.
+fn describe_columns(columns: &mut Vec<Column>, noted: &[Column]) {
+    for note in noted {
+        match columns.iter_mut().find(|column| column.name == note.name) {
+            Some(column) => *column = Column { data_type: note.data_type.or(column.data_type), ..note.clone() },
+            None => columns.push(note.clone()),
         }
     }
 }
@@ -166,7 +191,7 @@ fn table_without_sql(declared: &[Declared], note: &TableNote) -> Diagnostic {
     let name = &note.name;
     let tables = declared.iter().filter(|found| found.kind == Kind::Table).map(|found| found.name.as_str());
     Diagnostic::error(codes::UNKNOWN_REFERENCE, format!("`tables` describes `{name}`, which does not exist"))
-        .with_label(note.place.label(format!("no file `{name}.sql` under `tables/`")))
+        .with_label(note.place.label(format!("no file `{name}.sql` or `{name}.py` under `tables/`")))
         .with_nearest(nearest(name, tables))
 }
 

@@ -73,6 +73,7 @@ fn read_table(
         batch: config.batch.unwrap_or(DAY),
         columns: Vec::new(),
         keep: Keep { incremental_sql: incremental_sql.filter(|_| config.materialize.is_stateful()), ..config.keep },
+        python: None,
     })
 }
 

@@ -1,8 +1,10 @@
 //! The real binary on small projects: whole answers, streams and exit codes.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
+mod answers;
 mod change;
 mod command_line;
+mod databases;
 mod demo;
 mod diagnostics;
 mod diff;
@@ -12,10 +14,13 @@ mod explain;
 mod flights;
 mod inspect;
 mod kept;
+mod kills;
 mod look;
 mod lsp;
 mod merged_rows;
 mod plan;
+mod promoting;
+mod python_tables;
 mod reproduce;
 mod restated;
 mod safety;

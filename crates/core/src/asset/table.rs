@@ -1,8 +1,8 @@
-//! SQL tables: the query and how its rows are kept.
+//! Tables: the query or function behind them, and how their rows are kept.
 
 use serde::{Deserialize, Serialize};
 
-use super::Column;
+use super::{Column, Python};
 
 /// How a table is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -109,10 +109,10 @@ impl Keep {
     }
 }
 
-/// What a SQL transform produces.
+/// What a transform produces.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Table {
-    /// The query, with templates rendered.
+    /// The query, with templates rendered; for a Python table one over the rows that its function returns.
     pub sql: String,
     /// Its file, relative to the project.
     pub file: String,
@@ -133,4 +133,7 @@ pub struct Table {
     /// How rows that are kept over time meet new ones.
     #[serde(default, skip_serializing_if = "Keep::is_default")]
     pub keep: Keep,
+    /// The function that computes its rows; `None` for a SQL table.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub python: Option<Box<Python>>,
 }

@@ -36,6 +36,7 @@ fn table(materialize: Materialize, keep: Keep) -> Table {
         batch: 86_400,
         columns: Vec::new(),
         keep,
+        python: None,
     }
 }
 

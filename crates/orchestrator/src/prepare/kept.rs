@@ -10,11 +10,14 @@ use baton_diagnostics::{Diagnostic, codes};
 use baton_engine::fingerprint::Upstream;
 use baton_engine::{Analysis, SqlProblem, TableFingerprints, analyze, fingerprints, table_references};
 
-use super::Resolver;
 use super::diagnose::at;
+use super::{Resolver, python};
 
 /// The tables that a table's query reads. The one that goes on from what is stored may read the table itself.
 pub(super) fn references(name: &AssetName, table: &Table) -> Result<BTreeSet<String>, SqlProblem> {
+    if let Some(python) = &table.python {
+        return Ok(python.parameters.iter().map(|parameter| parameter.input.to_string()).collect());
+    }
     let mut found = table_references(&table.sql)?;
     if let Some(sql) = &table.keep.incremental_sql {
         found.extend(table_references(sql)?.into_iter().filter(|read| read != name.as_str()));
@@ -30,8 +33,10 @@ pub(super) fn resolved(
 ) -> Result<(TableFingerprints, Analysis), Vec<SqlProblem>> {
     let schemas: BTreeMap<String, SchemaRef> =
         upstream.iter().map(|(input, table)| (input.clone(), table.schema.clone())).collect();
-    let mut analysis = analyze(&schemas, name, &table.sql)?;
-    let mut computed = fingerprints(&table.sql, upstream)?;
+    let (mut computed, mut analysis) = match &table.python {
+        Some(python) => python::resolved(name, table, python, upstream)?,
+        None => (fingerprints(&table.sql, upstream)?, analyze(&schemas, name, &table.sql)?),
+    };
     for column in table.materialize.added_columns() {
         if analysis.schema.iter().any(|(known, ..)| known == column) {
             let message = format!("a table that is kept as `{}` adds `{column}` itself", table.materialize.word());

@@ -31,13 +31,18 @@ pub(super) fn read_all(asset: &Reader<'_>) -> (Vec<Column>, Vec<Check>) {
 }
 
 fn read_column(reader: &Reader<'_>, name: String) -> Column {
-    let data_type = reader.word("type", keys::COLUMN_TYPES).map(|word| match word {
+    let data_type = reader.word("type", keys::COLUMN_TYPES).map(column_type);
+    Column { name, data_type, tags: reader.texts("tags"), description: reader.text("description") }
+}
+
+/// The type that one of [`keys::COLUMN_TYPES`] names.
+pub(super) fn column_type(word: &str) -> ColumnType {
+    match word {
         "int" => ColumnType::Int,
         "float" => ColumnType::Float,
         "bool" => ColumnType::Bool,
         "date" => ColumnType::Date,
         "timestamp" => ColumnType::Timestamp,
         _ => ColumnType::String,
-    });
-    Column { name, data_type, tags: reader.texts("tags"), description: reader.text("description") }
+    }
 }

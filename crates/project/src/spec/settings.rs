@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use baton_core::schedule::Execution;
 use baton_diagnostics::codes;
 
+use super::python::{PythonSettings, read_python_settings};
 use crate::keys;
 use crate::reader::{Reader, wrong_type};
+use crate::spec::execution;
 use crate::yaml::Value;
 
 /// A declared environment.
@@ -45,6 +48,8 @@ pub struct Settings {
     pub bind: String,
     /// Port to listen on.
     pub port: u16,
+    /// The Python environment.
+    pub python: PythonSettings,
 }
 
 impl Default for Settings {
@@ -56,6 +61,7 @@ impl Default for Settings {
             memory_limit: None,
             bind: "127.0.0.1".to_owned(),
             port: 8400,
+            python: PythonSettings::default(),
         }
     }
 }
@@ -68,6 +74,7 @@ pub(crate) struct Head {
     pub(crate) settings: Settings,
     pub(crate) policies: Policies,
     pub(crate) vars: BTreeMap<String, serde_json::Value>,
+    pub(crate) execution: Execution,
 }
 
 /// Reads the head.
@@ -78,6 +85,7 @@ pub(crate) fn read_head(root: &Reader<'_>) -> Head {
         settings: read_settings(root),
         policies: read_policies(root),
         vars: read_vars(root),
+        execution: root.object("execution", keys::EXECUTION).map(|object| execution::read(&object)).unwrap_or_default(),
     }
 }
 
@@ -95,6 +103,7 @@ fn read_settings(root: &Reader<'_>) -> Settings {
             .and_then(|server| server.whole("port", 0, 65_535))
             .and_then(|port| u16::try_from(port).ok())
             .unwrap_or(default.port),
+        python: read_python_settings(root),
     }
 }
 
@@ -143,7 +152,7 @@ pub(super) fn read_vars(root: &Reader<'_>) -> BTreeMap<String, serde_json::Value
 }
 
 /// Reads an amount of memory in bytes.
-fn read_size(root: &Reader<'_>, key: &str) -> Option<u64> {
+pub(super) fn read_size(root: &Reader<'_>, key: &str) -> Option<u64> {
     let node = root.get(key)?;
     let text = root.as_text(key, node)?;
     let size = parse_size(&text);

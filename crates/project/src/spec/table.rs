@@ -40,9 +40,11 @@ pub(super) fn read_note(report: &Report, node: &Node) -> Option<TableNote> {
 /// Reads the arguments of `config()` of the table `name`.
 pub(crate) fn read_sql_config(report: &Report, name: &str, at: Span, arguments: &Node) -> SqlConfig {
     let what = format!("config() of table `{name}`");
-    let Some(reader) = Reader::open(report, &what, at, arguments, keys::SQL_CONFIG) else {
-        return SqlConfig::default();
-    };
+    Reader::open(report, &what, at, arguments, keys::SQL_CONFIG).map(|reader| read_kept(&reader)).unwrap_or_default()
+}
+
+/// How a table is kept, in SQL and Python alike.
+pub(super) fn read_kept(reader: &Reader<'_>) -> SqlConfig {
     let ours = reader.word("materialize", keys::MATERIALIZATIONS);
     let word = ours.or(reader.word("materialized", keys::MATERIALIZATIONS));
     let unique_key = reader.texts("unique_key");
@@ -64,7 +66,7 @@ pub(crate) fn read_sql_config(report: &Report, name: &str, at: Span, arguments: 
         grain,
         lookback: reader.seconds("lookback"),
         batch: reader.positive_seconds("batch"),
-        keep: read_keep(&reader),
+        keep: read_keep(reader),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Data-driven tests: a project as text in, what the user sees out. `-- /path` starts a file.
 
 mod good;
+mod python;
 mod reading;
 mod unit_tests;
 mod wrong_checks;
@@ -8,6 +9,7 @@ mod wrong_files;
 mod wrong_graph;
 mod wrong_missing;
 mod wrong_models;
+mod wrong_schedules;
 mod wrong_sql;
 mod wrong_tests;
 mod wrong_values;

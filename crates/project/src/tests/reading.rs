@@ -51,18 +51,3 @@ fn the_flights_example_has_no_mistakes() {
     assert_eq!(loaded.project.name, "flights");
     assert!(loaded.project.assets.contains_key("arrival_delay") || loaded.project.assets.len() > 10);
 }
-
-#[test]
-fn a_test_of_a_python_table_is_told_that_there_are_none_yet() {
-    let folder = tempfile::tempdir().unwrap();
-    fs::create_dir(folder.path().join("tables")).unwrap();
-    fs::write(folder.path().join("tables/scores.py"), "rows = []\n").unwrap();
-    fs::write(folder.path().join("baton.yml"), "project: flights\n").unwrap();
-    fs::write(folder.path().join("tests.yml"), "tests: [{name: t, table: scores, expect: []}]\n").unwrap();
-    let loaded = load(folder.path());
-    let unknown = loaded.diagnostics.iter().find(|diagnostic| diagnostic.code.as_str() == "P0202").unwrap();
-    assert_eq!(
-        unknown.help.last().unwrap(),
-        "`tables/scores.py` is a Python table: those cannot be built or tested yet"
-    );
-}

@@ -137,7 +137,7 @@ sorces: []
              9 │ sorces: []
                · ──────
                ╰────
-              detail: Known keys: project, environments, warehouse, ledger, online, memory_limit, server, policies, vars, sources, tables, features, models, endpoints, monitors, exposures, tests.
+              detail: Known keys: project, environments, warehouse, ledger, online, memory_limit, server, python, policies, vars, execution, sources, tables, features, models, endpoints, monitors, exposures, tests, schedules, channels.
               help: did you mean `sources`?
 
             10 errors, 0 warnings
@@ -156,7 +156,7 @@ fn head_keys_belong_to_the_head() {
                · ───────
              2 │ environments: {}
                ╰────
-              detail: Known keys: sources, tables, features, models, endpoints, monitors, exposures, tests.
+              detail: Known keys: sources, tables, features, models, endpoints, monitors, exposures, tests, schedules, channels.
 
             error[P0102]: file `other.yml` has unknown key `environments`
                ╭─[other.yml:2:1]
@@ -165,7 +165,7 @@ fn head_keys_belong_to_the_head() {
                · ────────────
              3 │ sources: [{name: a, path: b}]
                ╰────
-              detail: Known keys: sources, tables, features, models, endpoints, monitors, exposures, tests.
+              detail: Known keys: sources, tables, features, models, endpoints, monitors, exposures, tests, schedules, channels.
 
             2 errors, 0 warnings
         "#]],
@@ -200,7 +200,7 @@ fn broken_yaml_hides_no_other_file() {
              2 │   - {name: c}
                ·            ─
                ╰────
-              help: add `path`: What to read: for `file` a glob relative to the project.
+              help: add `path`: What to read: for `file` a glob relative to the project, for `sqlite` the database's file.
 
             error[P0101]: file `d.yml` is not valid YAML
                ╭─[d.yml:2:1]

@@ -113,7 +113,7 @@ tables:
              14 │ tables:
              15 │   - {name: dailly, owner: me}
                 ·            ───┬──
-                ·               ╰── no file `dailly.sql` under `tables/`
+                ·               ╰── no file `dailly.sql` or `dailly.py` under `tables/`
                 ╰────
               help: did you mean `daily`?
 
@@ -239,7 +239,7 @@ fn what_is_broken_still_counts_as_declared() {
                ·            ───────
              3 │ features:
                ╰────
-              help: add `path`: What to read: for `file` a glob relative to the project.
+              help: add `path`: What to read: for `file` a glob relative to the project, for `sqlite` the database's file.
 
             error[P0102]: source `flights` has unknown key `pth`
                ╭─[all.yml:2:21]
@@ -248,7 +248,7 @@ fn what_is_broken_still_counts_as_declared() {
                ·                     ───
              3 │ features:
                ╰────
-              detail: Known keys: name, owner, description, tags, connector, path, load, time, available_at, freshness, columns, select, on_schema_change, null_values, checks.
+              detail: Known keys: name, owner, description, tags, connector, path, url, table, query, mode, cursor, lag, key, deletes, options, load, time, available_at, freshness, columns, select, on_schema_change, null_values, checks.
               help: did you mean `path`?
 
             2 errors, 0 warnings

@@ -64,17 +64,18 @@ fn changed_files(before: &BTreeMap<String, String>, now: &BTreeMap<String, Strin
     names.filter(|name| before.get(*name) != now.get(*name)).cloned().collect()
 }
 
-/// Whether a test can come out otherwise: its file, the query of a table that it builds, or any other YAML changed.
+/// Whether a test can come out otherwise: its file, the query or function of a table that it builds, or any other YAML changed.
 /// Without a changed project file it was a fixture, and which is not known.
 fn concerns(prepared: &Prepared, test: &UnitTest, changed: &BTreeSet<String>) -> bool {
-    let is_sql = |file: &String| file.ends_with(".sql");
+    let is_code = |file: &String| file.ends_with(".sql") || file.ends_with(".py");
     if changed.is_empty() || changed.contains(&test.origin.file) {
         return true;
     }
-    let other_yaml = changed.iter().filter(|file| !is_sql(file)).any(|file| !holds_only_tests(&prepared.project, file));
+    let other_yaml =
+        changed.iter().filter(|file| !is_code(file)).any(|file| !holds_only_tests(&prepared.project, file));
     let mut read = prepared.graph.upstream(&test.target);
     read.insert(test.target.clone());
-    other_yaml || read.iter().filter_map(|name| query_file(&prepared.project, name)).any(|file| changed.contains(file))
+    other_yaml || read.iter().flat_map(|name| code_files(&prepared.project, name)).any(|file| changed.contains(file))
 }
 
 fn holds_only_tests(project: &Project, file: &str) -> bool {
@@ -82,10 +83,14 @@ fn holds_only_tests(project: &Project, file: &str) -> bool {
         && !project.assets.values().any(|asset| asset.origin.file == file)
 }
 
-fn query_file<'p>(project: &'p Project, name: &AssetName) -> Option<&'p String> {
-    match &project.assets.get(name)?.definition {
-        Definition::Table(table) => Some(&table.file),
-        _ => None,
+/// The file of a table's query or function, and the modules that a function imports.
+fn code_files<'p>(project: &'p Project, name: &AssetName) -> Vec<&'p String> {
+    match project.assets.get(name).map(|asset| &asset.definition) {
+        Some(Definition::Table(table)) => {
+            let modules = table.python.iter().flat_map(|python| python.modules.keys());
+            [&table.file].into_iter().chain(modules).collect()
+        }
+        _ => Vec::new(),
     }
 }
 

@@ -16,11 +16,14 @@ pub(super) fn definition_diff(before: Option<&Asset>, after: Option<&Asset>) -> 
     unified.lines().map(|line| line.trim_end().to_owned()).collect()
 }
 
-/// What is declared, a line for each key that has a value; a table's query stands last, as it is written.
+/// What is declared, a line for each key that has a value; a table's query or code stands last, as it is written.
 fn text_of(asset: &Asset) -> String {
     let mut declared = Asset { origin: Origin::default(), ..asset.clone() };
     let query = match &mut declared.definition {
-        Definition::Table(table) => std::mem::take(&mut table.sql),
+        Definition::Table(table) => {
+            let query = std::mem::take(&mut table.sql);
+            table.python.as_mut().map_or(query, |python| std::mem::take(&mut python.code))
+        }
         _ => String::new(),
     };
     let value = serde_json::to_value(&declared).unwrap_or_default();

@@ -87,7 +87,14 @@ impl Survey<'_> {
 
     /// What is known of a table's rows from its query and its grain; says what contradicts.
     fn table(&mut self, name: &AssetName, asset: &Asset, table: &Table, found: Option<Inspection>) -> TableFacts {
-        let Some(found) = found else { return TableFacts::default() };
+        let Some(found) = found else {
+            // What a function does to its rows is not known; what is declared of them is.
+            let mut facts = TableFacts::default();
+            if table.python.is_some() && !table.materialize.is_stateful() {
+                facts.declare_key(&table.grain);
+            }
+            return facts;
+        };
         self.report_nulls(asset, table, &found.facts);
         self.report_fans(asset, table, &found);
         let mut facts = found.facts.clone();

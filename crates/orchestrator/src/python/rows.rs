@@ -1,0 +1,232 @@
+//! The rows of a Python table: its inputs as known at the clock, handed over call by call; and what comes back as a table
+//! that the engine reads.
+//!
+//! A table is one call. An incremental one is a call for each interval, whatever the time that is computed at once, so
+//! that its rows do not depend on when it was run. Inputs are read on one thread: their order is the same every time.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch, TimestampMicrosecondArray};
+use arrow::compute::{cast, kernels::zip::zip};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use baton_core::asset::{Materialize, Parameter, Python, Table};
+use baton_core::interval::MICROS_PER_SECOND;
+use baton_core::{AssetName, Interval, Timestamp};
+use baton_engine::{AVAILABLE_AT, BuildOptions, Engine, EngineOptions, Session, SessionInput, TableInput};
+
+use super::call::{Call, Returned};
+use super::input::Input;
+use crate::checks::quoted;
+use crate::error::RunError;
+use crate::services::Services;
+use crate::steps::arrow_type;
+use crate::values::micros_at;
+
+/// What is to be computed.
+pub(crate) struct TableCall<'a> {
+    pub(crate) services: &'a Services,
+    pub(crate) asset: &'a AssetName,
+    pub(crate) table: &'a Table,
+    /// The logical clock.
+    pub(crate) as_of: Timestamp,
+    /// The time that is asked for, of incremental tables.
+    pub(crate) interval: Option<Interval>,
+}
+
+/// A session in which the table's query yields its rows: over `tables`, or over what its function makes of them.
+pub(crate) async fn session_for(
+    call: &TableCall<'_>,
+    tables: BTreeMap<String, TableInput>,
+) -> Result<Session, RunError> {
+    let as_of = Some(call.as_of);
+    let Some(python) = &call.table.python else {
+        return Ok(call.services.engine.session(SessionInput { tables, as_of })?);
+    };
+    let rows = Rows { call, python, schema: schema_of(call.table) };
+    let batches = rows.all(tables).await?;
+    let input = TableInput::Batches { schema: rows.schema, batches };
+    let tables = BTreeMap::from([(Python::ROWS.to_owned(), input)]);
+    Ok(call.services.engine.session(SessionInput { tables, as_of })?)
+}
+
+/// The declared columns, and since when a row is known.
+fn schema_of(table: &Table) -> SchemaRef {
+    let fields = table.columns.iter().filter_map(|column| {
+        let data_type = arrow_type(column.data_type?);
+        Some(Field::new(&column.name, data_type, true))
+    });
+    let known = Field::new(AVAILABLE_AT, instant(), true);
+    Arc::new(Schema::new(fields.chain([known]).collect::<Vec<_>>()))
+}
+
+fn instant() -> DataType {
+    DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
+}
+
+struct Rows<'a> {
+    call: &'a TableCall<'a>,
+    python: &'a Python,
+    schema: SchemaRef,
+}
+
+impl Rows<'_> {
+    async fn all(&self, tables: BTreeMap<String, TableInput>) -> Result<Vec<RecordBatch>, RunError> {
+        let options = EngineOptions { threads: 1, ..self.call.services.engine.options().clone() };
+        let input = SessionInput { tables, as_of: Some(self.call.as_of) };
+        let session = Engine::new(options)?.session(input)?;
+        let mut batches = Vec::new();
+        match self.call.interval.filter(|_| self.call.table.materialize == Materialize::Incremental) {
+            None => batches.extend(self.of(&session, None).await?),
+            Some(interval) => {
+                let intervals = self.intervals(&session, interval).await?;
+                let count = intervals.len() as u64;
+                for (done, interval) in (1..).zip(intervals) {
+                    batches.extend(self.of(&session, Some(interval)).await?);
+                    self.call.services.progress.advanced(self.call.asset, done, count);
+                }
+            }
+        }
+        Ok(batches)
+    }
+
+    /// The rows of one call.
+    async fn of(&self, session: &Session, interval: Option<Interval>) -> Result<Vec<RecordBatch>, RunError> {
+        let mut inputs = Vec::new();
+        for parameter in &self.python.parameters {
+            let options = BuildOptions { track_availability: true, ..BuildOptions::default() };
+            inputs.push(Input::new(session.execute(&query(parameter, interval), &options).await?));
+        }
+        let TableCall { services, asset, table, as_of, .. } = self.call;
+        let call = Call {
+            name: asset.as_str(),
+            file: &table.file,
+            folder: services.python.folder(),
+            python: self.python,
+            columns: &table.columns,
+            interval,
+            as_of: *as_of,
+        };
+        let mut lines = Vec::new();
+        let mut log = |level: &str, line: &str| {
+            services.progress.logged(asset, level, line);
+            lines.push(format!("{level}: {line}"));
+        };
+        let returned = services.python.call(&call, &mut inputs, &mut log).await;
+        self.keep_log(&lines)?;
+        self.known(returned?).map_err(RunError::rows(asset))
+    }
+
+    /// The intervals that make up the time that is asked for: whole ones, from the first that has rows to read.
+    async fn intervals(&self, session: &Session, asked: Interval) -> Result<Vec<Interval>, RunError> {
+        let length = self.call.table.batch.max(1) * MICROS_PER_SECOND;
+        let mut start = asked.start;
+        if let Some(oldest) = self.oldest(session).await? {
+            start = start.max(oldest.div_euclid(length) * length);
+        }
+        let mut intervals = Vec::new();
+        while start < asked.end {
+            let end = ((start.div_euclid(length) + 1) * length).min(asked.end);
+            intervals.push(Interval { start, end });
+            start = end;
+        }
+        Ok(intervals)
+    }
+
+    /// The oldest time among the inputs that are read by interval. Without a row there is nothing before the clock.
+    async fn oldest(&self, session: &Session) -> Result<Option<i64>, RunError> {
+        let mut oldest: Option<i64> = None;
+        for parameter in self.python.parameters.iter().filter(|parameter| !parameter.whole) {
+            let Some(time) = &parameter.time else { continue };
+            let sql = format!("select min({}) from {}", quoted(time), quoted(&parameter.input));
+            let (_, batches) = session.query(&sql).await?;
+            let found =
+                batches.iter().filter(|batch| batch.num_rows() > 0).find_map(|batch| micros_at(batch.column(0), 0));
+            oldest = [oldest, found].into_iter().flatten().min();
+        }
+        Ok(oldest.or(self.call.interval.map(|interval| interval.end)))
+    }
+
+    /// Adds since when each row is known: as the table says, else since the newest row that was read.
+    fn known(&self, returned: Returned) -> Result<Vec<RecordBatch>, arrow::error::ArrowError> {
+        let with_known = |batch: RecordBatch| {
+            let newest = TimestampMicrosecondArray::from(vec![returned.newest; batch.num_rows()]).with_timezone("UTC");
+            let mut known: ArrayRef = Arc::new(newest);
+            if let Some(said) = self.python.available_at.as_ref().and_then(|column| batch.column_by_name(column)) {
+                let said = cast(said, &instant())?;
+                known = zip(&arrow::compute::is_not_null(&said)?, &said, &known)?;
+            }
+            let columns = batch.columns().iter().cloned().chain([known]).collect();
+            RecordBatch::try_new(self.schema.clone(), columns)
+        };
+        returned.batches.into_iter().map(with_known).collect()
+    }
+
+    /// Keeps what the function printed where people can look at it: a file a step, below the warehouse.
+    fn keep_log(&self, lines: &[String]) -> Result<(), RunError> {
+        if lines.is_empty() {
+            return Ok(());
+        }
+        let path = log_path(self.call);
+        let failed =
+            |error: std::io::Error| RunError::File { path: path.display().to_string(), reason: error.to_string() };
+        path.parent().map_or(Ok(()), std::fs::create_dir_all).map_err(failed)?;
+        let mut file = std::fs::File::options().create(true).append(true).open(&path).map_err(failed)?;
+        file.write_all((lines.join("\n") + "\n").as_bytes()).map_err(failed)
+    }
+}
+
+/// Where the log of a step is kept: by asset and logical clock.
+fn log_path(call: &TableCall<'_>) -> PathBuf {
+    let file = format!("{}.log", call.as_of.format("%Y-%m-%dT%H-%M-%SZ"));
+    call.services.lake.warehouse().join("logs").join(call.asset.as_str()).join(file)
+}
+
+/// What a parameter is handed: its columns, and for an interval the rows whose time lies in it.
+fn query(parameter: &Parameter, interval: Option<Interval>) -> String {
+    let columns = match parameter.columns.as_slice() {
+        [] => "*".to_owned(),
+        columns => columns.iter().map(|column| quoted(column)).collect::<Vec<_>>().join(", "),
+    };
+    let sql = format!("select {columns} from {}", quoted(&parameter.input));
+    match (interval, &parameter.time) {
+        (Some(Interval { start, end }), Some(time)) if !parameter.whole => {
+            let (time, micros) = (quoted(time), "to_timestamp_micros");
+            format!("{sql} where {time} >= {micros}({start}) and {time} < {micros}({end})")
+        }
+        _ => sql,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use baton_core::asset::Handed;
+
+    use super::*;
+
+    fn parameter(columns: &[&str], time: Option<&str>) -> Parameter {
+        Parameter {
+            input: AssetName::parse("flights").unwrap(),
+            handed: Handed::Arrow,
+            columns: columns.iter().map(|column| (*column).to_owned()).collect(),
+            whole: false,
+            time: time.map(str::to_owned),
+            spot: Default::default(),
+        }
+    }
+
+    #[test]
+    fn inputs_are_read_by_column_and_by_interval() {
+        let interval = Some(Interval { start: 0, end: 5 });
+        assert_eq!(query(&parameter(&[], None), interval), "select * from \"flights\"");
+        assert_eq!(
+            query(&parameter(&["a", "b"], Some("at")), interval),
+            "select \"a\", \"b\" from \"flights\" where \"at\" >= to_timestamp_micros(0) and \"at\" < to_timestamp_micros(5)"
+        );
+        let whole = Parameter { whole: true, ..parameter(&["a"], Some("at")) };
+        assert_eq!(query(&whole, interval), "select \"a\" from \"flights\"");
+        assert_eq!(query(&parameter(&["a"], Some("at")), None), "select \"a\" from \"flights\"");
+    }
+}

@@ -1,0 +1,2 @@
+select carrier, cast(day as timestamp) as day, flights, minutes
+from delays
