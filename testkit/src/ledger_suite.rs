@@ -39,6 +39,7 @@ macro_rules! ledger_suite {
             tags_name_stored_commits,
             root_changes_with_every_event,
             concurrent_appends_lose_nothing,
+            one_of_those_that_append_unless_wins,
             one_of_concurrent_commits_wins,
         );
     };
@@ -319,6 +320,42 @@ pub async fn root_changes_with_every_event(ledger: Arc<dyn Ledger>) -> Outcome {
         seen.push(root);
     }
     assert_eq!(ledger.root().await?, seen[3]);
+    Ok(())
+}
+
+/// Eight tasks take numbers at once, each only if nobody has it: every number is taken once, none is skipped.
+pub async fn one_of_those_that_append_unless_wins(ledger: Arc<dyn Ledger>) -> Outcome {
+    let mut tasks = tokio::task::JoinSet::new();
+    for task in 0..8 {
+        let ledger = ledger.clone();
+        tasks.spawn(async move {
+            let mut taken = 0;
+            for number in 0.. {
+                let key = format!("model@{number}");
+                let there = EventFilter {
+                    kinds: vec![EventKind::ModelRegistered],
+                    key: Some(key.clone()),
+                    ..EventFilter::default()
+                };
+                let mine = NewEvent { kind: EventKind::ModelRegistered, ..event(&key, task) };
+                taken += u32::from(ledger.append_unless(&there, vec![mine, event("beside", task)]).await?);
+                if taken == 5 {
+                    break;
+                }
+            }
+            Ok::<(), LedgerError>(())
+        });
+    }
+    for outcome in tasks.join_all().await {
+        outcome?;
+    }
+    let registered = EventFilter { kinds: vec![EventKind::ModelRegistered], ..EventFilter::default() };
+    let events = ledger.events(&registered).await?;
+    let mut found = keys(&events);
+    found.sort_by_key(|key| key.trim_start_matches("model@").parse::<u32>().unwrap_or_default());
+    let expected: Vec<String> = (0..40).map(|number| format!("model@{number}")).collect();
+    assert_eq!(found, expected);
+    assert_eq!(ledger.root().await?.size, 80, "what is beside comes with it or not at all");
     Ok(())
 }
 

@@ -132,18 +132,18 @@ pub(crate) enum CliError {
         path: PathBuf,
         /// What has changed since.
         reason: String,
+        /// The command that makes a new one.
+        again: String,
     },
     /// Owners of what a plan breaks have not agreed to it.
-    #[error(
-        "the plan for environment `{environment}` breaks what others answer for, and they have not approved it: {missing}"
-    )]
+    #[error("{what} breaks what others answer for, and they have not approved it: {missing}")]
     Unapproved {
-        /// The environment.
-        environment: String,
+        /// The plan or the promotion.
+        what: String,
         /// Who is missing, with what of theirs breaks.
         missing: String,
-        /// The saved plan, if there is one.
-        path: Option<PathBuf>,
+        /// The saved plan, or the command that saves it.
+        saved: Result<PathBuf, String>,
     },
     /// The user said no.
     #[error("nothing was changed")]
@@ -288,15 +288,14 @@ impl CliError {
                 "agree on one version, apply it in both environments, and promote again".to_owned(),
                 "or decide for one side with --prefer source or --prefer target".to_owned(),
             ],
-            Self::SavedPlan { path, .. } | Self::StalePlan { path, .. } => {
-                vec![format!("plan again with `baton plan --out {}`", path.display())]
-            }
-            Self::Unapproved { path: Some(path), .. } => {
+            Self::SavedPlan { path, .. } => vec![format!("plan again with `baton plan --out {}`", path.display())],
+            Self::StalePlan { path, again, .. } => vec![format!("plan again with `{again} --out {}`", path.display())],
+            Self::Unapproved { saved: Ok(path), .. } => {
                 vec![format!("each of them runs `baton approve {} --as OWNER`", path.display())]
             }
-            Self::Unapproved { path: None, .. } => {
-                vec!["save the plan with `baton plan --out plan.json`, have each of them run `baton approve plan.json --as OWNER`, then `baton apply plan.json`".to_owned()]
-            }
+            Self::Unapproved { saved: Err(command), .. } => vec![format!(
+                "save the plan with `{command} --out plan.json`, have each of them run `baton approve plan.json --as OWNER`, then `baton apply plan.json`"
+            )],
             Self::StepsFailed { .. } => vec!["mend what is named above and run the same command again".to_owned()],
             _ => Vec::new(),
         }

@@ -10,6 +10,7 @@ use baton_ml::gate::LoadTestResult;
 use baton_ml::runtime::RuntimeOptions;
 use baton_ml::{FeatureEncoder, StoredModel};
 use baton_orchestrator::{LoadTester, RunError};
+use baton_server::Parts;
 use baton_serving::{EndpointRouter, HttpTarget, LoadTestSpec, PredictionLog, PredictionService, Served, load_test};
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -47,7 +48,7 @@ impl LoopbackLoadTester {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(CliError::Start)?;
         let address = listener.local_addr().map_err(CliError::Start)?;
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-        let server = tokio::spawn(baton_server::serve(listener, service, Arc::new(SystemClock), async {
+        let server = tokio::spawn(baton_server::serve(listener, Parts::new(service, Arc::new(SystemClock)), async {
             // Either way the test is over.
             let _ended = stopped.await;
         }));

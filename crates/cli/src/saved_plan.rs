@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use baton_core::CommitId;
 use baton_orchestrator::{PlanRequest, PlannedChange, Prepared, RunError};
 use baton_plan::{NeededApproval, SavedPlan};
 
@@ -53,27 +54,46 @@ pub(crate) fn context_of(context: &Context, saved: &SavedPlan) -> Result<Context
 /// # Errors
 /// [`CliError::StalePlan`], and those of planning.
 pub(crate) async fn project_of(workspace: &Workspace, saved: &SavedPlan, path: &Path) -> Result<Prepared, CliError> {
-    let stale = |reason: String| CliError::StalePlan { path: path.to_owned(), reason };
     let plan = &saved.plan;
-    if workspace.project.name != saved.project {
-        let reason = format!("it is a plan of project `{}`, and this is `{}`", saved.project, workspace.project.name);
-        return Err(stale(reason));
-    }
-    let head = workspace.services().ledger.head(&plan.environment).await?.map(|commit| commit.id);
-    if head != plan.base {
-        let show =
-            |id: &Option<baton_core::CommitId>| id.as_ref().map_or("no commit".to_owned(), |id| id.short().to_owned());
-        let (was, is) = (show(&plan.base), show(&head));
-        let environment = &plan.environment;
-        return Err(stale(format!("environment `{environment}` has moved since it was made, from {was} to {is}")));
-    }
+    need_heads(workspace, saved, path).await?;
     let prepared = workspace.prepare(plan.as_of).await?;
     if prepared.desired.fingerprint() != saved.project_fingerprint {
-        return Err(stale("the project has changed since it was made".to_owned()));
+        return Err(stale(saved, path, "the project has changed since it was made".to_owned()));
     }
     let request = PlanRequest::of(plan);
     let change = workspace.plan_change(prepared, plan.as_of, &request).await?;
     Ok(change.prepared)
+}
+
+/// Refuses a plan of another project, and one when an environment that it was made of has moved since.
+///
+/// # Errors
+/// [`CliError::StalePlan`], and those of the ledger.
+pub(crate) async fn need_heads(workspace: &Workspace, saved: &SavedPlan, path: &Path) -> Result<(), CliError> {
+    let plan = &saved.plan;
+    if workspace.project.name != saved.project {
+        let reason = format!("it is a plan of project `{}`, and this is `{}`", saved.project, workspace.project.name);
+        return Err(stale(saved, path, reason));
+    }
+    let promoted = plan.promotion.iter().map(|promotion| (&promotion.source, Some(&promotion.commit)));
+    for (environment, was) in std::iter::once((&plan.environment, plan.base.as_ref())).chain(promoted) {
+        let head = workspace.services().ledger.head(environment).await?.map(|commit| commit.id);
+        if head.as_ref() != was {
+            let show = |id: Option<&CommitId>| id.map_or("no commit".to_owned(), |id| id.short().to_owned());
+            let (was, is) = (show(was), show(head.as_ref()));
+            let reason = format!("environment `{environment}` has moved since it was made, from {was} to {is}");
+            return Err(stale(saved, path, reason));
+        }
+    }
+    Ok(())
+}
+
+fn stale(saved: &SavedPlan, path: &Path, reason: String) -> CliError {
+    let again = match &saved.plan.promotion {
+        Some(promotion) => format!("baton promote {} {}", promotion.source, saved.plan.environment),
+        None => "baton plan".to_owned(),
+    };
+    CliError::StalePlan { path: path.to_owned(), reason, again }
 }
 
 impl Workspace {

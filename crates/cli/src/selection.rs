@@ -3,8 +3,7 @@
 use std::collections::BTreeSet;
 
 use baton_core::{AssetName, Timestamp};
-use baton_orchestrator::Prepared;
-use baton_plan::{Plan, Selection, SelectionContext};
+use baton_orchestrator::{Prepared, RunError};
 
 use crate::args::SelectionArguments;
 use crate::error::CliError;
@@ -23,32 +22,16 @@ impl Workspace {
         as_of: Timestamp,
         arguments: &SelectionArguments,
     ) -> Result<Option<BTreeSet<AssetName>>, CliError> {
-        let selection = Selection::parse(&arguments.select)?.excluding(&arguments.exclude)?;
-        if selection.is_everything() {
-            return Ok(None);
-        }
-        let plan = match selection.needs_plan() {
-            true => Some(baton_orchestrator::plan(self.services(), prepared, &self.environment, as_of).await?),
-            false => None,
-        };
-        self.resolve_selection(&selection, prepared, plan.as_ref()).map(Some)
-    }
-
-    /// The assets of a selection, against a plan that is there already.
-    ///
-    /// # Errors
-    /// [`CliError::Selection`].
-    pub(crate) fn resolve_selection(
-        &self,
-        selection: &Selection,
-        prepared: &Prepared,
-        plan: Option<&Plan>,
-    ) -> Result<BTreeSet<AssetName>, CliError> {
-        let context = SelectionContext { graph: &prepared.graph, assets: &prepared.project.assets, plan };
-        let found = selection.resolve(&context)?;
+        let asked = (arguments.select.as_slice(), arguments.exclude.as_slice());
+        let found = baton_orchestrator::select(self.services(), prepared, &self.environment, as_of, asked).await;
+        let found = found.map_err(|error| match error {
+            RunError::Selection(error) => CliError::Selection(error),
+            error => CliError::Run(error),
+        })?;
+        let Some(found) = found else { return Ok(None) };
         for unmatched in found.unmatched.iter().filter(|_| !self.context.quiet) {
             output::say(&format!("{} {}", style::warning("warning:"), unmatched.message()));
         }
-        Ok(found.assets)
+        Ok(Some(found.assets))
     }
 }

@@ -66,6 +66,23 @@ pub struct Pin {
     pub inputs: BTreeMap<AssetName, String>,
 }
 
+impl Pin {
+    /// The exact version as readers of it record it among their inputs: its table version; of what has no rows of its
+    /// own, what it reads, and how.
+    pub fn version_text(&self) -> String {
+        match self.version.table() {
+            Some(table) => table.to_string(),
+            None if self.inputs.is_empty() => self.version.to_string(),
+            None => {
+                let read = self.inputs.iter().flat_map(|(name, version)| [name.as_str(), version.as_str()]);
+                let columns = self.columns.values().map(Fingerprint::as_str);
+                let parts = [self.fingerprint.as_str()].into_iter().chain(columns).chain(read);
+                format!("{}@{}", self.version, Fingerprint::of(parts).short())
+            }
+        }
+    }
+}
+
 /// An immutable map: asset to exact version, for all kinds at once.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Commit {

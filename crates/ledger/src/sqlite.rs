@@ -91,7 +91,7 @@ impl SqliteLedger {
     }
 
     /// Begins a transaction that holds the write lock from the start, so that what it reads cannot move.
-    async fn begin(&self, action: &str) -> Result<Transaction<'static, Sqlite>, LedgerError> {
+    pub(crate) async fn begin(&self, action: &str) -> Result<Transaction<'static, Sqlite>, LedgerError> {
         self.connections.writer.begin_with("BEGIN IMMEDIATE").await.map_err(|error| storage(action, &error))
     }
 }
@@ -107,6 +107,23 @@ impl Ledger for SqliteLedger {
         let size = append(&mut transaction, events).await?;
         transaction.commit().await.map_err(|error| storage(ACTION, &error))?;
         Ok(size)
+    }
+
+    async fn append_unless(&self, there: &EventFilter, events: Vec<NewEvent>) -> Result<bool, LedgerError> {
+        const ACTION: &str = "append events";
+        let mut transaction = self.begin(ACTION).await?;
+        let one = EventFilter { last: Some(1), ..there.clone() };
+        let found: Option<EventRow> = select_events(&one)
+            .build_query_as()
+            .fetch_optional(&mut *transaction)
+            .await
+            .map_err(|error| storage(ACTION, &error))?;
+        if found.is_some() {
+            return Ok(false);
+        }
+        append(&mut transaction, events).await?;
+        transaction.commit().await.map_err(|error| storage(ACTION, &error))?;
+        Ok(true)
     }
 
     async fn events(&self, filter: &EventFilter) -> Result<Vec<Event>, LedgerError> {

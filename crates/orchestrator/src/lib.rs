@@ -28,6 +28,7 @@ mod values;
 mod watch;
 mod write;
 
+pub use commands::connections;
 pub use commands::{
     AssetDiff, ColumnChange, ColumnDrift, ColumnShift, DiffOptions, DiffReport, DiffSide, ModelDiff, ModelLine,
     Presence, RowChange, RowDiff, RowMethod, RowOptions, SameRows, SampleRow, SchemaDiff, diff,
@@ -36,13 +37,12 @@ pub use commands::{
     AssetDifference, AssetReport, ColumnEdge, ColumnReport, Comparison, Conflict, Direction, Drift, DriftKind,
     EndpointParts, EnvironmentLine, FeaturePart, Garbage, GarbageKind, GcOptions, GcReport, LineageReport, Move,
     MoveKind, PlanRequest, PlannedChange, Prefer, PromoteOptions, PromoteReport, RefreshReport, ReplayOptions,
-    RolledBack, RowConflict, Served, ServedModel, SideChange, StatusReport, TagLine, TraceReport, TracedTable, VersionLine,
-    ViewPart, WhyReport, apply, approve, check_name, compare, copy_environment, create_environment, delete_tag,
-    endpoint_parts, environments, gc, history, lineage, list, missing_approvals, online_views, plan, plan_change,
-    prepare_commit, promote, query, query_commit, refresh, remove_environment, replay, resolve_commit, rollback, rollback_told, run,
-    run_selected, select, set_tag, show, status, tags, trace, trace_served, why,
+    RolledBack, RowConflict, Served, ServedModel, SideChange, StatusReport, TagLine, TraceReport, TracedTable,
+    VersionLine, ViewPart, WhyReport, apply, approve, check_name, compare, copy_environment, create_environment,
+    delete_tag, endpoint_parts, environments, gc, history, lineage, list, missing_approvals, online_views, plan,
+    plan_change, prepare_commit, promote, query, query_commit, refresh, remove_environment, replay, resolve_commit,
+    rollback, rollback_told, run, run_selected, select, set_tag, show, status, tags, trace, trace_served, why,
 };
-pub use commands::connections;
 pub use commands::{BackfillPlan, BackfillRequest, RestatedAsset, backfill, plan_backfill};
 pub use commands::{ReproduceReport, Reproduced, Reproduction, Target, reproduce};
 pub use error::RunError;

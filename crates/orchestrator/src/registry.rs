@@ -81,14 +81,27 @@ pub(crate) async fn model_version(
     model: &AssetName,
     number: u32,
 ) -> Result<Option<ModelVersion>, RunError> {
-    let filter = EventFilter {
+    Ok(registered_version(services, model, number).await?.map(|(version, _)| version))
+}
+
+/// One version of a model, and when it was registered on the machine's clock.
+pub(crate) async fn registered_version(
+    services: &Services,
+    model: &AssetName,
+    number: u32,
+) -> Result<Option<(ModelVersion, Timestamp)>, RunError> {
+    let filter = EventFilter { last: Some(1), ..registered(model, number) };
+    let found = services.ledger.events(&filter).await?.pop();
+    Ok(found.and_then(|found| Some((serde_json::from_value(found.event.body).ok()?, found.event.at))))
+}
+
+/// The event that registers a version.
+pub(crate) fn registered(model: &AssetName, number: u32) -> EventFilter {
+    EventFilter {
         kinds: vec![EventKind::ModelRegistered],
         key: Some(format!("{model}@{number}")),
-        last: Some(1),
         ..EventFilter::default()
-    };
-    let found = services.ledger.events(&filter).await?.pop();
-    Ok(found.and_then(|found| serde_json::from_value(found.event.body).ok()))
+    }
 }
 
 /// The stored form of a version.

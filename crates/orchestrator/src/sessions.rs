@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use baton_core::{AssetName, Pin, TableVersion, Timestamp, Version};
 use baton_engine::{Session, SessionInput, TableFiles, TableInput};
-use baton_lake::{Snapshot, StagedFile};
 
 use crate::error::RunError;
 use crate::services::Services;
@@ -53,26 +52,4 @@ pub(crate) async fn inputs_of<'n>(
         }
     }
     Ok(inputs)
-}
-
-/// The newest value, in microseconds, of a timestamp column, from file statistics alone.
-pub(crate) fn newest_in(snapshot: &Snapshot, column: &str) -> Option<i64> {
-    let newest = |file: &StagedFile| {
-        let stats = file.stats().columns.get(column)?;
-        micros_of(stats.max.as_ref()?)
-    };
-    snapshot.files().iter().filter_map(newest).max()
-}
-
-/// The oldest value, in microseconds, of a timestamp column, from file statistics alone.
-pub(crate) fn oldest_of<'f>(files: impl IntoIterator<Item = &'f StagedFile>, column: &str) -> Option<i64> {
-    let oldest = |file: &StagedFile| {
-        let stats = file.stats().columns.get(column)?;
-        micros_of(stats.min.as_ref()?)
-    };
-    files.into_iter().filter_map(oldest).min()
-}
-
-fn micros_of(value: &arrow::array::ArrayRef) -> Option<i64> {
-    crate::values::micros_at(value, 0)
 }

@@ -4,10 +4,11 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use baton_core::Timestamp;
 use baton_core::check::{Check, CheckResult};
-use baton_engine::is_system_column;
+use baton_engine::{BatchStream, is_system_column};
 use baton_lake::{StagedFile, TableLocation, WriteOptions, Writer};
 use baton_stats::checks::RowChecker;
 use baton_stats::profile::Profiler;
+use futures::TryStreamExt as _;
 
 use crate::error::RunError;
 use crate::profiles;
@@ -15,6 +16,33 @@ use crate::services::Services;
 
 /// Rows of one data file, so that a profile belongs to exactly one file.
 const FILE_ROWS: u64 = 1 << 20;
+
+/// Where rows go.
+#[derive(Clone, Copy)]
+pub(crate) struct Place<'p> {
+    pub(crate) location: &'p TableLocation,
+    /// The version that they come to; it only decides how files are called.
+    pub(crate) base: Option<u64>,
+    /// What each row is held to; see [`crate::checks::checks_of_pass`].
+    pub(crate) checks: &'p [Check],
+}
+
+/// Writes all rows of a stream in one pass; checks on age look at `now`.
+///
+/// # Errors
+/// Those of the stream and the lake.
+pub(crate) async fn write_stream(
+    services: &Services,
+    place: Place<'_>,
+    mut stream: BatchStream,
+    now: Timestamp,
+) -> Result<Written, RunError> {
+    let mut pass = Pass::new(services, place, &stream.schema())?;
+    while let Some(batch) = stream.try_next().await? {
+        pass.write(&batch).await?;
+    }
+    pass.finish(now).await
+}
 
 /// A pass over rows that writes, profiles and checks.
 pub(crate) struct Pass<'a> {
@@ -38,15 +66,9 @@ pub(crate) struct Written {
 }
 
 impl<'a> Pass<'a> {
-    /// Starts a pass over rows of `schema` (system columns included) into `location`; `checks` are those that
-    /// [`crate::checks::checks_of_pass`] leaves to it.
-    pub(crate) fn new(
-        services: &'a Services,
-        location: &TableLocation,
-        base: Option<u64>,
-        schema: &SchemaRef,
-        checks: &[Check],
-    ) -> Result<Self, RunError> {
+    /// Starts a pass over rows of `schema` (system columns included).
+    pub(crate) fn new(services: &'a Services, place: Place<'_>, schema: &SchemaRef) -> Result<Self, RunError> {
+        let Place { location, base, checks } = place;
         let visible_columns: Vec<usize> =
             (0..schema.fields().len()).filter(|index| !is_system_column(schema.field(*index).name())).collect();
         let visible = schema.project(&visible_columns).map_err(RunError::rows(location.name()))?;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use baton_core::interval::MICROS_PER_SECOND;
 use baton_core::{AssetName, Commit, Fingerprint, Interval, IntervalSet, Kind, Pin, Timestamp};
 
+use crate::behind::behind;
 use crate::blast::{BlastRadius, Proven, tell};
 use crate::desired::{Desired, DesiredAsset};
 use crate::estimate::Estimate;
@@ -97,6 +98,7 @@ pub fn build_plan(input: PlanInput<'_>) -> Plan {
         undo: undo(input, &assets),
         approvals: if needs_approval { blast_radius.owners.clone() } else { Vec::new() },
         notes: notes(input, &assets),
+        promotion: None,
         scope: input.options.scope.as_ref().map(|(scope, _)| scope.clone()),
         estimate: Estimate::default(),
         blast_radius,
@@ -367,7 +369,24 @@ fn data_reasons(
     if reads_data && !moved.is_empty() {
         reasons.push(format!("reads {}", moved.join(", ")));
     }
+    reasons.extend(made_from_others(input, &planned.name, desired, pin, moving));
     reasons
+}
+
+/// Inputs of which the environment has another version than the asset was made from, when that is all that is known.
+fn made_from_others(
+    input: PlanInput<'_>,
+    name: &AssetName,
+    desired: &DesiredAsset,
+    pin: &Pin,
+    moving: &BTreeSet<AssetName>,
+) -> Option<String> {
+    // A snapshot takes in what moved with its next batch.
+    let is_snapshot = desired.about.is_stateful && desired.batch.is_some();
+    let commit = input.recorded.filter(|_| !is_snapshot)?;
+    let others = behind(&commit.assets, name, pin).into_iter().map(|found| found.input);
+    let others: Vec<String> = others.filter(|input| !moving.contains(input)).map(|input| input.to_string()).collect();
+    (!others.is_empty()).then(|| format!("was made from another version of {}", others.join(", ")))
 }
 
 /// At most three ranges, and how many more there are: a table may lack half a million.

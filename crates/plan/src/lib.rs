@@ -4,6 +4,7 @@
 //! Pure: no IO, no clock, no engine. Invariant: planning against the commit that an apply of the plan made gives an
 //! empty plan.
 
+mod behind;
 mod blast;
 mod build;
 mod desired;
@@ -14,11 +15,14 @@ mod saved;
 mod select;
 mod stage;
 
+pub use behind::{Behind, all_behind, settle_inputs};
 pub use blast::{BlastRadius, ChangedOutput, Effect, Proven, Reach, Reached, SparedModel, TaggedFlow, UnchangedOutput};
 pub use build::{KeptOtherwise, PlanInput, PlanOptions, build_plan, missing_intervals};
 pub use desired::{About, AssetColumn, Desired, DesiredAsset, PREDICTION, TaggedColumn};
 pub use estimate::{Estimate, Past, StageEstimate, estimate};
-pub use plan::{Change, ColumnChanges, HeldAsset, NeededApproval, Plan, PlanScope, PlannedAsset, PlannedChecks};
+pub use plan::{
+    Change, ColumnChanges, HeldAsset, NeededApproval, Plan, PlanScope, PlannedAsset, PlannedChecks, PlannedPromotion,
+};
 pub use render::{render_markdown, render_text};
 pub use saved::{SAVED_PLAN_VERSION, SavedPlan, SavedPlanError};
 pub use select::{SelectError, Selected, Selection, SelectionContext, Unmatched};

@@ -146,6 +146,22 @@ pub struct Plan {
     /// What the plan does not do although it was asked for, and why.
     #[serde(default)]
     pub notes: Vec<String>,
+    /// Set when the plan is a promotion: definitions and versions come from another environment, nothing is built.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub promotion: Option<PlannedPromotion>,
+}
+
+/// What a plan promotes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedPromotion {
+    /// The environment whose changes come.
+    pub source: String,
+    /// Its commit.
+    pub commit: CommitId,
+    /// Whether rows are merged by key wherever both sides have new ones.
+    pub merge_rows: bool,
+    /// The side that conflicts are decided for, `source` or `target`.
+    pub prefer: Option<String>,
 }
 
 impl Plan {

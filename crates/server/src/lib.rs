@@ -9,6 +9,7 @@
 
 mod api;
 mod body;
+mod catalog;
 mod compat;
 mod encoding;
 mod error;
@@ -23,4 +24,5 @@ mod state;
 #[cfg(test)]
 mod testing;
 
-pub use serve::{router, serve};
+pub use catalog::{AssetSelection, Catalog, CatalogAsset, CatalogError, Catalogued};
+pub use serve::{Parts, router, serve};

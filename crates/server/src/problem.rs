@@ -10,6 +10,7 @@ use baton_diagnostics::{Code, Diagnostic, codes, to_problem};
 use baton_serving::ServingError;
 
 use crate::body::BodyError;
+use crate::catalog::CatalogError;
 use crate::error::status_of;
 
 /// An error on its way to the client.
@@ -25,6 +26,17 @@ impl Problem {
         Self { status, diagnostic: Diagnostic::error(code_of(status), message) }
     }
 
+    /// With what to do about it.
+    pub(crate) fn with_help(mut self, help: impl Into<String>) -> Self {
+        self.diagnostic.help.push(help.into());
+        self
+    }
+
+    /// Something that this server cannot answer now.
+    pub(crate) fn unavailable(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, message)
+    }
+
     /// A request that cannot be understood.
     pub(crate) fn bad_request(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, message)
@@ -34,6 +46,16 @@ impl Problem {
 impl From<ServingError> for Problem {
     fn from(error: ServingError) -> Self {
         Self::new(status_of(&error), error.to_string())
+    }
+}
+
+impl From<CatalogError> for Problem {
+    fn from(error: CatalogError) -> Self {
+        match error {
+            CatalogError::Selection { message, help } => Self::bad_request(message).with_help(help),
+            CatalogError::Project { message, help } => Self::unavailable(message).with_help(help),
+            CatalogError::Stores { message } => Self::unavailable(message),
+        }
     }
 }
 

@@ -14,21 +14,40 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tower_http::catch_panic::CatchPanicLayer;
 
+use crate::catalog::Catalog;
 use crate::state::AppState;
 use crate::{api, body, compat, health, metrics, observe, problem};
 
 /// How long requests that have begun may take after the server was asked to end.
 const DRAIN: Duration = Duration::from_secs(10);
 
+/// What a server answers with.
+pub struct Parts {
+    pub(crate) service: Arc<PredictionService>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) catalog: Option<Arc<dyn Catalog>>,
+}
+
+impl Parts {
+    /// Predictions by `service`; `clock` decides their instant, and that of the features that they read.
+    pub fn new(service: Arc<PredictionService>, clock: Arc<dyn Clock>) -> Self {
+        Self { service, clock, catalog: None }
+    }
+
+    /// With what knows the project's assets.
+    #[must_use]
+    pub fn with_catalog(self, catalog: Arc<dyn Catalog>) -> Self {
+        Self { catalog: Some(catalog), ..self }
+    }
+}
+
 /// Answers requests on `listener` until `shutdown`; then requests that have begun are finished, for at most ten seconds.
-/// `clock` decides the instant of predictions and of the features that they read.
 ///
 /// # Errors
 /// Those of the listener.
 pub async fn serve(
     listener: TcpListener,
-    service: Arc<PredictionService>,
-    clock: Arc<dyn Clock>,
+    parts: Parts,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
     // Answers are small and somebody waits for each: none is held back to fill a packet.
@@ -41,7 +60,7 @@ pub async fn serve(
         let _server_has_ended = ending.send(());
     };
     tokio::select! {
-        outcome = axum::serve(listener, router(service, clock)).with_graceful_shutdown(signal) => outcome,
+        outcome = axum::serve(listener, router(parts)).with_graceful_shutdown(signal) => outcome,
         () = end_of_patience(asked_to_end) => Ok(()),
     }
 }
@@ -54,8 +73,8 @@ async fn end_of_patience(asked_to_end: oneshot::Receiver<()>) {
 }
 
 /// All routes, for callers that bring their own server.
-pub fn router(service: Arc<PredictionService>, clock: Arc<dyn Clock>) -> Router {
-    let state = Arc::new(AppState::new(service, clock));
+pub fn router(parts: Parts) -> Router {
+    let state = Arc::new(AppState::new(parts));
     Router::new()
         .route("/health", get(health::health))
         .route("/metrics", get(metrics::show))

@@ -7,8 +7,10 @@ use baton_serving::{
     Deployment, PredictRequest, PredictResponse, PredictionIds, PredictionService, RequestRow, ServingError,
 };
 
+use crate::catalog::Catalog;
 use crate::metrics::Metrics;
 use crate::request_id::RequestId;
+use crate::serve::Parts;
 
 /// The state of handlers.
 pub(crate) type Shared = Arc<AppState>;
@@ -17,12 +19,14 @@ pub(crate) type Shared = Arc<AppState>;
 pub(crate) struct AppState {
     pub(crate) service: Arc<PredictionService>,
     pub(crate) metrics: Metrics,
+    pub(crate) catalog: Option<Arc<dyn Catalog>>,
     clock: Arc<dyn Clock>,
 }
 
 impl AppState {
-    pub(crate) fn new(service: Arc<PredictionService>, clock: Arc<dyn Clock>) -> Self {
-        Self { service, clock, metrics: Metrics::default() }
+    pub(crate) fn new(parts: Parts) -> Self {
+        let Parts { service, clock, catalog } = parts;
+        Self { service, clock, catalog, metrics: Metrics::default() }
     }
 
     /// What an endpoint serves now.

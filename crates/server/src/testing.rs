@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
@@ -25,6 +26,8 @@ use bytes::Bytes;
 use serde_json::Value;
 use tempfile::TempDir;
 use tower::ServiceExt as _;
+
+use crate::{AssetSelection, Catalog, CatalogAsset, CatalogError, Catalogued};
 
 /// Answers `scale` times (first + 10 times second), missing values as 0.
 struct Weighted {
@@ -52,6 +55,35 @@ impl Predictor for Panics {
 
     fn n_features(&self) -> usize {
         1
+    }
+}
+
+/// Knows `delay` and `days`; understands names alone.
+struct TwoAssets;
+
+#[async_trait]
+impl Catalog for TwoAssets {
+    async fn assets(&self, selection: &AssetSelection) -> Result<Catalogued, CatalogError> {
+        let asset = |name: &str, kind: &str, rows| CatalogAsset {
+            name: name.to_owned(),
+            kind: kind.to_owned(),
+            version: None,
+            rows,
+            owner: None,
+            description: None,
+        };
+        let known = [asset("days", "table", Some(7)), asset("delay", "endpoint", None)];
+        if selection.select.iter().any(|expression| expression == "state:modified+") {
+            let message = "the project's files have mistakes".to_owned();
+            return Err(CatalogError::Project { message, help: "run `baton check`".to_owned() });
+        }
+        let stranger = selection.select.iter().find(|name| known.iter().all(|asset| asset.name != **name));
+        if let Some(stranger) = stranger {
+            let message = format!("there is no asset `{stranger}`");
+            return Err(CatalogError::Selection { message, help: "did you mean `days`?".to_owned() });
+        }
+        let is_asked = |asset: &CatalogAsset| selection.is_everything() || selection.select.contains(&asset.name);
+        Ok(Catalogued { assets: known.into_iter().filter(is_asked).collect(), unmatched: Vec::new() })
     }
 }
 
@@ -105,7 +137,8 @@ impl TestServer {
         let log = Arc::new(PredictionLog::open(folder.path()).unwrap());
         let service = PredictionService::new(Arc::new(EndpointRouter::new(served)), log.clone()).unwrap();
         let clock = FixedClock(timestamp_from_micros(120_000_000));
-        Self { router: crate::router(Arc::new(service), Arc::new(clock)), log, _folder: folder }
+        let parts = crate::Parts::new(Arc::new(service), Arc::new(clock)).with_catalog(Arc::new(TwoAssets));
+        Self { router: crate::router(parts), log, _folder: folder }
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Reply {

@@ -1,5 +1,7 @@
 //! Arguments of the commands on environments, tags and stored files.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand, ValueEnum};
 
 /// Arguments of `env`.
@@ -67,6 +69,9 @@ pub(crate) struct PromoteArguments {
     /// Merge rows by key wherever both sides have new ones and a grain is declared
     #[arg(long)]
     pub(crate) merge_rows: bool,
+    /// Save it as a plan for others to approve, which `baton apply FILE` promotes; move nothing
+    #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
+    pub(crate) out: Option<PathBuf>,
     /// Decide conflicts for one side
     #[arg(long, value_name = "SIDE")]
     pub(crate) prefer: Option<Side>,

@@ -5,6 +5,7 @@ use std::path::Path;
 use baton_orchestrator::{Prepared, missing_approvals};
 use baton_plan::{Plan, SavedPlan};
 
+use super::promote::promote_saved;
 use super::{confirm, end_at_interrupt};
 use crate::args::ApplyArguments;
 use crate::commands::run::finish;
@@ -46,6 +47,9 @@ async fn apply_project(context: &Context, arguments: &ApplyArguments) -> Result<
 /// Whoever saved the plan has seen it: nothing is asked, and nothing but it is done.
 async fn apply_saved(context: &Context, path: &Path) -> Result<Outcome, CliError> {
     let saved = saved_plan::read(path)?;
+    if let Some(promotion) = &saved.plan.promotion {
+        return promote_saved(context, &saved, promotion, path).await;
+    }
     let context = saved_plan::context_of(context, &saved)?;
     let workspace = Workspace::open(&context, Access::Write).await?;
     let _guard = workspace.lock("baton apply")?;
@@ -63,9 +67,9 @@ async fn need_approvals(workspace: &Workspace, saved: &SavedPlan, path: Option<&
         return Ok(());
     }
     Err(CliError::Unapproved {
-        environment: saved.plan.environment.clone(),
+        what: format!("the plan for environment `{}`", saved.plan.environment),
         missing: saved_plan::owners(&missing),
-        path: path.map(Path::to_owned),
+        saved: path.map(Path::to_owned).ok_or_else(|| "baton plan".to_owned()),
     })
 }
 

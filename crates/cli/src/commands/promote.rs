@@ -1,6 +1,9 @@
 //! `baton promote`: what one environment changed comes to another, all of it or nothing.
 
-use baton_orchestrator::{Prefer, PromoteOptions, PromoteReport};
+use std::path::Path;
+
+use baton_orchestrator::{Prefer, Prepared, PromoteOptions, PromoteReport};
+use baton_plan::{PlannedPromotion, SavedPlan};
 
 use super::{confirm, end_at_interrupt};
 use crate::args::{PromoteArguments, Side};
@@ -9,39 +12,102 @@ use crate::error::CliError;
 use crate::exit::Outcome;
 use crate::project::Workspace;
 use crate::wire::Access;
-use crate::{output, render};
+use crate::{output, render, saved_plan};
 
-/// Promotes.
+/// Promotes, or says what that would move, or saves it as a plan for others to approve.
 pub(super) async fn promote(context: &Context, arguments: &PromoteArguments) -> Result<Outcome, CliError> {
     end_at_interrupt();
     let context = context.at(context.folder.clone(), &arguments.target);
     let workspace = Workspace::open(&context, Access::Write).await?;
     let _guard = workspace.lock("baton promote")?;
     let prepared = workspace.prepare(workspace.viewed_at().await?).await?;
-    let prefer = arguments.prefer.map(|side| match side {
-        Side::Source => Prefer::Source,
-        Side::Target => Prefer::Target,
-    });
-    let go = async |dry_run: bool| {
-        let options = PromoteOptions { dry_run, merge_rows: arguments.merge_rows, prefer };
-        let (source, target) = (&arguments.source, &arguments.target);
-        baton_orchestrator::promote(workspace.services(), &prepared, source, target, options).await
+    let options = PromoteOptions {
+        dry_run: false,
+        merge_rows: arguments.merge_rows,
+        prefer: arguments.prefer.map(prefer_of),
+        plan: arguments.out.is_some(),
+        exactly: None,
     };
-    let has_to_ask = workspace.is_protected() && !arguments.yes;
-    if arguments.dry_run || has_to_ask {
-        let planned = go(true).await?;
-        if arguments.dry_run || !planned.conflicts.is_empty() || planned.moves.is_empty() {
-            return finish(&context, &planned);
+    let going = Going { workspace: &workspace, prepared: &prepared, source: &arguments.source };
+    if arguments.dry_run || arguments.out.is_some() {
+        let planned = going.go(PromoteOptions { dry_run: true, ..options }).await?;
+        return show(&workspace, &planned, arguments.out.as_deref());
+    }
+    if workspace.is_protected() && !arguments.yes {
+        let planned = going.go(PromoteOptions { dry_run: true, ..options.clone() }).await?;
+        let has_nothing_to_ask = planned.moves.is_empty() || !planned.conflicts.is_empty();
+        if has_nothing_to_ask || !planned.approvals.is_empty() {
+            return finish(&context, &planned, None);
         }
         if !context.is_json() {
             output::print(&render::promotion(&planned))?;
         }
         confirm(&workspace, arguments.yes, "Promote this?")?;
     }
-    finish(&context, &go(false).await?)
+    finish(&context, &going.go(options).await?, None)
 }
 
-fn finish(context: &Context, report: &PromoteReport) -> Result<Outcome, CliError> {
+/// Promotes what was saved, as long as both environments are where they were.
+///
+/// # Errors
+/// [`CliError::StalePlan`], [`CliError::Unapproved`], and those of promoting.
+pub(super) async fn promote_saved(
+    context: &Context,
+    saved: &SavedPlan,
+    promotion: &PlannedPromotion,
+    path: &Path,
+) -> Result<Outcome, CliError> {
+    let context = saved_plan::context_of(context, saved)?;
+    let workspace = Workspace::open(&context, Access::Write).await?;
+    let _guard = workspace.lock("baton promote")?;
+    let prepared = workspace.prepare(workspace.viewed_at().await?).await?;
+    saved_plan::need_heads(&workspace, saved, path).await?;
+    let options = PromoteOptions {
+        dry_run: false,
+        merge_rows: promotion.merge_rows,
+        prefer: promotion.prefer.as_deref().and_then(Prefer::parse),
+        plan: true,
+        exactly: Some(saved.digest.clone()),
+    };
+    let going = Going { workspace: &workspace, prepared: &prepared, source: &promotion.source };
+    finish(&context, &going.go(options).await?, Some(path))
+}
+
+/// Where a promotion comes from and goes to.
+struct Going<'g> {
+    workspace: &'g Workspace,
+    prepared: &'g Prepared,
+    source: &'g str,
+}
+
+impl Going<'_> {
+    async fn go(&self, options: PromoteOptions) -> Result<PromoteReport, CliError> {
+        let (services, target) = (self.workspace.services(), &self.workspace.environment);
+        Ok(baton_orchestrator::promote(services, self.prepared, self.source, target, options).await?)
+    }
+}
+
+fn prefer_of(side: Side) -> Prefer {
+    match side {
+        Side::Source => Prefer::Source,
+        Side::Target => Prefer::Target,
+    }
+}
+
+/// What would move; saved as a plan where a file is named.
+fn show(workspace: &Workspace, planned: &PromoteReport, out: Option<&Path>) -> Result<Outcome, CliError> {
+    let outcome = told(&workspace.context, planned)?;
+    let Some(path) = out else { return Ok(outcome) };
+    let Some(saved) = &planned.saved else {
+        output::say(&format!("nothing to promote, so `{}` is not written", path.display()));
+        return Ok(outcome);
+    };
+    saved_plan::write(path, saved)?;
+    output::say(&format!("saved; `baton apply {}` promotes exactly this", path.display()));
+    Ok(outcome)
+}
+
+fn told(context: &Context, report: &PromoteReport) -> Result<Outcome, CliError> {
     if context.is_json() {
         output::print_json(report)?;
     } else {
@@ -54,4 +120,17 @@ fn finish(context: &Context, report: &PromoteReport) -> Result<Outcome, CliError
             Err(CliError::Conflicts { count, from, target })
         }
     }
+}
+
+fn finish(context: &Context, report: &PromoteReport, path: Option<&Path>) -> Result<Outcome, CliError> {
+    let outcome = told(context, report)?;
+    if report.approvals.is_empty() {
+        return Ok(outcome);
+    }
+    let (source, target) = (&report.source, &report.target);
+    Err(CliError::Unapproved {
+        what: format!("the promotion of `{source}` into `{target}`"),
+        missing: saved_plan::owners(&report.approvals),
+        saved: path.map(Path::to_owned).ok_or_else(|| format!("baton promote {source} {target}")),
+    })
 }

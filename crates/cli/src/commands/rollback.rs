@@ -1,5 +1,7 @@
 //! `baton rollback`: data, features, model and endpoint back together, in one transaction.
 
+use baton_core::failpoint;
+use baton_orchestrator::RolledBack;
 use serde_json::json;
 
 use super::{confirm, end_at_interrupt};
@@ -19,14 +21,29 @@ pub(super) async fn rollback(context: &Context, arguments: &RollbackArguments) -
     let prepared = workspace.prepare(workspace.viewed_at().await?).await?;
     confirm(&workspace, arguments.yes, "Roll back?")?;
     let to = arguments.commit.as_deref();
-    let commit = baton_orchestrator::rollback(workspace.services(), &prepared, &workspace.environment, to).await?;
+    let done = baton_orchestrator::rollback(workspace.services(), &prepared, &workspace.environment, to).await?;
+    let commit = &done.commit;
     if context.is_json() {
         output::print_json(&json!({
             "commit": commit.id, "environment": commit.environment, "as_of": commit.as_of, "reason": commit.reason,
+            "undone": done.undone, "was_done": done.was_done,
         }))?;
     } else {
-        let (id, when) = (commit.id.short(), instant::show(commit.as_of));
-        output::print(&format!("{}: {} ({id}, as of {when})\n", workspace.environment, commit.reason))?;
+        output::print(&text(&workspace.environment, &done))?;
     }
+    failpoint::reach("rollback.told");
+    baton_orchestrator::rollback_told(workspace.services(), &done).await?;
     Ok(Outcome::Fine)
+}
+
+/// Where the environment is, and how to bring back what was undone.
+fn text(environment: &str, done: &RolledBack) -> String {
+    let (id, when) = (done.commit.id.short(), instant::show(done.commit.as_of));
+    let reason = &done.commit.reason;
+    let undone = done.undone.short();
+    let before = if done.was_done { "done before, nothing more is undone: " } else { "" };
+    format!(
+        "{environment}: {before}{reason} ({id}, as of {when})\n\
+         {undone} is undone; `baton rollback -e {environment} {undone}` brings it back\n"
+    )
 }

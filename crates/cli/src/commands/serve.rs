@@ -6,10 +6,12 @@ use std::sync::Arc;
 
 use baton_core::Clock;
 use baton_core::time::FixedClock;
+use baton_server::Parts;
 use baton_serving::{EndpointRouter, PredictionService};
 use tokio::net::TcpListener;
 
 use crate::args::ServeArguments;
+use crate::catalog::ProjectCatalog;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Outcome;
@@ -32,7 +34,9 @@ pub(super) async fn serve(context: &Context, arguments: &ServeArguments) -> Resu
         None => Arc::clone(&workspace.services().clock),
     };
     let following = tokio::spawn(follow::follow(Arc::clone(&workspace), router));
-    let ended = baton_server::serve(listener, service, clock, stop_signal()).await;
+    let catalog = Arc::new(ProjectCatalog::of(Arc::clone(&workspace)));
+    let parts = Parts::new(service, clock).with_catalog(catalog);
+    let ended = baton_server::serve(listener, parts, stop_signal()).await;
     following.abort();
     ended.map_err(CliError::Output)?;
     if !context.quiet {

@@ -5,6 +5,7 @@ use baton_orchestrator::{Comparison, Conflict, EnvironmentLine, MoveKind, Promot
 use super::style;
 use super::table::Table;
 use crate::instant;
+use crate::saved_plan::owners;
 
 /// Environments, one a line.
 pub(crate) fn environments(lines: &[EnvironmentLine]) -> String {
@@ -92,6 +93,7 @@ pub(crate) fn promotion(report: &PromoteReport) -> String {
         text.push_str(&line(&sign, &moved.kind.to_string(), &moved.asset, word, details));
     }
     text.push_str(&behind_text(report));
+    text.push_str(&approvals_text(report));
     match &report.commit {
         Some(commit) => {
             let (id, when) = (commit.get(..10).unwrap_or(commit), instant::show(report.as_of));
@@ -105,6 +107,13 @@ pub(crate) fn promotion(report: &PromoteReport) -> String {
 fn line(sign: &str, kind: &str, name: &str, word: &str, details: &[String]) -> String {
     let details = if details.is_empty() { String::new() } else { format!(": {}", details.join("; ")) };
     format!("  {sign} {kind:<13} {name:<22} {word}{details}\n")
+}
+
+fn approvals_text(report: &PromoteReport) -> String {
+    match report.approvals.is_empty() {
+        true => String::new(),
+        false => format!("\n  Approval missing from {}\n", owners(&report.approvals)),
+    }
 }
 
 fn behind_text(report: &PromoteReport) -> String {

@@ -7,8 +7,11 @@ use baton_testkit::project::TestProject;
 use expect_test::expect;
 use serde_json::Value;
 
+use crate::answers::ok;
+use crate::kills::ALL;
+use crate::serve::{as_of, canteen};
 use crate::shop::{at, check};
-use crate::storage::{ALL, lived, ok, served, with};
+use crate::storage::{lived, served, with};
 
 /// The data files of a table's newest folder.
 fn files_of(project: &TestProject, table: &str) -> Vec<PathBuf> {
@@ -207,4 +210,28 @@ fn other_readers_read_what_is_left_after_a_collection() {
     ok(&project, &with(&["gc"], &ALL));
     assert_eq!(python(count, &[orders.to_str().unwrap()]).trim(), "3", "the newest is one that is reached");
     assert!(shown.to_string().contains('3'), "{shown}");
+}
+
+#[test]
+fn training_sets_and_models_that_changed_under_us_are_listed() {
+    let project = canteen();
+    ok(&project, &["apply", "-e", "prod", "--yes", "--as-of", &as_of(40)]);
+    let look = ["plan", "-e", "prod", "--refresh-only"];
+    let fine = ok(&project, &look);
+    assert!(fine.contains("Nothing changed under us"), "{fine}");
+    let rows = files_of(&project, "late_payer__training").remove(0);
+    let whole = fs::read(&rows).unwrap();
+    fs::write(&rows, &whole[..whole.len() - 1]).unwrap();
+    let models = project.path(".baton/warehouse/artifacts");
+    let model = fs::read_dir(models).unwrap().next().unwrap().unwrap().path();
+    let part = fs::read_dir(&model).unwrap().next().unwrap().unwrap().path();
+    let stored = fs::read(&part).unwrap();
+    fs::write(&part, &stored[..stored.len() - 1]).unwrap();
+    check(&project.run(&look), &expect![[r#""#]]);
+    fs::write(&part, &stored).unwrap();
+    fs::remove_file(&rows).unwrap();
+    check(&project.run(&look), &expect![[r#""#]]);
+    fs::write(&rows, &whole).unwrap();
+    let fine = ok(&project, &look);
+    assert!(fine.contains("Nothing changed under us"), "{fine}");
 }

@@ -4,12 +4,13 @@
 use baton_testkit::project::TestProject;
 use expect_test::expect;
 
+use crate::answers::{ok, plan_is_empty, rows};
 use crate::shop::{check, empty};
 
 /// 2024-01-04T00:00:00Z: when the first file arrived.
 const ARRIVED: u64 = 1_704_326_400;
 const DAY: u64 = 86_400;
-const DAYS: [&str; 3] = ["2024-01-05", "2024-01-06", "2024-01-07"];
+pub(crate) const DAYS: [&str; 3] = ["2024-01-05", "2024-01-06", "2024-01-07"];
 
 const SOURCES: &str = "\
 sources:
@@ -78,7 +79,7 @@ const TABLES: [(&str, &str); 7] = [
     ),
 ];
 
-fn kept() -> TestProject {
+pub(crate) fn kept() -> TestProject {
     let project = empty()
         .file("baton.yml", "project: kept\nenvironments: {prod: {}}\n")
         .file("sources.yml", SOURCES)
@@ -89,19 +90,8 @@ fn kept() -> TestProject {
     TABLES.into_iter().fold(project, |project, (name, sql)| project.file(&format!("tables/{name}.sql"), sql))
 }
 
-fn apply(project: &TestProject, day: &str) {
-    let answer = project.output(&["apply", "--yes", "--as-of", day]);
-    assert_eq!(answer.code, Some(0), "{}{}", answer.stdout, answer.stderr);
-}
-
-fn plan_is_empty(project: &TestProject, day: &str) -> bool {
-    project.output(&["plan", "--as-of", day]).stdout.contains("No changes")
-}
-
-fn rows(project: &TestProject, sql: &str) -> String {
-    let answer = project.output(&["query", sql, "--format", "csv"]);
-    assert_eq!(answer.code, Some(0), "{}", answer.stderr);
-    answer.stdout
+pub(crate) fn apply(project: &TestProject, day: &str) {
+    ok(project, &["apply", "--yes", "--as-of", day]);
 }
 
 /// All rows of all tables, sorted.
@@ -121,7 +111,7 @@ fn every_way_of_keeping_rows_over_late_and_deleted_ones() {
     let project = kept();
     for day in DAYS {
         apply(&project, day);
-        assert!(plan_is_empty(&project, day), "{day}");
+        assert!(plan_is_empty(&project, &["--as-of", day]), "{day}");
     }
     check(
         &state(&project),
@@ -212,7 +202,7 @@ fn killed_at_every_point_and_done_again_the_rows_are_the_same() {
         points += 1;
         apply(&project, DAYS[2]);
         assert_eq!(state(&project), expected, "point {nth}");
-        assert!(plan_is_empty(&project, DAYS[2]), "point {nth}");
+        assert!(plan_is_empty(&project, &["--as-of", DAYS[2]]), "point {nth}");
     }
     assert!(points >= 10, "only {points} points were reached");
 }
@@ -226,7 +216,7 @@ fn state_goes_on_when_columns_come() {
     let with_more = TABLES[2].1.replace("amount,", "amount, amount * 2 as twice,");
     project.write("tables/states.sql", &with_more);
     apply(&project, DAYS[1]);
-    assert!(plan_is_empty(&project, DAYS[1]));
+    assert!(plan_is_empty(&project, &["--as-of", DAYS[1]]));
     check(
         &rows(&project, "select order_id, twice from latest order by 1"),
         &expect![[r#"
@@ -274,7 +264,7 @@ fn a_column_that_the_query_no_longer_has_keeps_its_values() {
     apply(&project, DAYS[0]);
     write(&project, "order_id, amount, changed_at");
     apply(&project, DAYS[1]);
-    assert!(plan_is_empty(&project, DAYS[1]));
+    assert!(plan_is_empty(&project, &["--as-of", DAYS[1]]));
     check(
         &rows(&project, "select order_id, customer, amount from narrow order by 1"),
         &expect![[r#"
@@ -323,7 +313,7 @@ fn rows_that_cannot_be_computed_again_do_not_make_room_for_another_way_of_keepin
     let answer = project.output(&["apply", "--yes", "--as-of", DAYS[2], "--recreate", "states"]);
     assert_eq!(answer.code, Some(0), "{}{}", answer.stdout, answer.stderr);
     assert!(answer.stdout.contains("rows that its inputs no longer have are lost"), "{}", answer.stdout);
-    assert!(plan_is_empty(&project, DAYS[2]));
+    assert!(plan_is_empty(&project, &["--as-of", DAYS[2]]));
 }
 
 #[test]
@@ -340,7 +330,7 @@ fn a_history_by_comparison_ends_keys_that_are_gone_and_takes_columns_that_come()
     for (day, more) in DAYS.into_iter().zip(["", "", ", count(*) as n"]) {
         spending(more);
         apply(&project, day);
-        assert!(plan_is_empty(&project, day), "{day}");
+        assert!(plan_is_empty(&project, &["--as-of", day]), "{day}");
     }
     check(
         &rows(&project, "select customer, amount, n, valid_from, valid_to from spending order by 1, 4"),
@@ -354,7 +344,7 @@ fn a_history_by_comparison_ends_keys_that_are_gone_and_takes_columns_that_come()
     );
     spending("");
     apply(&project, DAYS[2]);
-    assert!(plan_is_empty(&project, DAYS[2]));
+    assert!(plan_is_empty(&project, &["--as-of", DAYS[2]]));
     let header = rows(&project, "select * from spending").lines().next().unwrap().to_owned();
     assert_eq!(header, "customer,amount,valid_from,valid_to");
 }
@@ -364,7 +354,7 @@ fn a_seed_is_data_and_counts_by_its_content() {
     let project = kept();
     apply(&project, DAYS[0]);
     project.write("seeds/codes.csv", "code,label\n1,one\n2,NA\n");
-    assert!(plan_is_empty(&project, DAYS[0]), "the same content written again");
+    assert!(plan_is_empty(&project, &["--as-of", DAYS[0]]), "the same content written again");
     project.write("seeds/codes.csv", "code,label\n1,uno\n2,NA\n");
     let plan = project.output(&["plan", "--as-of", DAYS[0]]).stdout;
     check(

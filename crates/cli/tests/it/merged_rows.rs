@@ -3,11 +3,11 @@
 use baton_testkit::project::TestProject;
 use expect_test::expect;
 
+use crate::kills::kill_everywhere;
 use crate::shop::{at, check, deliver_more, shop};
-use crate::storage::kill_everywhere;
 
 /// Orders are kept by key: what each environment took in is told apart by key.
-fn kept() -> TestProject {
+pub(crate) fn kept_in_two() -> TestProject {
     let project = shop().file(
         "tables/kept.sql",
         "{{ config(materialize='merge', grain=['order_id']) }}\nselect order_id, customer, amount from orders\n",
@@ -21,11 +21,11 @@ fn kept() -> TestProject {
 }
 
 /// 2024-01-07T00:00:00Z.
-const LATER: u64 = 1_704_585_600;
+pub(crate) const LATER: u64 = 1_704_585_600;
 
 #[test]
 fn rows_that_both_sides_took_in_are_merged_by_key() {
-    let project = kept().delivery(
+    let project = kept_in_two().delivery(
         "landing/orders-3.csv",
         "order_id,customer,amount,ordered_at\n6,alan,8.0,2024-01-06T09:00:00Z\n",
         LATER,
@@ -63,7 +63,7 @@ fn rows_that_both_sides_took_in_are_merged_by_key() {
 
 #[test]
 fn same_key_on_both_sides_conflicts_with_the_rows() {
-    let project = kept().delivery(
+    let project = kept_in_two().delivery(
         "landing/orders-3.csv",
         "order_id,customer,amount,ordered_at\n4,ada,99.0,2024-01-05T09:00:00Z\n5,edsger,30.0,2024-01-05T10:30:00Z\n",
         LATER,
@@ -95,7 +95,7 @@ fn same_key_on_both_sides_conflicts_with_the_rows() {
 fn merge_killed_at_every_point_ends_as_if_it_had_not_been() {
     let ready = || {
         let order = "order_id,customer,amount,ordered_at\n6,alan,8.0,2024-01-06T09:00:00Z\n";
-        let project = kept().delivery("landing/orders-3.csv", order, LATER);
+        let project = kept_in_two().delivery("landing/orders-3.csv", order, LATER);
         assert_eq!(project.output(&["run", "--as-of", "2024-01-08"]).code, Some(0));
         project
     };

@@ -6,7 +6,7 @@ use expect_test::expect;
 use crate::shop::{at, check, empty, shop};
 
 /// The shop with an owner for every table, an exposure, and owners who must approve what breaks in prod.
-fn guarded() -> TestProject {
+pub(crate) fn guarded() -> TestProject {
     shop()
         .file(
             "baton.yml",
@@ -25,9 +25,9 @@ fn applied(project: TestProject) -> TestProject {
     project
 }
 
-const DAYS_OF_MOST: &str =
+pub(crate) const DAYS_OF_MOST: &str =
     "select date_trunc('day', ordered_at) as day, max(amount) as amount\nfrom orders\ngroup by 1\n";
-const DAYS_WITH_COUNT: &str =
+pub(crate) const DAYS_WITH_COUNT: &str =
     "select date_trunc('day', ordered_at) as day, sum(amount) as amount, count(*) as orders\nfrom orders\ngroup by 1\n";
 
 #[test]

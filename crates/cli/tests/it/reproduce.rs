@@ -5,6 +5,8 @@ use expect_test::expect;
 use serde_json::Value;
 
 use crate::flights::flights;
+use crate::kept::{DAYS, apply, kept};
+use crate::merged_rows::{LATER, kept_in_two};
 use crate::shop::{at, check, deliver_more, shop};
 
 #[test]
@@ -187,4 +189,144 @@ fn relay_two_weeks_of_flights_are_reproduced() {
             }
         }
     }
+}
+
+#[test]
+fn tables_that_keep_their_rows_are_reproduced_step_by_step() {
+    let project = kept();
+    DAYS.iter().for_each(|day| apply(&project, day));
+    check(
+        &project.run(&["reproduce", "--all"]),
+        &expect![[r#"
+        exit: 0
+        --- stdout
+          ✓ source       codes v0                     reproduced: same digest; 1 delivery landed again ([seconds])
+          ✓ source       orders v2                    reproduced: same digest; 3 deliveries landed again ([seconds])
+          ✓ table        by_day v2                    reproduced: same digest; 3 recorded steps replayed in 2 intervals ([seconds])
+          ✓ table        daily v2                     reproduced: same digest; 3 recorded steps taken again in order ([seconds])
+          ✓ table        latest v2                    reproduced: same digest; 3 recorded steps taken again in order ([seconds])
+          ✓ table        newest v2                    reproduced: same digest; 3 recorded steps taken again in order ([seconds])
+          ✓ table        record v2                    reproduced: same digest; 3 recorded steps taken again in order ([seconds])
+          ✓ table        states v2                    reproduced: same digest; 3 recorded steps taken again in order ([seconds])
+        8 of 8 reproduced, [seconds]
+    "#]],
+    );
+    check(
+        &project.run(&["reproduce", "latest@0", "states@1", "daily@0"]),
+        &expect![[r#"
+        exit: 0
+        --- stdout
+          ✓ table        latest v0                    reproduced: same digest; its one recorded step taken again ([seconds])
+          ✓ table        states v1                    reproduced: same digest; 2 recorded steps taken again in order ([seconds])
+          ✓ table        daily v0                     reproduced: same digest; its one recorded step taken again ([seconds])
+        3 of 3 reproduced, [seconds]
+    "#]],
+    );
+    check(
+        &project.run(&["reproduce", "good"]),
+        &expect![[r#"
+        exit: 1
+        --- stderr
+        error: `good` is a view, which stores nothing to compare; rebuild what it shows with `baton reproduce orders`
+    "#]],
+    );
+    let left = std::fs::read_dir(project.path(".baton/warehouse/tables")).unwrap();
+    let names: Vec<String> = left.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
+    assert!(names.iter().all(|name| !name.starts_with("reproduce")), "{names:?}");
+}
+
+/// All versions of everything, as `asset version: outcome; detail` where they do not come out the same.
+fn not_reproduced(project: &TestProject) -> Vec<String> {
+    let answer = project.output(&["reproduce", "--all", "-o", "json"]);
+    let report: Value = serde_json::from_str(&answer.stdout).unwrap();
+    let versions = report["versions"].as_array().unwrap();
+    assert!(!versions.is_empty());
+    let other = versions.iter().filter(|version| version["outcome"] != "same");
+    other.map(|version| format!("{} {}: {version}", version["asset"], version["version"])).collect()
+}
+
+#[test]
+fn rows_kept_through_new_columns_recreation_and_backfills_are_reproduced() {
+    let project = kept();
+    apply(&project, DAYS[0]);
+    let latest = "{{ config(materialize='merge', grain=['order_id'], time='changed_at', delete_when='gone') }}\n";
+    project.write("tables/latest.sql", &format!("{latest}select *, amount * 2 as twice from good\n"));
+    project.write(
+        "tables/spending.sql",
+        "{{ config(materialize='history', grain=['customer'], check=['amount'], deletes='close', on_schema_change='sync') }}\n\
+         select customer, sum(amount) as amount from latest where amount > 10 group by customer\n",
+    );
+    apply(&project, DAYS[1]);
+    project.write(
+        "tables/spending.sql",
+        "{{ config(materialize='history', grain=['customer'], check=['amount'], deletes='close', on_schema_change='sync') }}\n\
+         select customer, sum(amount) as amount, count(*) as n from latest where amount > 10 group by customer\n",
+    );
+    apply(&project, DAYS[2]);
+    assert_eq!(not_reproduced(&project), [""; 0]);
+    for command in [
+        &["backfill", "by_day", "--from", "2024-01-02", "--to", "2024-01-05", "--yes", "--parallel=2"][..],
+        &["apply", "--yes", "--as-of", DAYS[2], "--recreate", "states"],
+    ] {
+        let answer = project.output(command);
+        assert_eq!(answer.code, Some(0), "{}{}", answer.stdout, answer.stderr);
+    }
+    assert_eq!(not_reproduced(&project), [""; 0]);
+}
+
+#[test]
+fn rows_that_a_promotion_merged_are_reproduced() {
+    let order = "order_id,customer,amount,ordered_at\n6,alan,8.0,2024-01-06T09:00:00Z\n";
+    let project = kept_in_two().delivery("landing/orders-3.csv", order, LATER);
+    for command in [&["run", "--as-of", "2024-01-08"][..], &["promote", "dev", "prod", "--yes"]] {
+        let answer = project.output(command);
+        assert_eq!(answer.code, Some(0), "{}{}", answer.stdout, answer.stderr);
+    }
+    check(
+        &project.run(&["reproduce", "kept"]),
+        &expect![[r#"
+        exit: 0
+        --- stdout
+          ✓ table        kept v3                      reproduced: same digest; 3 recorded steps taken again in order ([seconds])
+        1 of 1 reproduced, [seconds]
+    "#]],
+    );
+    let order = "order_id,customer,amount,ordered_at\n7,alan,9.0,2024-01-08T09:00:00Z\n";
+    let project = project.delivery("landing/orders-4.csv", order, LATER + 2 * 86_400);
+    assert_eq!(project.output(&["run", "--as-of", "2024-01-10"]).code, Some(0));
+    check(
+        &project.run(&["reproduce", "kept"]),
+        &expect![[r#"
+        exit: 0
+        --- stdout
+          ✓ table        kept v4                      reproduced: same digest; 4 recorded steps taken again in order ([seconds])
+        1 of 1 reproduced, [seconds]
+    "#]],
+    );
+}
+
+#[test]
+fn an_input_that_was_collected_is_named() {
+    let project = deliver_more(shop());
+    assert_eq!(project.output(&at(&["apply", "--yes"])).code, Some(0));
+    assert_eq!(project.output(&["run", "--as-of", "2024-01-08"]).code, Some(0));
+    let orders = project.path(".baton/warehouse/tables/orders");
+    let folder = std::fs::read_dir(orders).unwrap().next().unwrap().unwrap().path();
+    for file in std::fs::read_dir(&folder).unwrap() {
+        let path = file.unwrap().path();
+        if path.extension().is_some_and(|end| end == "parquet") {
+            std::fs::remove_file(path).unwrap();
+        }
+    }
+    check(
+        &project.run(&["reproduce", "customers@0"]),
+        &expect![[r#"
+        exit: 1
+        --- stdout
+          - table        customers v0                 cannot be rebuilt; its input orders was collected: files of tables/orders/[hash]@0 are gone ([seconds])
+        0 of 1 reproduced, [seconds]
+        --- stderr
+        error: 1 of 1 versions were not reproduced
+    "#]],
+    );
 }

@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use baton_testkit::project::TestProject;
 use expect_test::expect;
 
+use crate::answers::{ok, rows};
 use crate::shop::{check, empty};
 
 /// 2024-01-04T00:00:00Z: when the first file arrived.
@@ -51,19 +52,9 @@ fn days() -> TestProject {
         .delivery("landing/orders-1.csv", ORDERS, ARRIVED)
 }
 
-fn done(project: &TestProject, command: &[&str]) -> String {
-    let answer = project.output(command);
-    assert_eq!(answer.code, Some(0), "{command:?}: {}{}", answer.stdout, answer.stderr);
-    answer.stdout
-}
-
-fn rows(project: &TestProject, sql: &str) -> String {
-    done(project, &["query", sql, "--format", "csv"])
-}
-
 /// The lines of `show by_day` on its time.
 fn time_of(project: &TestProject) -> String {
-    let shown = done(project, &["show", "by_day"]);
+    let shown = ok(project, &["show", "by_day"]);
     let lines = shown.lines().filter(|line| line.starts_with("  time") || line.starts_with("  missing"));
     lines.map(|line| format!("{}\n", line.trim_start())).collect()
 }
@@ -71,11 +62,11 @@ fn time_of(project: &TestProject) -> String {
 #[test]
 fn a_gap_that_a_backfill_leaves_is_missing_until_the_next_run_fills_it() {
     let project = days();
-    done(&project, &["apply", "--yes", "--as-of", "2024-01-05"]);
+    ok(&project, &["apply", "--yes", "--as-of", "2024-01-05"]);
     let project = project.delivery("landing/orders-2.csv", MORE, ARRIVED + DAY / 2);
     let early = ["backfill", "by_day", "--from", "2023-12-01", "--to", "2023-12-05"];
     assert_eq!(project.output(&[&early[..], &["--yes"]].concat()).code, Some(1), "a gap has to be asked for");
-    done(&project, &[&early[..], &["--yes", "--allow-gaps"]].concat());
+    ok(&project, &[&early[..], &["--yes", "--allow-gaps"]].concat());
     check(
         &time_of(&project),
         &expect![[r#"
@@ -83,16 +74,16 @@ fn a_gap_that_a_backfill_leaves_is_missing_until_the_next_run_fills_it() {
               missing    [2023-12-05T00:00, 2024-01-01T00:00)
         "#]],
     );
-    let plan = done(&project, &["plan", "--as-of", "2024-01-05"]);
+    let plan = ok(&project, &["plan", "--as-of", "2024-01-05"]);
     assert!(plan.contains("lacks [2023-12-05T00:00, 2024-01-01T00:00)"), "{plan}");
-    done(&project, &["run", "--as-of", "2024-01-05"]);
+    ok(&project, &["run", "--as-of", "2024-01-05"]);
     check(
         &time_of(&project),
         &expect![[r#"
               time       [2023-12-01T00:00, 2024-01-05T00:00)
         "#]],
     );
-    let plan = done(&project, &["plan", "--as-of", "2024-01-05"]);
+    let plan = ok(&project, &["plan", "--as-of", "2024-01-05"]);
     assert!(plan.contains("No changes"), "{plan}");
     let oldest = rows(&project, "select day, customer, amount from by_day order by day limit 1");
     assert_eq!(oldest, "day,customer,amount\n2023-12-10T00:00:00Z,edsger,4.0\n");
@@ -107,10 +98,10 @@ fn a_backfill_reaches_its_readers_and_says_so_first() {
             "tables/best.sql",
             "{{ config(materialize='merge', grain=['customer'], time='day') }}\nselect customer, day, amount from by_day\n",
         );
-    done(&project, &["apply", "--yes", "--as-of", "2024-01-05"]);
+    ok(&project, &["apply", "--yes", "--as-of", "2024-01-05"]);
     let range = ["backfill", "by_day", "--from", "2024-01-02", "--to", "2024-01-04"];
     check(
-        &done(&project, &[&range[..], &["--dry-run"]].concat()),
+        &ok(&project, &[&range[..], &["--dry-run"]].concat()),
         &expect![[r#"
         Backfill of `by_day` in environment `prod`
 
@@ -123,7 +114,7 @@ fn a_backfill_reaches_its_readers_and_says_so_first() {
           > table         total                  is computed again
     "#]],
     );
-    let answer = done(&project, &[&range[..], &["--yes"]].concat());
+    let answer = ok(&project, &[&range[..], &["--yes"]].concat());
     let worked: Vec<&str> = answer.lines().filter(|line| line.contains("✓")).map(str::trim_start).collect();
     check(
         &worked.join("\n"),
@@ -133,9 +124,9 @@ fn a_backfill_reaches_its_readers_and_says_so_first() {
           ✓ build       shown                view
           ✓ build       total                2 rows"#]],
     );
-    let plan = done(&project, &["plan", "--as-of", "2024-01-05"]);
+    let plan = ok(&project, &["plan", "--as-of", "2024-01-05"]);
     assert!(plan.contains("No changes"), "{plan}");
-    let answer = done(&project, &[&range[..], &["--dry-run", "--no-downstream"]].concat());
+    let answer = ok(&project, &[&range[..], &["--dry-run", "--no-downstream"]].concat());
     assert!(answer.contains("left until the next run: best, shown, total"), "{answer}");
 }
 
@@ -158,7 +149,7 @@ fn files(project: &TestProject) -> BTreeMap<String, SystemTime> {
 #[test]
 fn a_killed_backfill_goes_on_with_the_pieces_that_it_had_not_finished() {
     let project = days();
-    done(&project, &["apply", "--yes", "--as-of", "2024-01-05"]);
+    ok(&project, &["apply", "--yes", "--as-of", "2024-01-05"]);
     let expected = rows(&project, "select * from by_day order by 1, 2");
     let before = files(&project);
     let command = ["backfill", "by_day", "--from", "2024-01-01", "--to", "2024-01-04", "--yes", "--parallel=1"];
@@ -167,7 +158,7 @@ fn a_killed_backfill_goes_on_with_the_pieces_that_it_had_not_finished() {
     let mut staged = files(&project);
     staged.retain(|name, _| !before.contains_key(name));
     assert_eq!(staged.len(), 3, "a file a day");
-    done(&project, &command);
+    ok(&project, &command);
     let mut after = files(&project);
     after.retain(|name, _| !before.contains_key(name));
     assert_eq!(after, staged, "what was written is taken as it is");
@@ -178,8 +169,8 @@ fn a_killed_backfill_goes_on_with_the_pieces_that_it_had_not_finished() {
 fn the_rows_of_a_backfill_do_not_depend_on_the_number_of_threads() {
     let results = ["--parallel=1", "--parallel=2", "--parallel=8"].map(|parallel| {
         let project = days();
-        done(&project, &["apply", "--yes", "--as-of", "2024-01-05"]);
-        done(&project, &["backfill", "by_day", "--from", "2023-12-20", "--to", "2024-01-05", "--yes", parallel]);
+        ok(&project, &["apply", "--yes", "--as-of", "2024-01-05"]);
+        ok(&project, &["backfill", "by_day", "--from", "2023-12-20", "--to", "2024-01-05", "--yes", parallel]);
         // A file's name holds the hash of its content.
         (files(&project).into_keys().collect::<Vec<String>>(), rows(&project, "select * from by_day order by 1, 2"))
     });
@@ -207,9 +198,9 @@ fn features_over_a_view_are_those_over_a_table() {
                 "features.yml",
                 "features:\n  - {name: spending, entity: [customer], from: spent, time: ordered_at, online: true}\n",
             );
-        let answer = done(&project, &["apply", "--yes", "--as-of", "2024-01-05"]);
+        let answer = ok(&project, &["apply", "--yes", "--as-of", "2024-01-05"]);
         let online = answer.lines().find(|line| line.contains("materialize")).unwrap_or_default().to_owned();
-        let plan = done(&project, &["plan", "--as-of", "2024-01-05"]);
+        let plan = ok(&project, &["plan", "--as-of", "2024-01-05"]);
         assert!(plan.contains("No changes"), "{plan}");
         (online, rows(&project, "select * from spent order by 1, 2"))
     });

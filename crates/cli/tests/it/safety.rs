@@ -5,63 +5,29 @@ use std::net::TcpListener;
 use std::process::{Child, Stdio};
 use std::time::Instant;
 
-use baton_testkit::project::TestProject;
 use expect_test::expect;
 
+use crate::answers::ok;
+use crate::kills::kill_everywhere;
 use crate::shop::{at, check, deliver_more, shop};
 
 #[test]
 fn apply_killed_at_every_point_ends_as_if_it_had_not_been() {
     let command = at(&["apply", "--yes"]);
-    let points = kill_everywhere(shop, &[], &command);
+    let points = kill_everywhere(shop, &command, "");
     assert!(points >= 12, "only {points} points were reached");
 }
 
 #[test]
 fn replay_killed_at_every_point_ends_as_if_it_had_not_been() {
     let command = ["replay", "--from", "2024-01-05", "--to", "2024-01-08"];
-    let points = kill_everywhere(|| deliver_more(shop()), &at(&["apply", "--yes"]), &command);
-    assert!(points >= 12, "only {points} points were reached");
-}
-
-/// Runs `command` once without a kill, and once for every failpoint that it reaches with a kill there and the same command
-/// again: rows, profiles and commits must be the same. Answers with how many points there were.
-fn kill_everywhere(project: impl Fn() -> TestProject, before: &[&str], command: &[&str]) -> usize {
     let ready = || {
-        let project = project();
-        assert!(before.is_empty() || project.output(before).code == Some(0));
+        let project = deliver_more(shop());
+        ok(&project, &at(&["apply", "--yes"]));
         project
     };
-    let whole = ready();
-    assert_eq!(whole.output(command).code, Some(0));
-    let expected = state(&whole);
-    for nth in 1.. {
-        let project = ready();
-        let killed = project.command(command).env("BATON_FAILPOINT", format!("@{nth}")).output().unwrap();
-        if killed.status.code() == Some(0) {
-            return nth - 1;
-        }
-        assert_eq!(killed.status.code(), None, "point {nth}: {}", String::from_utf8_lossy(&killed.stderr));
-        let again = project.output(command);
-        assert_eq!(again.code, Some(0), "point {nth}: {}", again.stderr);
-        assert_eq!(state(&project), expected, "point {nth}");
-    }
-    unreachable!("a command that never ends")
-}
-
-/// What must be the same however often a command was killed: rows and profiles of every table, and the commits.
-fn state(project: &TestProject) -> serde_json::Value {
-    let tables = ["orders", "customers", "days"].map(|table| {
-        let report = json(project, &["show", table, "-o", "json"]);
-        serde_json::json!([report["line"]["rows"], report["profile"], report["versions"].as_array().map(Vec::len)])
-    });
-    let log = json(project, &["log", "-o", "json"]);
-    let commits: Vec<_> = log.as_array().into_iter().flatten().map(|commit| commit["as_of"].clone()).collect();
-    serde_json::json!({"tables": tables, "commits": commits})
-}
-
-fn json(project: &TestProject, arguments: &[&str]) -> serde_json::Value {
-    serde_json::from_str(&project.output(arguments).stdout).unwrap()
+    let points = kill_everywhere(ready, &command, "");
+    assert!(points >= 12, "only {points} points were reached");
 }
 
 #[test]

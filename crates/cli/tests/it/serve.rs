@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use baton_testkit::project::TestProject;
 use serde_json::{Value, json};
 
+use crate::answers::ok;
 use crate::shop::empty;
 
 /// 2024-01-01T00:00:00Z.
@@ -18,7 +19,7 @@ const FIRST_DAY: u64 = 1_704_067_200;
 const DAY: u64 = 86_400;
 
 /// Guests of a canteen, what their last meal cost, and whether they pay it late.
-fn canteen() -> TestProject {
+pub(crate) fn canteen() -> TestProject {
     empty()
         .file("baton.yml", "project: canteen\nenvironments:\n  dev: {}\n  prod: {}\n")
         .file("assets.yml", ASSETS)
@@ -153,13 +154,7 @@ fn head(project: &TestProject, environment: &str) -> String {
     serde_json::from_str::<Value>(&log).unwrap()[0]["id"].as_str().unwrap().to_owned()
 }
 
-fn ok(project: &TestProject, arguments: &[&str]) -> String {
-    let output = project.output(arguments);
-    assert_eq!(output.code, Some(0), "{arguments:?}: {}{}", output.stdout, output.stderr);
-    output.stdout
-}
-
-fn as_of(day: u64) -> String {
+pub(crate) fn as_of(day: u64) -> String {
     chrono::DateTime::from_timestamp_secs((FIRST_DAY + day * DAY) as i64).unwrap().format("%Y-%m-%d").to_string()
 }
 
@@ -276,4 +271,69 @@ fn features_are_read_over_http_as_they_are_predicted_with() {
 /// What guest 3 paid on a day of the first delivery.
 fn price_on(day: u64) -> f64 {
     (5 + (day * 7 + 9) % 11) as f64
+}
+
+#[test]
+fn assets_are_listed_by_the_grammar_of_the_command_line() {
+    let project = canteen();
+    ok(&project, &["apply", "-e", "prod", "--yes", "--as-of", &as_of(40)]);
+    let server = Server::start(&project);
+    let names = |query: &str| -> Vec<String> {
+        let (status, answer) = server.request("GET", &format!("/api/v1/assets{query}"), "");
+        assert!(status.contains(" 200 "), "{query}: {status} {answer}");
+        let assets = answer["assets"].as_array().unwrap();
+        assets.iter().map(|asset| asset["name"].as_str().unwrap().to_owned()).collect()
+    };
+    let listed = |selection: &str| -> Vec<String> {
+        let lines = ok(&project, &["ls", "-e", "prod", "-o", "json", "--select", selection]);
+        let lines: Value = serde_json::from_str(&lines).unwrap();
+        lines.as_array().unwrap().iter().map(|line| line["name"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(names("").len(), 6);
+    for selection in ["+late_payer", "meals+1", "kind:table", "@habits", "habits_table payments", "kind:table,meals+"] {
+        assert_eq!(names(&format!("?select={}", selection.replace(' ', "%20"))), listed(selection), "{selection}");
+        assert!(!listed(selection).is_empty(), "{selection}");
+    }
+    assert_eq!(names("?select=kind:table&exclude=payments"), ["habits_table"]);
+    assert_eq!(names("?select=state:modified%2B"), [""; 0], "the project is as applied");
+    // What the files say counts from the next request on.
+    edit(&project, "tables/payments.sql", "late from", "not late as late from");
+    assert_eq!(names("?select=state:modified+"), ["payments", "late_payer", "late"]);
+    let (status, answer) = server.request("GET", "/api/v1/assets?select=state:modifed%2B", "");
+    assert!(status.contains(" 400 "), "{status}");
+    assert_eq!(answer["code"], "A0101");
+    assert!(answer.to_string().contains("did you mean `modified`?"), "{answer}");
+    edit(&project, "tables/payments.sql", "from meals", "from mails");
+    let (status, answer) = server.request("GET", "/api/v1/assets?select=state:modified+", "");
+    assert!(status.contains(" 503 ") && answer.to_string().contains("baton check"), "{status} {answer}");
+    let (_, answer) = server.request("GET", "/api/v1/endpoints", "");
+    assert_eq!(answer["endpoints"][0]["name"], "late", "what is served does not need the files");
+}
+
+/// Both environments train the same model at once, each its own version.
+#[test]
+fn two_processes_that_train_at_once_take_two_numbers() {
+    let project = canteen();
+    for environment in ["prod", "dev"] {
+        ok(&project, &["apply", "-e", environment, "--yes", "--as-of", &as_of(40), "--exclude", "late_payer+"]);
+    }
+    let train = |environment: &str, day: u64| {
+        let mut command = project.command(&["apply", "-e", environment, "--yes", "--as-of", &as_of(day)]);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    deliver(&project, 0);
+    let at_once = [train("prod", 41), train("dev", 42)];
+    for process in at_once {
+        let answer = process.wait_with_output().unwrap();
+        assert!(answer.status.success(), "{}", String::from_utf8_lossy(&answer.stdout));
+    }
+    let shown: Value =
+        serde_json::from_str(&ok(&project, &["show", "late_payer", "-e", "prod", "-o", "json"])).unwrap();
+    let numbers: Vec<u64> =
+        shown["models"].as_array().unwrap().iter().map(|version| version["number"].as_u64().unwrap()).collect();
+    assert_eq!(numbers, [1, 2]);
+    for version in shown["models"].as_array().unwrap() {
+        let title = format!("# Model card: late_payer version {}", version["number"]);
+        assert!(version["card"].as_str().unwrap().contains(&title), "{version:#}");
+    }
 }

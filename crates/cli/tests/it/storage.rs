@@ -4,8 +4,10 @@ use std::fs;
 
 use baton_testkit::project::TestProject;
 use expect_test::expect;
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use crate::answers::{json, ok};
+use crate::kills::{ALL, kill_everywhere};
 use crate::shop::{at, check, deliver_more, shop};
 
 /// A shop with an online view, whose second delivery waits.
@@ -14,12 +16,6 @@ pub(crate) fn served() -> TestProject {
         "features.yml",
         "features:\n  - {name: customer_latest, entity: [customer], from: latest, time: ordered_at, online: true}\n",
     )
-}
-
-pub(crate) fn ok(project: &TestProject, arguments: &[&str]) -> String {
-    let answer = project.output(arguments);
-    assert_eq!(answer.code, Some(0), "{arguments:?}: {}{}", answer.stdout, answer.stderr);
-    answer.stdout
 }
 
 /// Two environments with history: `prod` has taken in both deliveries, `dev` another definition.
@@ -35,8 +31,6 @@ pub(crate) fn lived() -> TestProject {
     ok(&project, &at(&["apply", "--yes", "-e", "dev"]));
     deliver_more(project)
 }
-
-pub(crate) const ALL: [&str; 4] = ["--keep", "0s", "--grace", "0s"];
 
 pub(crate) fn with<'a>(arguments: &[&'a str], more: &[&'a str]) -> Vec<&'a str> {
     arguments.iter().chain(more).copied().collect()
@@ -141,53 +135,6 @@ fn nothing_is_deleted_while_somebody_reads() {
     );
 }
 
-/// Everything that must not depend on how often a command was killed.
-fn state(project: &TestProject) -> Value {
-    let read = |arguments: &[&str]| -> Value { serde_json::from_str(&ok(project, arguments)).unwrap() };
-    let environments = read(&["env", "list", "-o", "json"]);
-    let built: Vec<Value> =
-        environments.as_array().unwrap().iter().filter(|line| !line["commit"].is_null()).cloned().collect();
-    let of = |line: &Value| {
-        let name = line["name"].as_str().unwrap();
-        let rows: Vec<Value> = ["orders", "customers", "days", "latest", "kept"]
-            .iter()
-            .filter(|table| project.path(&format!("tables/{table}.sql")).exists() || **table == "orders")
-            .map(|table| read(&["query", "-e", name, "-o", "json", &format!("select * from {table} order by 1, 2")]))
-            .collect();
-        let log = read(&["log", "-e", name, "-o", "json"]);
-        let reasons: Vec<&Value> = log.as_array().unwrap().iter().map(|commit| &commit["as_of"]).collect();
-        let drift = read(&["plan", "--refresh-only", "-e", name, "-o", "json"]);
-        json!([name, line["as_of"], rows, reasons, drift["drift"]])
-    };
-    let tags: Vec<Value> =
-        read(&["tag", "--list", "-o", "json"]).as_array().unwrap().iter().map(|tag| tag["name"].clone()).collect();
-    json!({"environments": built.iter().map(of).collect::<Vec<_>>(), "tags": tags})
-}
-
-/// Runs `command` whole, and once for every failpoint with a kill there and the same command again. Where the killed
-/// command had done its work already, `done` is how it refuses.
-pub(crate) fn kill_everywhere(ready: impl Fn() -> TestProject, command: &[&str], done: &str) -> usize {
-    let whole = ready();
-    ok(&whole, command);
-    let expected = state(&whole);
-    for nth in 1.. {
-        let project = ready();
-        let killed = project.command(command).env("BATON_FAILPOINT", format!("@{nth}")).output().unwrap();
-        if killed.status.code() == Some(0) {
-            return nth - 1;
-        }
-        assert_eq!(killed.status.code(), None, "point {nth}: {}", String::from_utf8_lossy(&killed.stderr));
-        let again = project.output(command);
-        let refused = again.code == Some(1) && !done.is_empty() && again.stderr.contains(done);
-        assert!(again.code == Some(0) || refused, "point {nth}: {}", again.stderr);
-        assert_eq!(state(&project), expected, "point {nth}");
-        let left = project.output(&with(&["gc"], &ALL));
-        assert_eq!(left.code, Some(0), "point {nth}: {}", left.stderr);
-        assert_eq!(state(&project), expected, "point {nth}, collected");
-    }
-    unreachable!("a command that never ends")
-}
-
 #[test]
 fn promotion_killed_at_every_point_ends_as_if_it_had_not_been() {
     let points = kill_everywhere(lived, &["promote", "dev", "prod", "--yes"], "");
@@ -287,13 +234,13 @@ fn live(project: &TestProject, dice: &mut Dice, day: &mut usize) {
 
 /// Rows of every table of everything that has a name.
 fn reached(project: &TestProject) -> Vec<(String, String)> {
-    let read = |arguments: &[&str]| -> Value { serde_json::from_str(&ok(project, arguments)).unwrap() };
     let names = |lines: Value| -> Vec<String> {
         let built = |line: &&Value| !line["commit"].is_null();
         lines.as_array().unwrap().iter().filter(built).map(|line| line["name"].as_str().unwrap().to_owned()).collect()
     };
-    let all =
-        names(read(&["env", "list", "-o", "json"])).into_iter().chain(names(read(&["tag", "--list", "-o", "json"])));
+    let all = names(json(project, &["env", "list", "-o", "json"]))
+        .into_iter()
+        .chain(names(json(project, &["tag", "--list", "-o", "json"])));
     let mut found = Vec::new();
     for name in all {
         for table in ["orders", "customers", "days", "latest"] {

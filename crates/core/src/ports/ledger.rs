@@ -87,6 +87,14 @@ pub enum LedgerError {
         /// What to do.
         hint: String,
     },
+    /// Another process has the lease by now.
+    #[error("the lease `{name}` went to {holder}; what this process was about to write is theirs to do")]
+    LeaseLost {
+        /// The lease.
+        name: String,
+        /// Who has it, or `nobody`.
+        holder: String,
+    },
     /// Storage failed: full, read-only, unreachable, damaged.
     #[error("ledger cannot {action}: {reason}")]
     Storage {
@@ -112,6 +120,10 @@ pub enum LedgerError {
 pub trait Ledger: Send + Sync {
     /// Appends events in order and returns the sequence number of the last one (of the newest event when `events` is empty).
     async fn append(&self, events: Vec<NewEvent>) -> Result<u64, LedgerError>;
+
+    /// As [`Ledger::append`], unless there is an event that matches `there`; answers whether it appended. Looking and
+    /// appending are one transaction, so of several that race one wins.
+    async fn append_unless(&self, there: &EventFilter, events: Vec<NewEvent>) -> Result<bool, LedgerError>;
 
     /// The events that match, oldest first.
     async fn events(&self, filter: &EventFilter) -> Result<Vec<Event>, LedgerError>;

@@ -69,6 +69,15 @@ impl Ledger for MemoryLedger {
         Ok(state.events.len() as u64)
     }
 
+    async fn append_unless(&self, there: &EventFilter, events: Vec<NewEvent>) -> Result<bool, LedgerError> {
+        let mut state = self.lock();
+        if state.events.iter().any(|event| matches(there, &event.event)) {
+            return Ok(false);
+        }
+        state.append(events);
+        Ok(true)
+    }
+
     async fn events(&self, filter: &EventFilter) -> Result<Vec<Event>, LedgerError> {
         let state = self.lock();
         let found: Vec<Event> = state.events.iter().filter(|event| matches(filter, &event.event)).cloned().collect();

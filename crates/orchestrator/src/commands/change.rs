@@ -46,8 +46,7 @@ pub(super) async fn plan_with(
     }
     let pins = recorded.as_ref().map(|commit| commit.assets.clone()).unwrap_or_default();
     let deliveries = waiting_deliveries(services, prepared, environment, &pins, as_of).await?;
-    options.needs_approval = prepared.project.policies.owners_approve_breaking
-        && prepared.project.environments.get(environment).is_some_and(|found| found.protected);
+    options.needs_approval = owners_approve(prepared, environment);
     options.former_owners = former_owners(services, prepared, &pins).await?;
     options.kept_otherwise = kept_otherwise(services, prepared, &pins).await?;
     options.as_declared = recorded.as_ref().map(|commit| as_declared(prepared, commit)).unwrap_or_default();
@@ -64,6 +63,12 @@ pub(super) async fn plan_with(
     let covered = pins.into_iter().map(|(name, pin)| (name, pin.intervals)).collect();
     plan.estimate = estimate(&plan, &past, &covered);
     Ok(plan)
+}
+
+/// The project's policy: whether owners agree to what breaks in `environment` before it moves, whichever way it moves.
+pub(super) fn owners_approve(prepared: &Prepared, environment: &str) -> bool {
+    prepared.project.policies.owners_approve_breaking
+        && prepared.project.environments.get(environment).is_some_and(|found| found.protected)
 }
 
 /// Who answered for what the project no longer has.

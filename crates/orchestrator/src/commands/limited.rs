@@ -7,12 +7,11 @@ use std::collections::BTreeSet;
 
 use baton_core::{AssetName, Commit, Timestamp};
 use baton_diagnostics::Severity;
-use baton_plan::{
-    Change, HeldAsset, Plan, PlanOptions, PlanScope, SavedPlan, Selected, Selection, SelectionContext, Unmatched,
-};
+use baton_plan::{Change, HeldAsset, Plan, PlanOptions, PlanScope, SavedPlan, Selected, Selection, Unmatched};
 use baton_project::Project;
 
 use super::change::plan_with;
+use super::selecting::resolve;
 use crate::definitions::{definition_key, recorded_definition};
 use crate::error::RunError;
 use crate::prepare::{Prepared, prepare};
@@ -73,8 +72,7 @@ pub async fn plan_change(
         return Ok(PlannedChange { saved: SavedPlan::new(&name, fingerprint, plan), prepared, unmatched: Vec::new() });
     }
     let whole = plan_with(services, &prepared, environment, as_of, PlanOptions::default()).await?;
-    let context = SelectionContext { graph: &prepared.graph, assets: &prepared.project.assets, plan: Some(&whole) };
-    let Selected { assets: selected, unmatched } = selection.resolve(&context)?;
+    let Selected { assets: selected, unmatched } = resolve(&prepared, &selection, Some(&whole))?;
     let project = limited_project(services, &prepared, environment, &selected).await?;
     let (limited, diagnostics) = prepare(services, project, environment, as_of).await?;
     let Some(limited) = limited else {

@@ -57,6 +57,9 @@ pub struct VersionLine {
 pub struct AssetReport {
     /// Name, kind, version, owner.
     pub line: AssetLine,
+    /// Digest of its rows as a multiset, or of its stored model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
     /// Its columns.
     pub columns: Vec<ColumnReport>,
     /// Statistics of its current version.
@@ -196,6 +199,7 @@ pub async fn show(
     let (done, missing) = intervals(prepared, asset, commit.as_ref());
     Ok(AssetReport {
         line: line(services, asset, commit.as_ref()).await?,
+        digest: commit.as_ref().and_then(|commit| commit.assets.get(&asset.name)?.digest.clone()),
         columns: columns(prepared, asset),
         profile_text: profile.as_ref().map(render_text),
         profile: profile.map(|found| found.summary()),

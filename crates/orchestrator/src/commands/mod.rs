@@ -29,9 +29,10 @@ pub use diff::{
     Presence, RowChange, RowDiff, RowMethod, RowOptions, SameRows, SampleRow, SchemaDiff, diff,
 };
 pub use environments::{
-    AssetDifference, Comparison, Conflict, EnvironmentLine, Move, MoveKind, Prefer, PromoteOptions,
-    PromoteReport, RolledBack, RowConflict, SideChange, TagLine, check_name, compare, copy_environment, create_environment,
-    delete_tag, environments, history, promote, remove_environment, resolve_commit, rollback, rollback_told, set_tag, tags,
+    AssetDifference, Comparison, Conflict, EnvironmentLine, Move, MoveKind, Prefer, PromoteOptions, PromoteReport,
+    RolledBack, RowConflict, SideChange, TagLine, check_name, compare, copy_environment, create_environment,
+    delete_tag, environments, history, promote, remove_environment, resolve_commit, rollback, rollback_told, set_tag,
+    tags,
 };
 pub use gc::{Garbage, GarbageKind, GcOptions, GcReport, gc};
 pub use limited::{PlanRequest, PlannedChange, plan_change};

@@ -11,11 +11,13 @@ use serde::Serialize;
 
 use crate::error::RunError;
 use crate::prepare::Prepared;
-use crate::registry::{ModelVersion, model_version};
+use crate::registry::registered_version;
 use crate::services::Services;
 
 mod online;
 mod tables;
+
+use tables::{Part, RESTORE};
 
 /// What was found to differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -89,11 +91,12 @@ pub async fn refresh(
             && let Some(table) = pin.version.table()
         {
             let at = if whole { None } else { published.get(name).copied() };
-            report.look_at_table(services, name, table, at).await?;
+            let part = Part { asset: name, what: format!("version {}", table.version), hint: RESTORE };
+            report.look_at_table(services, &part, table, at).await?;
             report.look_at_log(services, name, table)?;
         }
     }
-    report.look_at_models(services, &commit).await?;
+    report.look_at_models(services, &commit, whole).await?;
     report.look_at_online(services, prepared, &commit).await?;
     report.drift.sort_by(|a, b| (a.kind, &a.asset, &a.what).cmp(&(b.kind, &b.asset, &b.what)));
     Ok(report)
@@ -187,28 +190,24 @@ impl RefreshReport {
     }
 
     /// The models that aliases and endpoints of the commit need, with the rows that they were trained on.
-    async fn look_at_models(&mut self, services: &Services, commit: &Commit) -> Result<(), RunError> {
-        for (name, version) in needed_models(services, commit).await? {
+    async fn look_at_models(&mut self, services: &Services, commit: &Commit, whole: bool) -> Result<(), RunError> {
+        let hint = "restore the warehouse from a copy, or train again and promote that version";
+        for (name, number) in needed_models(commit) {
+            let Some((version, registered)) = registered_version(services, &name, number).await? else { continue };
             if let Err(error) = services.lake.artifacts().get(&version.artifact).await {
                 let what = format!("{}: {error}", version.reference());
-                let hint = "restore the warehouse from a copy, or train again and promote that version";
                 self.note(DriftKind::Model, &name, what, hint);
             }
+            let part = Part { asset: &name, what: format!("the training set of {}", version.reference()), hint };
+            let at = (!whole).then_some(registered.timestamp_micros());
+            self.look_at_table(services, &part, &version.training_set, at).await?;
         }
         Ok(())
     }
 }
 
-async fn needed_models(services: &Services, commit: &Commit) -> Result<Vec<(AssetName, ModelVersion)>, RunError> {
-    let mut wanted: BTreeSet<(AssetName, u32)> = BTreeSet::new();
-    for (name, pin) in &commit.assets {
-        wanted.extend(models_of(name, pin));
-    }
-    let mut found = Vec::new();
-    for (model, number) in wanted {
-        found.extend(model_version(services, &model, number).await?.map(|version| (model, version)));
-    }
-    Ok(found)
+fn needed_models(commit: &Commit) -> BTreeSet<(AssetName, u32)> {
+    commit.assets.iter().flat_map(|(name, pin)| models_of(name, pin)).collect()
 }
 
 fn models_of(name: &AssetName, pin: &Pin) -> Vec<(AssetName, u32)> {

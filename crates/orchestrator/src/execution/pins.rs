@@ -17,17 +17,7 @@ impl Execution<'_> {
     }
 
     fn version_as_seen(&self, pin: &Pin) -> String {
-        let version = match pin.version.table() {
-            Some(table) => table.to_string(),
-            None if pin.inputs.is_empty() => pin.version.to_string(),
-            // Without rows of its own it is what it reads, and how.
-            None => {
-                let read = pin.inputs.iter().flat_map(|(name, version)| [name.as_str(), version.as_str()]);
-                let defined =
-                    [pin.fingerprint.as_str()].into_iter().chain(pin.columns.values().map(Fingerprint::as_str));
-                format!("{}@{}", pin.version, Fingerprint::of(defined.chain(read)).short())
-            }
-        };
+        let version = pin.version_text();
         let clock = self.as_of.timestamp_micros();
         match pin.known_through {
             Some(known) if known > clock => format!("{version} as of {clock}"),

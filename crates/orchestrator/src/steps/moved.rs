@@ -6,7 +6,7 @@ use baton_core::{AssetName, Definition, Pin, TableVersion};
 
 use crate::error::RunError;
 use crate::execution::Execution;
-use crate::sessions::oldest_of;
+use crate::extent::oldest_in;
 
 impl Execution<'_> {
     /// The oldest instant, in microseconds, at which an input holds other rows than when `previous` was made.
@@ -57,7 +57,7 @@ impl Execution<'_> {
         let (old, new) = (names(before.files()), names(now.files()));
         let gone = before.files().iter().filter(|file| !new.contains(&file.name));
         let came = now.files().iter().filter(|file| !old.contains(&file.name));
-        Ok(oldest_of(gone.chain(came), time))
+        Ok(oldest_in(gone.chain(came), time))
     }
 }
 

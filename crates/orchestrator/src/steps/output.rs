@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use baton_core::check::CheckResult;
+use baton_core::check::{Check, CheckResult};
 use baton_core::event::EventFilter;
 use baton_core::{AssetName, Event, EventKind, Pin, Version};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::key::StepKey;
+use crate::checks::NewRows;
 use crate::error::RunError;
 use crate::execution::Execution;
 use crate::report::CacheReport;
@@ -66,7 +67,31 @@ pub(crate) struct Rejected {
     pub(crate) reason: String,
 }
 
+/// A table version that was just made and is not part of the run yet.
+pub(crate) struct Made<'m> {
+    pub(crate) pin: Pin,
+    /// What it is held to.
+    pub(crate) checks: &'m [Check],
+    /// Checks that were judged while its rows were written.
+    pub(crate) by_the_way: Vec<CheckResult>,
+    /// The part of it that is new, where the rest was held to the checks before.
+    pub(crate) new_rows: Option<NewRows<'m>>,
+}
+
 impl Execution<'_> {
+    /// Holds a new version to its checks, records the step that made it, and lets the run go on from it.
+    ///
+    /// # Errors
+    /// [`RunError::Checks`] when one with severity error does not hold, and those of the stores.
+    pub(crate) async fn accept(&mut self, asset: &AssetName, key: &StepKey, made: Made<'_>) -> Result<Pin, RunError> {
+        let Made { pin, checks, by_the_way, new_rows } = made;
+        let checks = self.audit(asset, &pin, checks, by_the_way, new_rows).await?;
+        let output = StepOutput { pin: pin.clone(), checks, rejected: Vec::new() };
+        self.record_output(asset, key, &output, Vec::new()).await?;
+        self.working.insert(asset.clone(), pin.clone());
+        Ok(pin)
+    }
+
     /// Takes the recorded output of a step, with its checks, alerts and rejections, as if the step had just been done.
     /// Notes what the cache said, and for a miss why.
     pub(crate) async fn take_recorded(&mut self, asset: &AssetName, key: &StepKey) -> Result<Option<Pin>, RunError> {

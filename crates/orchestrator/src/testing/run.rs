@@ -29,11 +29,12 @@ use super::validate::told;
 use crate::checks::quoted;
 use crate::error::RunError;
 use crate::execution::Execution;
+use crate::extent::oldest_in;
 use crate::features::{FeatureTable, PREDICTED_AT, feature_columns, join_features};
 use crate::prepare::{Prepared, prepare};
 use crate::report::StepState;
 use crate::services::Services;
-use crate::sessions::{inputs_of, oldest_of, session_of};
+use crate::sessions::{inputs_of, session_of};
 
 /// The environment that a test works on; nobody else sees it.
 const ENVIRONMENT: &str = "test";
@@ -210,7 +211,7 @@ impl<'a> TestRun<'a> {
         let Some(time) = &table.time else { return Ok(None) };
         let (old, new) = (self.services.lake.snapshot(previous).await?, self.services.lake.snapshot(version).await?);
         let came = new.files().iter().filter(|file| !old.files().iter().any(|known| known.name == file.name));
-        let oldest = oldest_of(came, time);
+        let oldest = oldest_in(came, time);
         let batch = table.batch.max(1) * MICROS_PER_SECOND;
         let done = before.timestamp_micros().div_euclid(batch) * batch - table.lookback * MICROS_PER_SECOND;
         let reach = if table.materialize == Materialize::Incremental { done } else { i64::MAX };

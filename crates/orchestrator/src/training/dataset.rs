@@ -15,7 +15,7 @@ use crate::execution::Execution;
 use crate::features::{FeatureTable, PREDICTED_AT, join_features};
 use crate::sessions::session_of;
 use crate::values::micros_at;
-use crate::write::Pass;
+use crate::write::{Pass, Place};
 
 /// The rows a model learns from, in time order.
 pub(crate) struct TrainingSet {
@@ -90,7 +90,8 @@ impl Execution<'_> {
         let fingerprint = content.map_or_else(|| "training".to_owned(), |content| content.as_str().to_owned());
         let location = TableLocation::new(format!("{asset}__training"), fingerprint)?;
         let schema = rows.schema();
-        let mut pass = Pass::new(self.services, &location, None, &schema, &[])?;
+        let place = Place { location: &location, base: None, checks: &[] };
+        let mut pass = Pass::new(self.services, place, &schema)?;
         pass.write(rows).await?;
         let written = pass.finish(self.as_of).await?;
         let info = self.commit_info(&baton_core::Fingerprint::of(["training set", asset.as_str()]));

@@ -32,9 +32,22 @@ const TOLERANCE: f64 = 1e-6;
 /// The number of the champion, and its metrics on the challenger's test rows.
 type ChampionMetrics = (u32, BTreeMap<String, f64>);
 
+/// A model version that has no number yet.
+pub(crate) struct Judged {
+    version: ModelVersion,
+    card: ModelCard,
+}
+
+impl Judged {
+    /// The version with its number.
+    pub(crate) fn numbered(&self, number: u32) -> ModelVersion {
+        let card = ModelCard { version: number.to_string(), ..self.card.clone() };
+        ModelVersion { number, card: render_markdown(&card), ..self.version.clone() }
+    }
+}
+
 impl Execution<'_> {
     /// Stores, judges and describes a fitted model; it is not registered yet.
-    #[expect(clippy::too_many_arguments, reason = "one call site; the arguments are the step's whole state")]
     pub(crate) async fn judge(
         &self,
         asset: &AssetName,
@@ -42,9 +55,8 @@ impl Execution<'_> {
         set: TrainingSet,
         fitted: Fitted,
         champion: Option<ModelVersion>,
-        number: u32,
         reason: &str,
-    ) -> Result<ModelVersion, RunError> {
+    ) -> Result<Judged, RunError> {
         let predictor = load(&fitted.stored, &self.services.models)?;
         let stored_difference = verify(predictor.as_ref(), &fitted.test_values, &fitted.test_scores, TOLERANCE)?;
         let test_rows = set.rows.slice(fitted.test.start, fitted.test.len());
@@ -58,9 +70,9 @@ impl Execution<'_> {
         let results = evaluate_gates(&gates, &input);
         let sample = &fitted.test_values[..fitted.test_values.len().min(EXPLAINED_ROWS * set.features.len())];
         let artifact = self.services.lake.artifacts().put(fitted.stored.to_files()?).await?;
-        let mut version = ModelVersion {
+        let version = ModelVersion {
             model: asset.clone(),
-            number,
+            number: 0,
             digest: fitted.stored.digest(),
             artifact,
             algorithm: fitted.stored.algorithm.clone(),
@@ -77,8 +89,8 @@ impl Execution<'_> {
             gates: results,
             card: String::new(),
         };
-        version.card = render_markdown(&self.card(asset, model, &set, &fitted, &version));
-        Ok(version)
+        let card = self.card(asset, model, &set, &fitted, &version);
+        Ok(Judged { version, card })
     }
 
     fn gates(&self, asset: &AssetName, model: &Model) -> Result<Vec<Gate>, RunError> {
@@ -183,7 +195,7 @@ impl Execution<'_> {
         });
         ModelCard {
             model: asset.to_string(),
-            version: version.number.to_string(),
+            version: String::new(),
             description: declared.and_then(|found| found.description.clone()).unwrap_or_default(),
             owner: declared.and_then(|found| found.owner.clone()).unwrap_or_default(),
             task: ml_task(model.task).to_string(),

@@ -14,10 +14,11 @@ use serde_json::json;
 
 pub(crate) use dataset::{TrainingSet, prediction_instant};
 pub(crate) use fit::ml_task;
+use judge::Judged;
 
 use crate::error::RunError;
 use crate::execution::{Execution, StepOutcome};
-use crate::registry::{LoadedVersion, ModelVersion, model_version, model_versions};
+use crate::registry::{LoadedVersion, ModelVersion, model_version, model_versions, registered};
 use crate::steps::{StepKey, StepOutput};
 
 /// The alias of the version that serves.
@@ -56,19 +57,39 @@ impl Execution<'_> {
             Some(number) => model_version(self.services, asset, *number).await?,
             None => None,
         };
-        let number = model_versions(self.services, asset).await?.last().map_or(0, |last| last.number) + 1;
-        let version = self.judge(asset, model, set, fitted, champion, number, reason).await?;
-        let pin = self.model_pin(asset, &version, aliases, inputs);
-        failpoint::reach("train.before_register");
-        let events = vec![
-            self.event(EventKind::ModelRegistered, asset, &version.reference(), json!(version)),
-            self.event(EventKind::GatesEvaluated, asset, &version.reference(), json!({"gates": version.gates})),
-        ];
-        self.record_output(asset, &key, &StepOutput::of(pin.clone()), events).await?;
-        let promoted = aliases_of(Some(&pin)).get(CHAMPION) == Some(&number);
+        let judged = self.judge(asset, model, set, fitted, champion, reason).await?;
+        let (version, pin) = self.register(asset, &key, &judged, &aliases, &inputs).await?;
+        let promoted = aliases_of(Some(&pin)).get(CHAMPION) == Some(&version.number);
         self.working.insert(asset.clone(), pin);
         self.redeploy(asset).await?;
         Ok(StepOutcome::done(describe(&version, promoted)))
+    }
+
+    /// Registers a version under the next number. Another environment may train the same model at the same time: whoever
+    /// comes second takes the number after.
+    async fn register(
+        &mut self,
+        asset: &AssetName,
+        key: &StepKey,
+        judged: &Judged,
+        aliases: &BTreeMap<String, u32>,
+        inputs: &BTreeMap<AssetName, String>,
+    ) -> Result<(ModelVersion, Pin), RunError> {
+        loop {
+            let last = model_versions(self.services, asset).await?.last().map_or(0, |last| last.number);
+            let version = judged.numbered(last + 1);
+            let pin = self.model_pin(asset, &version, aliases.clone(), inputs.clone());
+            failpoint::reach("train.before_register");
+            let reference = version.reference();
+            let events = vec![
+                self.event(EventKind::ModelRegistered, asset, &reference, json!(version)),
+                self.event(EventKind::GatesEvaluated, asset, &reference, json!({"gates": version.gates})),
+            ];
+            let taken = registered(asset, version.number);
+            if self.record_output_unless(&taken, asset, key, &StepOutput::of(pin.clone()), events).await? {
+                return Ok((version, pin));
+            }
+        }
     }
 
     /// What decides a model version and its judgement. The clock does so only by the labels that it parts.

@@ -26,7 +26,7 @@ use crate::sessions::session_of;
 use crate::training::prediction_instant;
 use crate::values::scalar_at;
 use crate::watch::deploy::served_of;
-use crate::write::Pass;
+use crate::write::{Pass, Place};
 
 /// The table of an endpoint's predictions.
 pub(crate) fn predictions_of(endpoint: &AssetName) -> AssetName {
@@ -161,7 +161,8 @@ impl Execution<'_> {
             None => TableLocation::new(predictions.as_str(), fingerprint.as_str())?,
         };
         let base = base.map(|table| table.version);
-        let mut pass = Pass::new(self.services, &location, base, &schema, &[])?;
+        let place = Place { location: &location, base, checks: &[] };
+        let mut pass = Pass::new(self.services, place, &schema)?;
         pass.write(rows).await?;
         let written = pass.finish(self.as_of).await?;
         let change = match base {

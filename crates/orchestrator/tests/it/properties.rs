@@ -83,7 +83,7 @@ async fn relay_rollback_moves_data_features_model_and_endpoint_together() {
     assert!(count(&flights, "outcomes").await > old_rows);
     assert_eq!(served(&flights, &prepared).await, "arrival_delay@2");
 
-    let commit = rollback(&flights.services, &prepared, "prod", Some(old.id.short())).await.unwrap();
+    let commit = rollback(&flights.services, &prepared, "prod", Some(old.id.short())).await.unwrap().commit;
     assert_eq!(head(&flights, "prod").await, commit);
     assert_eq!(commit.as_of, first_day);
     for (name, pin) in &old.assets {

@@ -1,15 +1,13 @@
 //! A plan as a comment on a pull request: what changes on top, details folded, never longer than a comment may be.
 
 use super::text::flows;
-use super::words::{checks, counts, downstream, estimate, kinds, list, output, owner, sign, trained, word};
+use super::words::{checks, counts, cut, downstream, estimate, kinds, list, output, owner, rank, sign, trained, word};
 use crate::plan::{Change, Plan, PlannedAsset};
 
 /// Most bytes of the comment: forges refuse more than 65,536 characters.
 const MOST_BYTES: usize = 60_000;
 /// Bytes that the table of assets may take; the rest is for what follows.
 const TABLE_BYTES: usize = 30_000;
-/// Most characters of one cell or line.
-const LONGEST_CELL: usize = 400;
 
 /// Renders `plan` as GitHub-flavoured Markdown of at most 60,000 bytes.
 pub fn render_markdown(plan: &Plan) -> String {
@@ -38,14 +36,6 @@ fn push_training(text: &mut String, plan: &Plan) {
 
 /// Breaking changes first, so that they are seen whatever is cut off.
 fn push_assets(text: &mut String, plan: &Plan) {
-    let rank = |change: Change| match change {
-        Change::Breaking => 0,
-        Change::Removed => 1,
-        Change::Additive => 2,
-        Change::New => 3,
-        Change::Data => 4,
-        Change::MetadataOnly | Change::Unchanged => 5,
-    };
     let mut changed: Vec<&PlannedAsset> =
         plan.assets.iter().filter(|asset| asset.change != Change::Unchanged).collect();
     changed.sort_by_key(|asset| rank(asset.change));
@@ -132,9 +122,5 @@ fn push_within(text: &mut String, lines: impl Iterator<Item = String>, room: usi
 
 /// Text that cannot break out of a table's cell, not too long.
 fn cell(text: &str) -> String {
-    let mut shown: String = text.chars().take(LONGEST_CELL).collect();
-    if shown.len() < text.len() {
-        shown.push('…');
-    }
-    shown.replace('&', "&amp;").replace('<', "&lt;").replace('|', "\\|").replace(['\n', '\r'], " ")
+    cut(text).replace('&', "&amp;").replace('<', "&lt;").replace('|', "\\|").replace(['\n', '\r'], " ")
 }

@@ -1,10 +1,24 @@
-//! A plan as text: a line an asset with its reasons, then what it reaches, its checks, what it costs, its undoing.
+//! A plan as text: a line an asset with its reasons, then what it reaches, its checks, what it costs, its undoing. Of a
+//! plan of thousands, the first of each reason are shown and the rest is counted: it fits on some screens.
 
-use baton_core::AssetName;
+use std::collections::BTreeMap;
 
-use super::words::{checks, counts, downstream, estimate, kinds, list, output, owner, sign, trained, word};
+use baton_core::{AssetName, Kind};
+
+use super::words::{
+    checks, counts, cut, downstream, estimate, kinds, list, output, owner, rank, sign, thousands, trained, word,
+};
 use crate::blast::TaggedFlow;
 use crate::plan::{Change, Plan, PlannedAsset};
+
+/// Most changed assets that are shown one by one.
+const ALL_ASSETS: usize = 200;
+/// Most assets of one change, kind and reason, where there are more.
+const OF_GROUP: usize = 10;
+/// Most changes, kinds and reasons.
+const GROUPS: usize = 20;
+/// Most lines of one label.
+const LINES: usize = 20;
 
 /// Renders `plan`; assets without change are counted only.
 pub fn render_text(plan: &Plan) -> String {
@@ -13,9 +27,7 @@ pub fn render_text(plan: &Plan) -> String {
     if plan.is_empty() {
         text.push_str("  No changes: the environment is what the project asks for.\n");
     } else {
-        for asset in plan.assets.iter().filter(|asset| asset.change != Change::Unchanged) {
-            push_asset(&mut text, asset);
-        }
+        push_assets(&mut text, plan);
         text.push_str(&format!("\n  {}\n", counts(plan)));
         text.push_str(&training(plan));
     }
@@ -27,16 +39,56 @@ pub fn render_text(plan: &Plan) -> String {
     text
 }
 
+/// All changed assets, or the first of each kind of change and reason where there are too many.
+fn push_assets(text: &mut String, plan: &Plan) {
+    let changed: Vec<&PlannedAsset> = plan.assets.iter().filter(|asset| asset.change != Change::Unchanged).collect();
+    if changed.len() <= ALL_ASSETS {
+        changed.iter().for_each(|asset| push_asset(text, asset));
+        return;
+    }
+    let groups = by_reason(&changed);
+    for group in groups.iter().take(GROUPS) {
+        group.iter().take(OF_GROUP).for_each(|asset| push_asset(text, asset));
+        let (more, first) = (group.len().saturating_sub(OF_GROUP), group[0]);
+        if more > 0 {
+            let more = thousands(more as u64);
+            text.push_str(&format!("    and {more} more {} {}\n", word(first.change), kinds(first.kind)));
+        }
+    }
+    let rest = groups.iter().skip(GROUPS).map(|group| group.len()).sum::<usize>();
+    if rest > 0 {
+        text.push_str(&format!("    and {} more for other reasons\n", thousands(rest as u64)));
+    }
+    text.push_str("    (--output json lists all, --select narrows)\n");
+}
+
+/// Assets by change, kind and reasons; the weightiest change first, then the reason of most assets.
+fn by_reason<'p>(changed: &[&'p PlannedAsset]) -> Vec<Vec<&'p PlannedAsset>> {
+    let mut places: BTreeMap<(Change, Kind, &[String]), usize> = BTreeMap::new();
+    let mut groups: Vec<Vec<&PlannedAsset>> = Vec::new();
+    for asset in changed {
+        let place = *places.entry((asset.change, asset.kind, asset.reasons.as_slice())).or_insert(groups.len());
+        match groups.get_mut(place) {
+            Some(group) => group.push(asset),
+            None => groups.push(vec![asset]),
+        }
+    }
+    groups.sort_by_key(|group| (rank(group[0].change), usize::MAX - group.len()));
+    groups
+}
+
 fn push_asset(text: &mut String, asset: &PlannedAsset) {
-    let line =
-        format!("  {} {:<13} {:<22} {}", sign(asset.change), asset.kind, asset.name.as_str(), word(asset.change));
-    text.push_str(line.trim_end());
+    let mut line =
+        format!("  {} {:<13} {:<22} {}", sign(asset.change), asset.kind, asset.name.as_str(), word(asset.change))
+            .trim_end()
+            .to_owned();
     let told = asset.reasons.iter().filter(|_| asset.change != Change::New || asset.reasons.len() > 1);
     let reasons: Vec<&str> = told.map(String::as_str).collect();
     if !reasons.is_empty() {
-        text.push_str(": ");
-        text.push_str(&reasons.join("; "));
+        line.push_str(": ");
+        line.push_str(&reasons.join("; "));
     }
+    text.push_str(&cut(&line));
     text.push('\n');
 }
 
@@ -55,8 +107,11 @@ fn push_scope(text: &mut String, plan: &Plan) {
     if !held.is_empty() {
         text.push_str(&format!("  Not selected, stay as recorded though they have changes: {}\n", list(&held)));
     }
-    for note in &plan.notes {
-        text.push_str(&format!("  Note: {note}\n"));
+    for note in plan.notes.iter().take(LINES) {
+        text.push_str(&format!("  Note: {}\n", cut(note)));
+    }
+    if plan.notes.len() > LINES {
+        text.push_str(&format!("  and {} more notes\n", thousands((plan.notes.len() - LINES) as u64)));
     }
 }
 
@@ -66,16 +121,14 @@ fn push_blast_radius(text: &mut String, plan: &Plan) {
         let names: Vec<String> = outputs.iter().map(|found| output(found)).collect();
         lines.push((kinds(kind), list(&names)));
     }
-    for spared in &plan.blast_radius.spared {
-        lines.push(("not retrained".to_owned(), format!("{}: {}", spared.model, spared.proof)));
-    }
+    let spared = plan.blast_radius.spared.iter().map(|spared| format!("{}: {}", spared.model, spared.proof));
+    push_labelled(&mut lines, "not retrained", spared.collect());
     let stays: Vec<&AssetName> = plan.blast_radius.unchanged.iter().map(|stays| &stays.asset).collect();
     if !stays.is_empty() {
         lines.push(("same result".to_owned(), format!("{} (made again)", list(&stays))));
     }
-    for (from, to) in flows(&plan.blast_radius.flows) {
-        lines.push(("new flow".to_owned(), format!("{from} -> {to}")));
-    }
+    let flows = flows(&plan.blast_radius.flows).into_iter().map(|(from, to)| format!("{from} -> {to}"));
+    push_labelled(&mut lines, "new flow", flows.collect());
     if !plan.blast_radius.owners.is_empty() {
         let owners: Vec<String> = plan.blast_radius.owners.iter().map(owner).collect();
         lines.push(("owners to ask".to_owned(), list(&owners)));
@@ -86,6 +139,15 @@ fn push_blast_radius(text: &mut String, plan: &Plan) {
     text.push_str("\nBlast radius\n");
     for (label, line) in lines {
         text.push_str(&format!("  {label:<14} {line}\n"));
+    }
+}
+
+/// Adds the first lines under a label, and how many more there are.
+fn push_labelled(lines: &mut Vec<(String, String)>, label: &str, found: Vec<String>) {
+    let more = found.len().saturating_sub(LINES);
+    lines.extend(found.into_iter().take(LINES).map(|line| (label.to_owned(), cut(&line))));
+    if more > 0 {
+        lines.push((label.to_owned(), format!("and {} more", thousands(more as u64))));
     }
 }
 

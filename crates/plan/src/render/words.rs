@@ -9,6 +9,8 @@ use crate::stage::{Stage, stages};
 
 /// Most names in a list before the rest is counted.
 const LISTED: usize = 6;
+/// Most characters of one line or cell.
+const LONGEST_LINE: usize = 400;
 
 /// The sign before an asset.
 pub(super) fn sign(change: Change) -> char {
@@ -31,6 +33,27 @@ pub(super) fn word(change: Change) -> &'static str {
         Change::Removed => "removed",
         Change::Data => "new data",
     }
+}
+
+/// How much a change weighs, the weightiest first, so that it is seen whatever is cut off.
+pub(super) fn rank(change: Change) -> u8 {
+    match change {
+        Change::Breaking => 0,
+        Change::Removed => 1,
+        Change::Additive => 2,
+        Change::New => 3,
+        Change::Data => 4,
+        Change::MetadataOnly | Change::Unchanged => 5,
+    }
+}
+
+/// At most so many characters of a line.
+pub(super) fn cut(text: &str) -> String {
+    let mut shown: String = text.chars().take(LONGEST_LINE).collect();
+    if shown.len() < text.len() {
+        shown.push('…');
+    }
+    shown
 }
 
 /// `5 unchanged, 1 breaking`.

@@ -13,6 +13,7 @@ mod proving;
 mod saving;
 mod scene;
 mod selecting;
+mod text;
 
 use expect_test::{Expect, expect};
 

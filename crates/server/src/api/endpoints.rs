@@ -1,6 +1,6 @@
 //! Endpoints: what they serve, and predictions by features, by entity keys, or both.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axum::extract::{Path, State};
 use axum::{Extension, Json};
@@ -17,6 +17,8 @@ use chrono::SecondsFormat;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::assets::catalogued;
+use super::selection::ListQuery;
 use crate::body::{BodyError, RequestBody};
 use crate::problem::Problem;
 use crate::request_id::RequestId;
@@ -112,9 +114,22 @@ struct Freshness {
     age_seconds: Option<f64>,
 }
 
-pub(super) async fn list(State(state): State<Shared>) -> Json<EndpointList> {
-    let endpoints = state.deployments().iter().map(|deployment| Endpoint::of(deployment)).collect();
-    Json(EndpointList { endpoints })
+pub(super) async fn list(State(state): State<Shared>, query: ListQuery) -> Result<Json<EndpointList>, Problem> {
+    let selected: Option<BTreeSet<String>> = match query.selection.is_everything() {
+        true => None,
+        false => {
+            let found = catalogued(&state, &query.selection).await?;
+            Some(found.assets.into_iter().map(|asset| asset.name).collect())
+        }
+    };
+    let is_listed = |name: &str| {
+        let is_behind = query.after.as_ref().is_none_or(|after| name > after.as_str());
+        is_behind && selected.as_ref().is_none_or(|selected| selected.contains(name))
+    };
+    let deployments = state.deployments();
+    let listed = deployments.iter().filter(|deployment| is_listed(deployment.endpoint()));
+    let endpoints = listed.take(query.limit.unwrap_or(usize::MAX)).map(|deployment| Endpoint::of(deployment)).collect();
+    Ok(Json(EndpointList { endpoints }))
 }
 
 pub(super) async fn show(State(state): State<Shared>, Path(endpoint): Path<String>) -> Result<Json<Endpoint>, Problem> {

@@ -1,6 +1,8 @@
 //! Baton's own API, version 1: one file a noun. Errors are problem details.
 
+mod assets;
 mod endpoints;
+mod selection;
 #[cfg(test)]
 mod tests;
 
@@ -12,6 +14,7 @@ use crate::state::Shared;
 /// Routes under `/api/v1`.
 pub(crate) fn router() -> Router<Shared> {
     Router::new()
+        .route("/assets", get(assets::list))
         .route("/endpoints", get(endpoints::list))
         .route("/endpoints/{endpoint}", get(endpoints::show))
         .route("/endpoints/{endpoint}/predict", post(endpoints::predict))

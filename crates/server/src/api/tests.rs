@@ -165,3 +165,29 @@ async fn inferences_are_counted_under_the_names_of_triton() {
     assert!(!text.contains("no_such"), "{text}");
     assert_eq!(server.get("/health").await.line(), r#"200 {"status":"ok","endpoints":3,"commit":"c-1"}"#);
 }
+
+#[tokio::test]
+async fn assets_are_selected_paged_and_refused() {
+    let server = TestServer::new();
+    let answers = [
+        server.get("/api/v1/assets?select=days").await.line(),
+        server.get("/api/v1/assets?limit=1").await.line(),
+        server.get("/api/v1/assets?limit=1&after=days").await.line(),
+        server.get("/api/v1/assets?select=dais").await.line(),
+        server.get("/api/v1/assets?select=state:modified+").await.line(),
+        server.get("/api/v1/assets?selected=days").await.line(),
+    ];
+    expect![[r#""#]].assert_eq(&(answers.join("\n") + "\n"));
+}
+
+#[tokio::test]
+async fn endpoints_are_selected_like_assets() {
+    let server = TestServer::new();
+    let names = |value: Value| -> Vec<String> {
+        let endpoints = value["endpoints"].as_array().unwrap().clone();
+        endpoints.iter().map(|endpoint| endpoint["name"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(names(server.get("/api/v1/endpoints").await.json()), ["amount", "broken", "delay"]);
+    assert_eq!(names(server.get("/api/v1/endpoints?select=delay&select=days").await.json()), ["delay"]);
+    assert_eq!(server.get("/api/v1/endpoints?select=nope").await.status.as_u16(), 400);
+}

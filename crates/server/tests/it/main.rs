@@ -14,6 +14,7 @@ use baton_core::time::{FixedClock, timestamp_from_micros};
 use baton_ml::data::Task;
 use baton_ml::frame::{FeatureColumn, FeatureKind};
 use baton_ml::{FeatureEncoder, Predictor};
+use baton_server::Parts;
 use baton_serving::{
     Deployment, EndpointRouter, FeatureOrigin, LoadedModel, PlannedFeature, PredictionLog, PredictionService, Served,
     ViewFeature,
@@ -57,7 +58,7 @@ impl Live {
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
         let clock = Arc::new(FixedClock(timestamp_from_micros(120_000_000)));
-        let served = tokio::spawn(baton_server::serve(listener, service, clock, async {
+        let served = tokio::spawn(baton_server::serve(listener, Parts::new(service, clock), async {
             stopped.await.unwrap();
         }));
         Self { address, log, stop, served, _folder: folder }

@@ -22,6 +22,21 @@ pub enum Prefer {
     Target,
 }
 
+impl Prefer {
+    /// The word that users write.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Source => "source",
+            Self::Target => "target",
+        }
+    }
+
+    /// The side with this word.
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Source, Self::Target].into_iter().find(|side| side.word() == word)
+    }
+}
+
 /// What a promotion does to an asset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]

@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use baton_core::asset::Materialize;
-use baton_core::{AssetName, Commit, CommitId, Definition, EventKind, NewEvent, Pin, Timestamp, Version, failpoint};
+use baton_core::{
+    AssetName, Commit, CommitId, Definition, EventKind, Fingerprint, NewEvent, Pin, Timestamp, Version, failpoint,
+};
+use baton_plan::{Behind, NeededApproval, PlannedPromotion, SavedPlan, all_behind, settle_inputs};
 use serde::Serialize;
 use serde_json::json;
 
@@ -13,8 +16,11 @@ use super::event_of;
 use super::merge::{Conflict, Move, MoveKind, Prefer, Sides, TableTraits, Verdict, broken, verdicts};
 use super::names::check_name;
 use super::online::own_online;
-use super::rows::RowMerge;
+use super::policy::planned;
+use super::rows::{MergedRows, RowMerge};
 use super::settle::{settle_endpoints, settle_views};
+use crate::commands::approve::missing_approvals;
+use crate::commands::change::owners_approve;
 use crate::commands::head;
 use crate::definitions::recorded_definition;
 use crate::error::RunError;
@@ -24,7 +30,7 @@ use crate::services::Services;
 use crate::watch::served_of;
 
 /// How a promotion is done.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct PromoteOptions {
     /// Say what would happen; move nothing.
     pub dry_run: bool,
@@ -32,6 +38,10 @@ pub struct PromoteOptions {
     pub merge_rows: bool,
     /// For which side conflicts are decided; `None` refuses.
     pub prefer: Option<Prefer>,
+    /// Plan it also where no policy asks for that.
+    pub plan: bool,
+    /// The digest of the plan that it has to be; anything else is refused.
+    pub exactly: Option<Fingerprint>,
 }
 
 /// Who changed an asset on one side.
@@ -49,19 +59,6 @@ pub struct SideChange {
     pub reason: String,
     /// What it changed, a line each.
     pub details: Vec<String>,
-}
-
-/// A table that was made from other versions than those beside which it stands now.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Behind {
-    /// The asset.
-    pub asset: AssetName,
-    /// Its input.
-    pub input: AssetName,
-    /// What it was made from.
-    pub made_from: String,
-    /// What the environment has.
-    pub beside: String,
 }
 
 /// What a promotion came to.
@@ -85,6 +82,11 @@ pub struct PromoteReport {
     pub conflicts: Vec<Conflict>,
     /// What the next run or apply brings up to date.
     pub behind: Vec<Behind>,
+    /// Owners who have to agree and have not yet; nothing moves while there are any.
+    pub approvals: Vec<NeededApproval>,
+    /// The promotion as a plan, where a policy or the caller asks for one.
+    #[serde(skip)]
+    pub saved: Option<SavedPlan>,
 }
 
 /// Brings what `source` changed since both environments were the same into `target`.
@@ -134,6 +136,8 @@ impl Promotion<'_> {
             _ => &before,
         };
         settle_endpoints(&mut merged, &before, origin);
+        settle_inputs(&mut merged, &self.sides.source.assets);
+        settle_inputs(&mut merged, &before);
         let is_moved = |verdict: &Verdict| *verdict != Verdict::Keep;
         let moved = verdicts.iter().map(|(name, verdict)| (name.clone(), is_moved(verdict))).collect();
         let online = settle_views(&mut merged, &before, &moved);
@@ -145,15 +149,74 @@ impl Promotion<'_> {
             as_of,
             dry_run: self.options.dry_run,
             moves: self.moves(&verdicts, &merged, &before),
-            behind: behind(&merged, &before),
+            behind: self.behind(&merged, &before).await?,
             conflicts,
+            approvals: Vec::new(),
+            saved: None,
         };
-        if report.conflicts.is_empty() && !report.moves.is_empty() && !self.options.dry_run {
+        if !report.conflicts.is_empty() || report.moves.is_empty() {
+            return Ok(report);
+        }
+        report.saved = self.planned(&merged, as_of).await?;
+        if let Some(saved) = &report.saved {
+            report.approvals = missing_approvals(self.services, saved).await?;
+        }
+        if report.approvals.is_empty() && !self.options.dry_run {
             let commit = self.publish(merged, &verdicts, &traits, as_of, &online).await?;
-            report.behind = behind(&commit.assets, &before);
+            report.behind = self.behind(&commit.assets, &before).await?;
             report.commit = Some(commit.id.0);
         }
         Ok(report)
+    }
+
+    /// The promotion as a plan of the target, where somebody asks for it.
+    async fn planned(
+        &self,
+        merged: &BTreeMap<AssetName, Pin>,
+        as_of: Timestamp,
+    ) -> Result<Option<SavedPlan>, RunError> {
+        let (source, target) = self.names;
+        let PromoteOptions { merge_rows, prefer, plan, exactly, .. } = &self.options;
+        if !plan && exactly.is_none() && !owners_approve(self.prepared, target) {
+            return Ok(None);
+        }
+        let promotion = PlannedPromotion {
+            source: source.to_owned(),
+            commit: self.sides.source.id.clone(),
+            merge_rows: *merge_rows,
+            prefer: prefer.map(|side| side.word().to_owned()),
+        };
+        let saved = planned(self.services, self.prepared, (target, as_of), merged, promotion).await?;
+        match exactly {
+            Some(digest) if *digest != saved.digest => Err(RunError::Project(format!(
+                "the promotion of `{source}` into `{target}` is another one than was saved: the project's policies or owners have changed; save it again with `baton promote {source} {target} --out FILE`"
+            ))),
+            _ => Ok(Some(saved)),
+        }
+    }
+
+    /// What the promotion leaves behind: what moved, and what something moved beside.
+    async fn behind(
+        &self,
+        merged: &BTreeMap<AssetName, Pin>,
+        before: &BTreeMap<AssetName, Pin>,
+    ) -> Result<Vec<Behind>, RunError> {
+        let known: Vec<Behind> = all_behind(before);
+        let is_news = |found: &Behind| !known.contains(found) || merged.get(&found.asset) != before.get(&found.asset);
+        let mut news = Vec::new();
+        for found in all_behind(merged).into_iter().filter(is_news) {
+            let definition = match merged.get(&found.asset) {
+                Some(pin) => self.definition(&found.asset, pin).await?,
+                None => None,
+            };
+            // A snapshot takes in what moved with its next batch.
+            let is_snapshot =
+                matches!(definition, Some(Definition::Table(table)) if table.materialize == Materialize::Snapshot);
+            if !is_snapshot {
+                news.push(found);
+            }
+        }
+        Ok(news)
     }
 
     /// How the rows of those tables behave that both sides changed.
@@ -275,7 +338,8 @@ impl Promotion<'_> {
             return Ok(None);
         };
         let Some(traits) = traits.get(name) else { return Ok(None) };
-        Ok(Some(RowMerge::open(self.services, [&base, &source, &target], &traits.keys).await?))
+        let of = MergedRows { base, source, target, keys: traits.keys.clone() };
+        Ok(Some(RowMerge::open(self.services, of).await?))
     }
 
     fn taken(
@@ -399,32 +463,4 @@ fn side_change(environment: &str, commit: &Commit, details: Vec<String>) -> Side
         reason: commit.reason.clone(),
         details,
     }
-}
-
-/// Tables and models that were made from other versions of their inputs than those beside them: those that moved, and those
-/// beside which something moved.
-fn behind(merged: &BTreeMap<AssetName, Pin>, before: &BTreeMap<AssetName, Pin>) -> Vec<Behind> {
-    let known: Vec<Behind> = all_behind(before);
-    let is_news = |found: &Behind| !known.contains(found) || merged.get(&found.asset) != before.get(&found.asset);
-    all_behind(merged).into_iter().filter(is_news).collect()
-}
-
-fn all_behind(assets: &BTreeMap<AssetName, Pin>) -> Vec<Behind> {
-    let mut found = Vec::new();
-    for (name, pin) in assets.iter().filter(|(_, pin)| matches!(pin.version, Version::Table(_) | Version::Model { .. }))
-    {
-        for (input, made_from) in &pin.inputs {
-            let made_from = made_from.split(" as of ").next().unwrap_or(made_from);
-            let Some(beside) = assets.get(input).and_then(|pin| pin.version.table()) else { continue };
-            if made_from.starts_with("tables/") && made_from != beside.to_string() {
-                found.push(Behind {
-                    asset: name.clone(),
-                    input: input.clone(),
-                    made_from: made_from.to_owned(),
-                    beside: beside.to_string(),
-                });
-            }
-        }
-    }
-    found
 }

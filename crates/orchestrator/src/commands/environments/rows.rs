@@ -1,20 +1,20 @@
 //! Merging the rows of a table by key: what the source changed since the base, onto what the target has.
 
 use arrow::record_batch::RecordBatch;
-use baton_core::check::CheckResult;
-use baton_core::{AssetName, Kind, Pin, TableVersion, Version, failpoint};
-use baton_engine::{AVAILABLE_AT, Session, is_system_column};
+use baton_core::{AssetName, Fingerprint, Kind, Pin, TableVersion, Version, failpoint};
+use baton_engine::{AVAILABLE_AT, BatchStream, Session, is_system_column};
 use baton_lake::{Change, CommitInfo, TableLocation};
-use futures::TryStreamExt as _;
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::checks::{checks_of_pass, quoted, rows_as_json};
 use crate::error::RunError;
 use crate::execution::Execution;
+use crate::extent::measured;
 use crate::services::Services;
-use crate::sessions::{newest_in, session};
-use crate::write::Pass;
+use crate::sessions::session;
+use crate::steps::{Made, StepKey, version_of};
+use crate::write::{Place, write_stream};
 
 /// Keys that a conflict names at most.
 const NAMED_KEYS: usize = 5;
@@ -32,8 +32,46 @@ pub struct RowConflict {
     pub target: Value,
 }
 
+/// What rows are merged from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct MergedRows {
+    /// Where both sides come from.
+    pub(crate) base: TableVersion,
+    /// Whose changes come.
+    pub(crate) source: TableVersion,
+    /// Onto which they come.
+    pub(crate) target: TableVersion,
+    /// The columns that identify a row.
+    pub(crate) keys: Vec<String>,
+}
+
+impl MergedRows {
+    /// The verb of its recorded step.
+    pub(crate) const VERB: &str = "merge";
+
+    /// What the merge depends on, as its step records it.
+    fn key(&self, content: &Fingerprint) -> StepKey {
+        let mut key = StepKey::new(Self::VERB, content).with("keys", json!(self.keys));
+        key.base = Some(self.target.to_string());
+        key.with("base", &self.base).with("source", &self.source)
+    }
+
+    /// The merge that a step was recorded to do; `None` when it was another step.
+    pub(crate) fn recorded(key: &StepKey) -> Option<Self> {
+        let version = |text: Option<&String>| version_of(text?);
+        (key.verb == Self::VERB).then_some(())?;
+        Some(Self {
+            base: version(key.parameters.get("base"))?,
+            source: version(key.parameters.get("source"))?,
+            target: version(key.base.as_ref())?,
+            keys: serde_json::from_str(key.parameters.get("keys")?).ok()?,
+        })
+    }
+}
+
 /// Three versions of a table, and the queries between them.
-pub(super) struct RowMerge {
+pub(crate) struct RowMerge {
+    of: MergedRows,
     session: Session,
     columns: String,
     keys: String,
@@ -41,25 +79,33 @@ pub(super) struct RowMerge {
 }
 
 impl RowMerge {
-    /// Opens the versions; `keys` identify a row.
-    pub(super) async fn open(
-        services: &Services,
-        [base, source, target]: [&TableVersion; 3],
-        keys: &[String],
-    ) -> Result<Self, RunError> {
-        let snapshot = services.lake.snapshot(target).await?;
+    /// Opens the versions.
+    ///
+    /// # Errors
+    /// Those of lake and engine.
+    pub(crate) async fn open(services: &Services, of: MergedRows) -> Result<Self, RunError> {
+        let snapshot = services.lake.snapshot(&of.target).await?;
         let names = snapshot.schema().fields().iter().map(|field| field.name()).filter(|name| !is_system_column(name));
         let columns: Vec<String> = names.map(|name| quoted(name)).collect();
-        let tables = [("base_rows", base), ("source_rows", source), ("target_rows", target)];
+        let tables = [("base_rows", &of.base), ("source_rows", &of.source), ("target_rows", &of.target)];
         let tables = tables.map(|(name, table)| (name.to_owned(), table.clone()));
-        let keys: Vec<String> = keys.iter().map(|key| quoted(key)).collect();
+        let keys: Vec<String> = of.keys.iter().map(|key| quoted(key)).collect();
         let on_changed: Vec<String> = keys.iter().map(|key| format!("r.{key} is not distinct from c.{key}")).collect();
         Ok(Self {
             session: session(services, tables, None).await?,
             columns: columns.join(", "),
             keys: keys.join(", "),
             on_changed: on_changed.join(" and "),
+            of,
         })
+    }
+
+    /// The merged rows, system columns included.
+    ///
+    /// # Errors
+    /// Those of the engine.
+    pub(crate) async fn stream(&self) -> Result<BatchStream, RunError> {
+        Ok(self.session.query_stream(&self.merged()).await?)
     }
 
     /// A query for the keys whose rows differ between two versions.
@@ -135,41 +181,28 @@ fn first_rows(batches: &[RecordBatch], limit: usize) -> Result<Vec<Value>, RunEr
 }
 
 impl Execution<'_> {
-    /// Writes the merged rows as a version on top of the target's, holds it to the table's checks, and pins it.
+    /// Writes the merged rows as a version on top of the target's, holds it to the table's checks, records it and pins it.
     pub(super) async fn write_merged(
         &mut self,
         asset: &AssetName,
         merge: &RowMerge,
         target: &Pin,
     ) -> Result<Pin, RunError> {
-        let Some(table) = target.version.table() else { return Ok(target.clone()) };
+        let table = &merge.of.target;
         let location = TableLocation::parse(&table.location)?;
         let checks = self.checks_of(asset);
-        let mut stream = merge.session.query_stream(&merge.merged()).await?;
+        let key = merge.of.key(&target.fingerprint).checked_by(&checks);
+        let stream = merge.stream().await?;
         let schema = stream.schema();
-        let in_pass = checks_of_pass(&checks, true);
-        let mut pass = Pass::new(self.services, &location, Some(table.version), &schema, &in_pass)?;
-        while let Some(batch) = stream.try_next().await? {
-            pass.write(&batch).await?;
-        }
-        let written = pass.finish(self.as_of).await?;
-        let results: Vec<CheckResult> = written.checks;
+        let place = Place { location: &location, base: Some(table.version), checks: &checks_of_pass(&checks, true) };
+        let written = write_stream(self.services, place, stream, self.as_of).await?;
         failpoint::reach("promote.rows_staged");
-        let metadata = json!({"promotion": self.run});
-        let info = CommitInfo { operation: "MERGE".to_owned(), at: self.as_of, metadata };
+        let info = CommitInfo { operation: "MERGE".to_owned(), ..self.commit_info(&key.fingerprint()) };
         let change = Change::Replace(written.files);
         let version = self.services.lake.commit(&location, &schema, Some(table.version), change, &info).await?;
         failpoint::reach("promote.rows_merged");
         let snapshot = self.services.lake.snapshot(&version).await?;
-        let pin = Pin {
-            kind: Kind::Table,
-            version: Version::Table(version),
-            rows: Some(snapshot.rows()),
-            digest: Some(snapshot.digest().to_string()),
-            known_through: newest_in(&snapshot, AVAILABLE_AT),
-            ..target.clone()
-        };
-        self.audit(asset, &pin, &checks, results, None).await?;
-        Ok(pin)
+        let pin = measured(Pin { kind: Kind::Table, version: Version::Table(version), ..target.clone() }, &snapshot);
+        self.accept(asset, &key, Made { pin, checks: &checks, by_the_way: written.checks, new_rows: None }).await
     }
 }

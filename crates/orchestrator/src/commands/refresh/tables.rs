@@ -10,7 +10,18 @@ use super::{DriftKind, RefreshReport};
 use crate::error::RunError;
 use crate::services::Services;
 
-const RESTORE: &str = "restore the warehouse from a copy, or build the table again with `baton apply --full-refresh`";
+pub(super) const RESTORE: &str =
+    "restore the warehouse from a copy, or build the table again with `baton apply --full-refresh`";
+
+/// A stored version as it is told of.
+pub(super) struct Part<'p> {
+    /// Whose it is.
+    pub(super) asset: &'p AssetName,
+    /// What it is: `version 3`, `the training set of delay@2`.
+    pub(super) what: String,
+    /// What to do when something is wrong with it.
+    pub(super) hint: &'p str,
+}
 
 /// What is wrong with a file.
 enum Wrong {
@@ -25,15 +36,15 @@ impl RefreshReport {
     pub(super) async fn look_at_table(
         &mut self,
         services: &Services,
-        name: &AssetName,
+        part: &Part<'_>,
         table: &TableVersion,
         published: Option<i64>,
     ) -> Result<(), RunError> {
+        let Part { asset, what: version, hint } = part;
         let snapshot = match services.lake.snapshot(table).await {
             Ok(snapshot) => snapshot,
             Err(error) => {
-                let what = format!("version {} cannot be read: {error}", table.version);
-                self.note(DriftKind::Log, name, what, RESTORE);
+                self.note(DriftKind::Log, asset, format!("{version} cannot be read: {error}"), hint);
                 return Ok(());
             }
         };
@@ -41,20 +52,17 @@ impl RefreshReport {
             self.files += 1;
             let (kind, what) = match self.wrong_with(file, published)? {
                 None => continue,
-                Some(Wrong::Missing) => {
-                    (DriftKind::FileMissing, format!("{} of version {} is gone", file.name, table.version))
-                }
+                Some(Wrong::Missing) => (DriftKind::FileMissing, format!("{} of {version} is gone", file.name)),
                 Some(Wrong::Size(found)) => {
-                    let what =
-                        format!("{} of version {} has {found} bytes, recorded {}", file.name, table.version, file.size);
+                    let what = format!("{} of {version} has {found} bytes, recorded {}", file.name, file.size);
                     (DriftKind::FileAltered, what)
                 }
                 Some(Wrong::Content) => {
-                    let what = format!("{} of version {} has other bytes than recorded", file.name, table.version);
+                    let what = format!("{} of {version} has other bytes than recorded", file.name);
                     (DriftKind::FileAltered, what)
                 }
             };
-            self.note(kind, name, what, RESTORE);
+            self.note(kind, asset, what, hint);
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! Reproduce: rebuild versions from what they were recorded to be made from, and compare digests. Nothing of an
 //! environment is touched, and the project's files do not count: recorded definitions do.
 
+mod kept;
 mod model;
 mod prediction;
 mod recipe;
@@ -11,7 +12,7 @@ mod table;
 
 use std::time::Instant;
 
-use baton_core::{AssetName, Commit, Definition, Kind, TableVersion, Version};
+use baton_core::{AssetName, Commit, Definition, Kind, Pin, TableVersion, Version};
 
 pub use report::{ReproduceReport, Reproduced, Reproduction};
 
@@ -146,8 +147,22 @@ async fn one_of(
             };
             Ok(model_version(services, asset, number).await?.map(|version| Work::Model(Box::new(version))))
         }
-        _ => Ok(None),
+        other => Err(RunError::Project(nothing_stored(asset, other, pin))),
     }
+}
+
+/// What to rebuild instead of an asset that has no rows and no bytes of its own.
+fn nothing_stored(asset: &AssetName, version: &Version, pin: &Pin) -> String {
+    let read: Vec<&str> = pin.inputs.keys().map(|input| input.as_str()).collect();
+    let (what, instead) = match version {
+        Version::View { .. } => ("a view", read.join(" ")),
+        Version::FeatureView { .. } => ("a feature view", read.join(" ")),
+        Version::Endpoint { .. } => ("an endpoint", format!("{}_predictions", asset)),
+        _ => ("a definition", read.join(" ")),
+    };
+    format!(
+        "`{asset}` is {what}, which stores nothing to compare; rebuild what it shows with `baton reproduce {instead}`"
+    )
 }
 
 /// How one rebuild came out.
@@ -201,6 +216,11 @@ async fn source_again(services: &Services, asset: &AssetName, version: &TableVer
 
 async fn table_again(services: &Services, asset: &AssetName, version: &TableVersion) -> Result<Found, RunError> {
     let steps = steps_of(services, asset).await?;
+    match kept::chain_of(services, &steps, version).await? {
+        Ok(Some(chain)) => return kept_again(services, asset, version, &chain).await,
+        Ok(None) => {}
+        Err(reason) => return Ok(Found::impossible(reason)),
+    }
     let replay = match table::replay_of(services, &steps, version).await? {
         Ok(replay) => replay,
         Err(reason) => return Ok(Found::impossible(reason)),
@@ -212,6 +232,22 @@ async fn table_again(services: &Services, asset: &AssetName, version: &TableVers
         let scratch = Scratch::new(services, asset)?;
         let side = replay.rows(services, &scratch).await?;
         found.rows = Some(difference(services, version, side, &replay.grain()).await?);
+    }
+    Ok(found)
+}
+
+async fn kept_again(
+    services: &Services,
+    asset: &AssetName,
+    version: &TableVersion,
+    chain: &kept::Chain,
+) -> Result<Found, RunError> {
+    let recorded = services.lake.snapshot(version).await?.digest().to_string();
+    let scratch = Scratch::new(services, asset)?;
+    let kept = chain.keep_again(services, asset, &scratch).await?;
+    let mut found = Found::compared(&recorded, &kept.digest.to_string(), kept.detail);
+    if found.outcome == Reproduction::Different {
+        found.rows = Some(difference(services, version, kept.side, &chain.grain()).await?);
     }
     Ok(found)
 }

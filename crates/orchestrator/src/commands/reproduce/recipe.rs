@@ -8,6 +8,7 @@ use crate::definitions::recorded_definition;
 use crate::error::RunError;
 use crate::services::Services;
 use crate::steps::{RecordedStep, recorded_steps, version_of};
+use crate::stored::is_whole;
 
 /// Why a version cannot be rebuilt, in words; not an error of the machinery.
 pub(super) type Reason = String;
@@ -49,16 +50,25 @@ pub(super) async fn recipe(
         return Ok(Err("its definition was not recorded, or by a version of Baton that wrote it otherwise".to_owned()));
     };
     let inputs = inputs_of_step(step);
+    for (name, pin) in &inputs {
+        if let Some(version) = pin.version.table().filter(|_| pin.kind == Kind::Table)
+            && !is_whole(services, version).await
+        {
+            return Ok(Err(format!("its input {name} was collected: files of {version} are gone")));
+        }
+    }
     Ok(Ok(Recipe { event: event.clone(), step: step.clone(), asset, inputs }))
 }
 
-/// Recorded pins of views, and pins that stand for the table versions named by the texts of inputs.
+/// Recorded pins of views, and pins that stand for the table versions named by the texts of inputs. The key says what
+/// was read; the pin of a table that was restated in part keeps the inputs of its other rows.
 fn inputs_of_step(step: &RecordedStep) -> BTreeMap<AssetName, Pin> {
     let mut inputs = step.views.clone();
-    let named = step.views.values().chain([&step.output.pin]).flat_map(|pin| &pin.inputs);
-    for (name, text) in named {
-        if let Some(version) = version_of(text).filter(|_| !step.views.contains_key(name)) {
-            inputs.entry(name.clone()).or_insert_with(|| stored(version));
+    let read = step.key.inputs.iter().filter_map(|(name, text)| Some((AssetName::parse(name).ok()?, text)));
+    let by_views = step.views.values().flat_map(|pin| &pin.inputs).map(|(name, text)| (name.clone(), text));
+    for (name, text) in read.chain(by_views) {
+        if let Some(version) = version_of(text).filter(|_| !step.views.contains_key(&name)) {
+            inputs.entry(name).or_insert_with(|| stored(version));
         }
     }
     inputs

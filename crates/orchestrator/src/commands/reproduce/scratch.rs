@@ -5,11 +5,10 @@ use std::path::PathBuf;
 use baton_core::{AssetName, Fingerprint};
 use baton_engine::BatchStream;
 use baton_lake::{StagedFile, TableLocation};
-use futures::TryStreamExt as _;
 
 use crate::error::RunError;
 use crate::services::Services;
-use crate::write::Pass;
+use crate::write::{Place, write_stream};
 
 /// A folder for one rebuild.
 pub(super) struct Scratch {
@@ -32,13 +31,15 @@ impl Scratch {
         Ok(Self { location, folders })
     }
 
-    /// Keeps the rows of a stream.
-    pub(super) async fn keep(&self, services: &Services, mut stream: BatchStream) -> Result<Vec<StagedFile>, RunError> {
-        let mut pass = Pass::new(services, &self.location, None, &stream.schema(), &[])?;
-        while let Some(batch) = stream.try_next().await? {
-            pass.write(&batch).await?;
-        }
-        Ok(pass.finish(services.clock.now()).await?.files)
+    /// Keeps the rows of a stream, for a version that comes after `base`.
+    pub(super) async fn keep(
+        &self,
+        services: &Services,
+        base: Option<u64>,
+        stream: BatchStream,
+    ) -> Result<Vec<StagedFile>, RunError> {
+        let place = Place { location: &self.location, base, checks: &[] };
+        Ok(write_stream(services, place, stream, services.clock.now()).await?.files)
     }
 }
 

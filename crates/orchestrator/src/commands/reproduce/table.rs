@@ -10,9 +10,11 @@ use futures::TryStreamExt as _;
 use super::recipe::{Reason, Recipe, recipe, step_that_made};
 use super::scratch::Scratch;
 use crate::commands::diff::RowSide;
+use crate::commands::environments::MergedRows;
 use crate::error::RunError;
+use crate::python::{TableCall, session_for};
 use crate::services::Services;
-use crate::sessions::session_of;
+use crate::sessions::inputs_of;
 use crate::steps::RecordedStep;
 
 /// What is to be computed to come to a version: recorded steps, each with the part of its time that no later step
@@ -56,7 +58,7 @@ impl Replay {
         for (recipe, table, interval) in &self.parts {
             let stream = rows_of(services, recipe, table, *interval).await?;
             let schema = delta_schema(&stream.schema())?;
-            let files = scratch.keep(services, stream).await?;
+            let files = scratch.keep(services, None, stream).await?;
             side.get_or_insert_with(|| RowSide { schema, files: Vec::new(), clock: None }).files.extend(files);
         }
         side.ok_or_else(|| RunError::Project("there is nothing to rebuild".to_owned()))
@@ -82,10 +84,9 @@ pub(super) async fn replay_of(
         let Definition::Table(table) = recipe.asset.definition.clone() else {
             return Ok(Err("it was no table then".to_owned()));
         };
-        if table.materialize.is_stateful() {
+        if MergedRows::recorded(&found.1.key).is_some() {
             return Ok(Err(format!(
-                "a table kept by {} holds what its inputs no longer say; its rows are in its versions only",
-                table.materialize.word()
+                "rows of {version} were merged by a promotion, and the steps since went on from them; reproduce {version} itself"
             )));
         }
         next = found.1.key.base.as_deref().and_then(crate::steps::version_of);
@@ -125,7 +126,9 @@ async fn rows_of(
     interval: Option<Interval>,
 ) -> Result<BatchStream, RunError> {
     let as_of = recipe.event.event.as_of;
-    let session = session_of(services, &recipe.inputs, recipe.inputs.keys(), Some(as_of)).await?;
+    let tables = inputs_of(services, &recipe.inputs, recipe.inputs.keys()).await?;
+    let call = TableCall { services, asset: &recipe.asset.name, table, as_of, interval };
+    let session = session_for(&call, tables).await?;
     let options = BuildOptions { time_column: table.time.clone(), interval, track_availability: true };
     Ok(session.execute(&table.sql, &options).await?)
 }

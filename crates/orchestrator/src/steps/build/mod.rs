@@ -12,21 +12,23 @@ use baton_core::interval::MICROS_PER_SECOND;
 use baton_core::{
     AssetName, Fingerprint, Interval, IntervalSet, Kind, Pin, TableVersion, Timestamp, Version, failpoint,
 };
-use baton_engine::{AVAILABLE_AT, BuildOptions};
+use baton_engine::BuildOptions;
 use baton_lake::{Change, CommitInfo, TableLocation};
-use futures::TryStreamExt as _;
 use serde_json::json;
 
+pub(crate) use self::kept::Batch;
 use self::pieces::Pieces;
 use super::key::StepKey;
-use super::output::{RecordedStep, StepOutput};
+use super::output::{Made, RecordedStep};
 use crate::checks::{NewRows, checks_of_pass};
 use crate::commands::gaps_of;
 use crate::error::RunError;
 use crate::execution::{Execution, StepOutcome};
+use crate::extent::{measured, oldest_in};
+use crate::python::{TableCall, session_for};
 use crate::report::rows_of;
-use crate::sessions::{newest_in, oldest_of, session_of};
-use crate::write::{Pass, Written};
+use crate::sessions::inputs_of;
+use crate::write::{Place, Written, write_stream};
 
 /// The beginning of time for a first build: 0001-01-01.
 pub(crate) const BEGINNING: i64 = -62_135_596_800 * MICROS_PER_SECOND;
@@ -173,12 +175,8 @@ impl Execution<'_> {
             (Work::Range(interval), Some(time), Some(_)) => Some(NewRows { time, interval }),
             _ => None,
         };
-        let checks = self.audit(asset, &pin, checks, written.checks, new_rows).await?;
-        let detail = describe(work, rows, pin.rows.unwrap_or_default(), base.is_some());
-        let output = StepOutput { pin: pin.clone(), checks, rejected: Vec::new() };
-        self.record_output(asset, key, &output, Vec::new()).await?;
-        self.working.insert(asset.clone(), pin);
-        Ok(StepOutcome::done(detail))
+        let pin = self.accept(asset, key, Made { pin, checks, by_the_way: written.checks, new_rows }).await?;
+        Ok(StepOutcome::done(describe(work, rows, pin.rows.unwrap_or_default(), base.is_some())))
     }
 
     async fn write_rows(
@@ -191,24 +189,22 @@ impl Execution<'_> {
         key: &StepKey,
     ) -> Result<(Written, arrow::datatypes::SchemaRef), RunError> {
         let inputs: Vec<AssetName> = self.prepared.graph.inputs(asset).cloned().collect();
-        let session = session_of(self.services, &self.working, &inputs, Some(self.as_of)).await?;
-        let options =
-            BuildOptions { time_column: table.time.clone(), interval: key.interval, track_availability: true };
+        let tables = inputs_of(self.services, &self.working, &inputs).await?;
+        let (as_of, interval) = (self.as_of, key.interval);
+        let call = TableCall { services: self.services, asset, table, as_of, interval };
+        let session = session_for(&call, tables).await?;
+        let options = BuildOptions { time_column: table.time.clone(), interval, track_availability: true };
         if let (Some((name, interval, parallel)), Some(base)) = (&self.restated, base)
             && name == asset
         {
             let writing = Pieces { asset, table, location, base, session: &session, checks, key };
             return self.write_pieces(&writing, *interval, *parallel);
         }
-        let mut stream = session.execute(&table.sql, &options).await?;
+        let stream = session.execute(&table.sql, &options).await?;
         let schema = stream.schema();
         let whole = base.is_none() || key.interval.is_none();
-        let checks = checks_of_pass(checks, whole);
-        let mut pass = Pass::new(self.services, location, base, &schema, &checks)?;
-        while let Some(batch) = stream.try_next().await? {
-            pass.write(&batch).await?;
-        }
-        Ok((pass.finish(self.as_of).await?, schema))
+        let place = Place { location, base, checks: &checks_of_pass(checks, whole) };
+        Ok((write_stream(self.services, place, stream, self.as_of).await?, schema))
     }
 
     pub(crate) fn commit_info(&self, key: &Fingerprint) -> CommitInfo {
@@ -225,14 +221,11 @@ impl Execution<'_> {
         previous: Option<&Pin>,
     ) -> Result<Pin, RunError> {
         let snapshot = self.services.lake.snapshot(&version).await?;
-        let mut pin = self.bare_pin(asset, Kind::Table, Version::Table(version));
-        pin.rows = Some(snapshot.rows());
-        pin.digest = Some(snapshot.digest().to_string());
-        pin.known_through = newest_in(&snapshot, AVAILABLE_AT);
+        let mut pin = measured(self.bare_pin(asset, Kind::Table, Version::Table(version)), &snapshot);
         pin.inputs = inputs;
         if let (Work::Range(interval), Some(time)) = (work, &table.time) {
             let batch = table.batch.max(1) * MICROS_PER_SECOND;
-            let first = oldest_of(snapshot.files(), time).unwrap_or(interval.end - batch).div_euclid(batch) * batch;
+            let first = oldest_in(snapshot.files(), time).unwrap_or(interval.end - batch).div_euclid(batch) * batch;
             let is_asked = self.restated.as_ref().is_some_and(|(name, ..)| name == asset);
             // Time before the first row is there as far as it was asked for.
             let first = previous.and_then(|pin| pin.intervals.start()).map_or(first, |start| start.min(first));

@@ -15,7 +15,6 @@ use baton_core::interval::MICROS_PER_SECOND;
 use baton_core::{AssetName, EventKind, Interval, NewEvent, failpoint};
 use baton_engine::{BuildOptions, Session};
 use baton_lake::TableLocation;
-use futures::TryStreamExt as _;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
@@ -24,7 +23,7 @@ use crate::checks::{checks_of_pass, merged};
 use crate::error::RunError;
 use crate::execution::Execution;
 use crate::steps::StepKey;
-use crate::write::{Pass, Written};
+use crate::write::{Place, Written, write_stream};
 
 /// Most pieces of one restatement: each is a pass over what the query reads of its time.
 const MOST_PIECES: i64 = 64;
@@ -112,18 +111,15 @@ impl Execution<'_> {
     async fn write_piece(&self, writing: &Pieces<'_>, piece: Interval) -> Result<(Written, SchemaRef), RunError> {
         let options =
             BuildOptions { time_column: writing.table.time.clone(), interval: Some(piece), track_availability: true };
-        let mut stream = writing.session.execute(&writing.table.sql, &options).await?;
+        let stream = writing.session.execute(&writing.table.sql, &options).await?;
         let schema = stream.schema();
         let key = StepKey { interval: Some(piece), ..writing.key.clone() }.with("part", "piece of a backfill");
         if let Some(written) = self.recorded_piece(writing, &key, &schema).await? {
             return Ok((written, schema));
         }
         let checks = checks_of_pass(writing.checks, false);
-        let mut pass = Pass::new(self.services, writing.location, Some(writing.base), &schema, &checks)?;
-        while let Some(batch) = stream.try_next().await? {
-            pass.write(&batch).await?;
-        }
-        let written = pass.finish(self.as_of).await?;
+        let place = Place { location: writing.location, base: Some(writing.base), checks: &checks };
+        let written = write_stream(self.services, place, stream, self.as_of).await?;
         self.record_piece(&key, piece, &written).await?;
         Ok((written, schema))
     }

@@ -7,7 +7,7 @@ use baton_core::{AssetName, Fingerprint, Kind, Version};
 use crate::error::RunError;
 use crate::execution::{Execution, StepOutcome};
 use crate::steps::StepKey;
-use crate::steps::output::StepOutput;
+use crate::steps::output::Made;
 
 impl Execution<'_> {
     /// Pins a view to the versions of its inputs.
@@ -38,10 +38,8 @@ impl Execution<'_> {
         if self.take_recorded(asset, &key).await?.is_some() {
             return Ok(StepOutcome::reused("view"));
         }
-        let checks = self.audit(asset, &pin, &checks, Vec::new(), None).await?;
-        let output = StepOutput { pin: pin.clone(), checks, rejected: Vec::new() };
-        self.record_output(asset, &key, &output, Vec::new()).await?;
-        self.working.insert(asset.clone(), pin);
+        let made = Made { pin, checks: &checks, by_the_way: Vec::new(), new_rows: None };
+        self.accept(asset, &key, made).await?;
         Ok(StepOutcome::done("view"))
     }
 }

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use arrow::datatypes::Schema;
 use baton_core::{AssetName, EventKind, Kind, Version, failpoint};
-use baton_engine::AVAILABLE_AT;
 use baton_lake::{Change, StagedFile};
 use serde_json::json;
 
@@ -12,8 +11,8 @@ use super::{Arrivals, Staged, deliveries};
 use crate::checks::merged;
 use crate::error::RunError;
 use crate::execution::{Execution, StepOutcome};
+use crate::extent::measured;
 use crate::report::rows_of;
-use crate::sessions::newest_in;
 use crate::steps::landed::{LandedUnit, Landing, landed_units};
 use crate::steps::output::StepOutput;
 use crate::steps::unit::FILE;
@@ -29,10 +28,7 @@ impl Execution<'_> {
         let version = self.services.lake.commit(&landing.location, &schema, base, change, &info).await?;
         failpoint::reach("ingest.after_commit");
         let snapshot = self.services.lake.snapshot(&version).await?;
-        let mut pin = self.bare_pin(asset, Kind::Source, Version::Table(version.clone()));
-        pin.rows = Some(snapshot.rows());
-        pin.digest = Some(snapshot.digest().to_string());
-        pin.known_through = newest_in(&snapshot, AVAILABLE_AT);
+        let pin = measured(self.bare_pin(asset, Kind::Source, Version::Table(version.clone())), &snapshot);
         let by_row = merged(landing.staged.iter_mut().map(|part| std::mem::take(&mut part.checks)));
         let units: Vec<LandedUnit> = landing.staged.into_iter().map(|part| part.unit).collect();
         let checks = self.audit(asset, &pin, &landing.checks, by_row, None).await;

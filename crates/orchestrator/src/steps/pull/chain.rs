@@ -1,11 +1,12 @@
 //! The chain of a source's landings: its newest link, one process at a time, and a new link in one write.
 
 use std::fs::{File, OpenOptions, TryLockError};
+use std::io::Write as _;
 use std::time::Duration;
 
 use baton_connectors::Position;
 use baton_core::event::EventFilter;
-use baton_core::{Event, EventKind, TableVersion, Timestamp, failpoint};
+use baton_core::{Event, EventKind, Fingerprint, TableVersion, Timestamp, failpoint};
 use baton_lake::{Change, TableLocation};
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
@@ -20,6 +21,8 @@ use crate::steps::landed::{LandedUnit, Landing};
 
 /// How long a second process waits for the one that pulls.
 const PATIENCE: Duration = Duration::from_secs(600);
+/// Where locks and the warehouse's own name stand, below the warehouse.
+const FOLDER: &str = ".pulling";
 /// Time between two tries.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -78,9 +81,31 @@ pub(crate) async fn chain_tips(services: &Services) -> Result<Vec<TableVersion>,
     Ok(tips.into_values().collect())
 }
 
+/// What tells this warehouse from others that ask the same origin for the same, such as a colleague's; made once.
+pub(super) fn warehouse_id(services: &Services) -> Result<String, RunError> {
+    let folder = services.lake.warehouse().join(FOLDER);
+    let path = folder.join("warehouse");
+    if let Ok(id) = std::fs::read_to_string(&path) {
+        return Ok(id);
+    }
+    let (place, now) = (folder.display().to_string(), services.clock.now().to_rfc3339());
+    let id = Fingerprint::of([place, now, std::process::id().to_string()]).short().to_owned();
+    let failed = |error: std::io::Error| RunError::File { path: path.display().to_string(), reason: error.to_string() };
+    std::fs::create_dir_all(&folder).map_err(failed)?;
+    let written =
+        File::create_new(&path).and_then(|mut file| file.write_all(id.as_bytes()).and_then(|()| file.sync_all()));
+    match written {
+        Ok(()) => Ok(id),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+            std::fs::read_to_string(&path).map_err(failed)
+        }
+        Err(error) => Err(failed(error)),
+    }
+}
+
 /// Holds the right to add to a chain, until dropped or the process ends.
 pub(super) async fn lock(services: &Services, location: &TableLocation) -> Result<File, RunError> {
-    let folder = services.lake.warehouse().join(".pulling");
+    let folder = services.lake.warehouse().join(FOLDER);
     let path = folder.join(format!("{}.lock", location.to_string().replace('/', ".")));
     let failed =
         |error: &std::io::Error| RunError::File { path: path.display().to_string(), reason: error.to_string() };
@@ -164,7 +189,7 @@ async fn commit(
         (Some(_), None) => Change::Append(files),
         (Some(_), Some(gone)) => Change::ReplaceKeys { keys: pulling.pull.key.clone(), gone, files },
     };
-    let info = execution.commit_info(&baton_core::Fingerprint::of([pulling.location.to_string()]));
+    let info = execution.commit_info(&Fingerprint::of([pulling.location.to_string()]));
     let number = base.as_ref().map(|base| base.version);
     failpoint::reach("pull.before_commit");
     let version = execution.services.lake.commit(&pulling.location, &schema, number, change, &info).await?;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use baton_connectors::{
-    ConnectorError, Contract, ContractColumn, Limits, Mode, OPERATION, Position, PullRequest, PullSink, PullSource,
-    Pulled, Puller, ReadReport, is_change_column, landed_schema, puller, resolve_secrets,
+    Contract, ContractColumn, Limits, Mode, OPERATION, Position, PullRequest, PullSink, PullSource, Pulled, Puller,
+    ReadReport, is_change_column, landed_schema, puller, resolve_secrets,
 };
 use baton_core::asset::{DeletedRows, Load, Pull, PullMode, Source};
 use baton_core::check::{Check, CheckResult};
@@ -14,7 +14,7 @@ use baton_core::{AssetName, Fingerprint};
 use baton_engine::is_system_column;
 use baton_lake::{RowDigest, StagedFile, delta_schema};
 
-use super::chain::Landed;
+use super::chain::{Landed, warehouse_id};
 use super::{Pulling, meet};
 use crate::checks::checks_of_pass;
 use crate::error::RunError;
@@ -201,18 +201,21 @@ pub(crate) fn pull_source(
     asset: &AssetName,
     source: &Source,
     pull: &Pull,
-) -> Result<PullSource, ConnectorError> {
+) -> Result<PullSource, RunError> {
     let variables = Arc::clone(&services.variables);
     let options = resolve_secrets(&pull.options, &services.folder, &move |name: &str| variables(name))?;
-    Ok(PullSource { options, ..unresolved(services, asset, source, pull) })
+    let identity = source_identity(source);
+    let lineage = Fingerprint::of([identity.as_str(), &warehouse_id(services)?]);
+    let lineage = lineage.short().to_owned();
+    Ok(PullSource { options, lineage, ..unresolved(services, asset, source, pull) })
 }
 
+/// The source as the project says it: enough to look at its options.
 fn unresolved(services: &Services, asset: &AssetName, source: &Source, pull: &Pull) -> PullSource {
-    let lineage: Fingerprint = source_identity(source);
     PullSource {
         name: asset.to_string(),
         root: services.folder.clone(),
-        lineage: lineage.short().to_owned(),
+        lineage: String::new(),
         options: pull.options.clone(),
         mode: match pull.mode {
             PullMode::Full => Mode::Full,

@@ -1,0 +1,32 @@
+//! Answers of the binary as values: asked for, expected to be fine, read.
+
+use baton_testkit::project::TestProject;
+use serde_json::Value;
+
+/// The standard output of a command that ends well.
+pub(crate) fn ok(project: &TestProject, arguments: &[&str]) -> String {
+    let answer = project.output(arguments);
+    assert_eq!(answer.code, Some(0), "{arguments:?}: {}{}", answer.stdout, answer.stderr);
+    answer.stdout
+}
+
+/// The JSON document that a command answers; `arguments` ask for one.
+pub(crate) fn json(project: &TestProject, arguments: &[&str]) -> Value {
+    serde_json::from_str(&ok(project, arguments)).unwrap()
+}
+
+/// The rows of a query as CSV, with a header.
+pub(crate) fn rows(project: &TestProject, sql: &str) -> String {
+    ok(project, &["query", sql, "--format", "csv"])
+}
+
+/// The rows of a query under their header, by themselves.
+pub(crate) fn values(project: &TestProject, sql: &str) -> Vec<String> {
+    rows(project, sql).lines().skip(1).map(str::to_owned).collect()
+}
+
+/// Whether an environment is what the project asks for.
+pub(crate) fn plan_is_empty(project: &TestProject, arguments: &[&str]) -> bool {
+    let plan = [&["plan", "--detailed-exitcode", "-q"], arguments].concat();
+    project.output(&plan).code == Some(0)
+}
