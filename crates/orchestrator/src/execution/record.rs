@@ -1,6 +1,7 @@
 //! What a run writes down while it goes on: events, exact outputs of steps, check results, and steps for the report.
 
 use baton_core::check::CheckResult;
+use baton_core::event::EventFilter;
 use baton_core::{AssetName, EventKind, NewEvent, failpoint};
 use baton_plan::Stage;
 use serde_json::{Value, json};
@@ -33,14 +34,41 @@ impl Execution<'_> {
         output: &StepOutput,
         events: Vec<NewEvent>,
     ) -> Result<(), RunError> {
+        let events = self.events_of_output(asset, key, output, events).await?;
         failpoint::reach("run.before_record");
+        self.services.ledger.append(events).await?;
+        failpoint::reach("run.after_record");
+        Ok(())
+    }
+
+    /// As [`Self::record_output`], unless an event matches `there`: then nothing is recorded, and the answer is false.
+    pub(crate) async fn record_output_unless(
+        &mut self,
+        there: &EventFilter,
+        asset: &AssetName,
+        key: &StepKey,
+        output: &StepOutput,
+        events: Vec<NewEvent>,
+    ) -> Result<bool, RunError> {
+        let events = self.events_of_output(asset, key, output, events).await?;
+        failpoint::reach("run.before_record");
+        let is_recorded = self.services.ledger.append_unless(there, events).await?;
+        failpoint::reach("run.after_record");
+        Ok(is_recorded)
+    }
+
+    async fn events_of_output(
+        &self,
+        asset: &AssetName,
+        key: &StepKey,
+        output: &StepOutput,
+        events: Vec<NewEvent>,
+    ) -> Result<Vec<NewEvent>, RunError> {
         let read = self.prepared.graph.inputs(asset).chain([asset]);
         let mut events: Vec<NewEvent> = self.define(read).await?.into_iter().chain(events).collect();
         let body = json!(RecordedStep { key: key.clone(), views: self.views_read(asset), output });
         events.push(self.event(EventKind::StepFinished, asset, key.fingerprint().as_str(), body));
-        self.services.ledger.append(events).await?;
-        failpoint::reach("run.after_record");
-        Ok(())
+        Ok(events)
     }
 
     /// Keeps check results for the report and the ledger.
