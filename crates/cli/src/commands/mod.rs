@@ -47,6 +47,10 @@ use crate::project::Workspace;
 /// Stack of a worker thread: planning deeply nested SQL recurses.
 const STACK: usize = 8 << 20;
 
+/// Most threads for blocking work. Each keeps its own freed memory, so many of them cost more than they bring; a step
+/// that waits on others holds one, so it must stay well above the steps that run at a time.
+const BLOCKING_THREADS: usize = 16;
+
 /// Runs one command.
 ///
 /// # Errors
@@ -100,6 +104,7 @@ fn in_runtime(command: impl Future<Output = Result<Outcome, CliError>>) -> Resul
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_stack_size(STACK)
+        .max_blocking_threads(BLOCKING_THREADS)
         .build()
         .map_err(CliError::Start)?;
     let outcome = runtime.block_on(command);
