@@ -4,6 +4,7 @@
 //! (what happened). Everything here is plain data or a trait: no IO, no async runtime, no clock of its own.
 
 pub mod asset;
+pub mod channel;
 pub mod check;
 pub mod commit;
 pub mod duration;
@@ -16,6 +17,7 @@ pub mod interval;
 pub mod name;
 pub mod ports;
 pub mod scalar;
+pub mod schedule;
 pub mod time;
 pub mod unit_test;
 pub mod version;
@@ -27,6 +29,7 @@ pub use fingerprint::Fingerprint;
 pub use graph::Graph;
 pub use interval::{Interval, IntervalSet};
 pub use name::AssetName;
+pub use schedule::Schedule;
 pub use time::{Clock, Timestamp};
 pub use unit_test::UnitTest;
 pub use version::{TableVersion, Version};

@@ -14,6 +14,8 @@ use crate::error;
 pub(crate) struct Connections {
     pub(crate) writer: SqlitePool,
     pub(crate) readers: SqlitePool,
+    /// One connection that only looks whether others wrote; opened when it is first asked.
+    pub(crate) pulse: SqlitePool,
 }
 
 const N_READERS: u32 = 4;
@@ -29,8 +31,8 @@ pub(crate) async fn open(path: &Path, busy_timeout: Duration) -> Result<Connecti
         .foreign_keys(true);
     let writer = pool(1).connect_with(options.clone()).await?;
     sqlx::migrate!("migrations/sqlite").run(&writer).await?;
-    let readers = pool(N_READERS).connect_with(options).await?;
-    Ok(Connections { writer, readers })
+    let readers = pool(N_READERS).connect_with(options.clone()).await?;
+    Ok(Connections { writer, readers, pulse: pool(1).connect_lazy_with(options) })
 }
 
 /// Opens `path` for reading only.
@@ -44,7 +46,7 @@ pub(crate) async fn open_read_only(path: &Path) -> Result<Connections, LedgerErr
     let options = SqliteConnectOptions::new().filename(path).read_only(true).immutable(!has_log);
     let action = || format!("open `{}`", path.display());
     let readers = pool(N_READERS).connect_with(options).await.map_err(|error| error::storage(action(), &error))?;
-    Ok(Connections { writer: readers.clone(), readers })
+    Ok(Connections { writer: readers.clone(), pulse: readers.clone(), readers })
 }
 
 fn pool(connections: u32) -> SqlitePoolOptions {

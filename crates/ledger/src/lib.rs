@@ -10,6 +10,7 @@ mod connection;
 mod error;
 mod lock;
 pub mod merkle;
+mod operations;
 mod record;
 mod sqlite;
 mod verify;

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use baton_core::asset::Assets;
+use baton_core::channel::Channel;
+use baton_core::schedule::{Execution, Schedule};
 use baton_core::{AssetName, Graph, UnitTest};
 use baton_diagnostics::{Diagnostic, render_terminal};
 
@@ -35,6 +37,12 @@ pub struct Project {
     pub assets: Assets,
     /// Values for `var()`.
     pub vars: BTreeMap<String, serde_json::Value>,
+    /// How steps of all runs are tried.
+    pub execution: Execution,
+    /// Schedules in the order of files.
+    pub schedules: Vec<Schedule>,
+    /// Whom to tell, in the order of files.
+    pub channels: Vec<Channel>,
     /// Unit tests in the order of files, without those too broken to run.
     pub tests: Vec<UnitTest>,
     /// Texts of the project files by path relative to the folder, for showing diagnostics.

@@ -7,6 +7,7 @@ use std::str::FromStr as _;
 use baton_core::duration::parse_seconds;
 use baton_core::{AssetName, Kind};
 use baton_diagnostics::{Diagnostic, codes, nearest};
+use chrono::DateTime;
 use croner::Cron;
 
 use crate::report::{Mention, Report};
@@ -219,18 +220,30 @@ impl<'a> Reader<'a> {
         Some(seconds)
     }
 
-    /// A cron line with five fields.
+    /// A cron line with five fields, in UTC.
     pub(crate) fn cron(&self, key: &str) -> Option<String> {
-        let node = self.get(key)?;
+        self.get(key).and_then(|node| self.as_cron(key, node, " in UTC"))
+    }
+
+    /// Cron lines with five fields.
+    pub(crate) fn crons(&self, key: &str) -> Vec<String> {
+        self.items(key).iter().filter_map(|node| self.as_cron(key, node, "")).collect()
+    }
+
+    fn as_cron(&self, key: &str, node: &Node, zone: &str) -> Option<String> {
         let text = self.as_text(key, node)?;
         let problem = match Cron::from_str(&text) {
             _ if text.split_whitespace().count() != 5 => "expected five fields".to_owned(),
+            Ok(cron) if cron.find_next_occurrence(&DateTime::UNIX_EPOCH, false).is_err() => {
+                "there is no such day".to_owned()
+            }
             Ok(_) => return Some(text),
             Err(error) => error.to_string().to_lowercase().trim_end_matches('.').replace("component error: ", ""),
         };
+        let help = format!("write five fields{zone}: minute hour day month weekday, such as `0 6 * * 1`");
         let diagnostic = Diagnostic::error(codes::INVALID_CRON, format!("{} is not a cron line", self.of(key)))
             .with_label(self.report.place(node.span).label(problem))
-            .with_help("write five fields in UTC: minute hour day month weekday, such as `0 6 * * 1`");
+            .with_help(help);
         self.report.push(diagnostic);
         None
     }

@@ -3,9 +3,16 @@
 mod ledger;
 mod memory_ledger;
 mod memory_online;
+mod memory_operations;
 mod online;
+mod operations;
 
 pub use ledger::{Ancestor, Environment, Ledger, LedgerError, LogRoot, Tag};
 pub use memory_ledger::MemoryLedger;
 pub use memory_online::MemoryOnlineStore;
+pub use memory_operations::MemoryOperations;
 pub use online::{NamespaceUse, OnlineError, OnlineRow, OnlineSnapshot, OnlineStore, UpsertReport};
+pub use operations::{
+    Delivery, Lease, LogLine, Message, NewMessage, NewRequest, Operations, Request, RequestEnd, RunChange, RunEnd,
+    RunFilter, RunRecord, RunState, StepRecord,
+};

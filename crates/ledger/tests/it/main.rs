@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use baton_core::ports::Ledger;
+use baton_core::ports::{Ledger, Operations};
 use baton_ledger::SqliteLedger;
 use tempfile::TempDir;
 
@@ -14,6 +14,28 @@ async fn open() -> (TempDir, Arc<dyn Ledger>) {
 }
 
 baton_testkit::ledger_suite!(open);
+
+async fn open_operations() -> (TempDir, Arc<dyn Operations>) {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = SqliteLedger::open(folder.path().join("ledger.sqlite")).await.unwrap();
+    (folder, Arc::new(ledger))
+}
+
+baton_testkit::operations_suite!(open_operations);
+
+#[tokio::test]
+async fn the_pulse_tells_what_others_wrote_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.sqlite");
+    let (ours, theirs) = (SqliteLedger::open(&path).await.unwrap(), SqliteLedger::open(&path).await.unwrap());
+    let first = ours.pulse().await.unwrap();
+    assert_eq!(ours.pulse().await.unwrap(), first);
+    theirs.cancel_run("none").await.unwrap();
+    assert_eq!(ours.pulse().await.unwrap(), first, "nothing was written");
+    let now = baton_core::time::timestamp_from_micros(0);
+    theirs.take_lease("scheduler/prod", "them", now, now).await.unwrap();
+    assert_ne!(ours.pulse().await.unwrap(), first);
+}
 
 mod kill;
 mod throughput;

@@ -1,6 +1,7 @@
 //! What a run writes down while it goes on: events, exact outputs of steps, check results, and steps for the report.
 
 use baton_core::check::CheckResult;
+use baton_core::schedule::OnFailure;
 use baton_core::event::EventFilter;
 use baton_core::{AssetName, EventKind, NewEvent, failpoint};
 use baton_plan::Stage;
@@ -111,6 +112,12 @@ impl Execution<'_> {
             self.event(EventKind::StepFailed, asset, asset.as_str(), json!({"verb": stage.verb(), "reason": reason}));
         self.services.ledger.append(vec![event]).await?;
         self.raise_failure(asset, stage.verb(), &reason);
+        self.log(asset, "error", reason);
+        match self.policy(asset).on_failure {
+            OnFailure::SkipDownstream => {}
+            OnFailure::Continue => drop(self.passing.insert(asset.clone())),
+            OnFailure::Stop => self.stopped = Some(format!("{asset} failed, and the run stops then")),
+        }
         Ok(())
     }
 

@@ -1,0 +1,374 @@
+//! The operations port: what is going on. Leases, runs that wait, run and ran, and messages that are to be delivered.
+//!
+//! Unlike events these records change and may be deleted; nothing that readers of data see follows from them.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::LedgerError;
+use crate::time::Timestamp;
+
+/// The right to do what only one process may do at a time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Lease {
+    /// What it is for, such as `scheduler/prod`.
+    pub name: String,
+    /// Who has it.
+    pub holder: String,
+    /// Grows whenever the lease goes to another holder: writes under an older one are refused.
+    pub token: u64,
+    /// It is free from then on.
+    pub until: Timestamp,
+}
+
+/// A run that a schedule or a hand asks for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NewRequest {
+    /// The schedule.
+    pub schedule: String,
+    /// What made it due: `cron`, `commit`, `manual`, …
+    pub trigger: String,
+    /// What tells it from other requests of the schedule; the same is asked for once.
+    pub key: String,
+    /// Since when it is due.
+    pub due_at: Timestamp,
+    /// The logical clock that it must run with; the clock of its start when `None`.
+    pub as_of: Option<Timestamp>,
+    /// When it was asked for.
+    pub requested_at: Timestamp,
+    /// Of two that wait, the greater goes first.
+    pub priority: i64,
+    /// Values for `var()` in SQL.
+    pub parameters: BTreeMap<String, String>,
+    /// Whether a request of the schedule that waits already does as well.
+    pub coalesces: bool,
+}
+
+/// Where a request or a run stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunState {
+    /// It waits.
+    Queued,
+    /// It goes on.
+    Running,
+    /// It ended, and no step failed.
+    Succeeded,
+    /// It ended with failed steps, or could not be begun.
+    Failed,
+    /// Somebody ended it.
+    Cancelled,
+    /// Its process ended before it did.
+    Interrupted,
+}
+
+impl RunState {
+    /// All states.
+    pub const ALL: [Self; 6] =
+        [Self::Queued, Self::Running, Self::Succeeded, Self::Failed, Self::Cancelled, Self::Interrupted];
+
+    /// The stored text.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+            Self::Interrupted => "interrupted",
+        }
+    }
+
+    /// The state whose stored text is `word`.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.word() == word)
+    }
+}
+
+/// A request in the queue.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Request {
+    /// Its number.
+    pub id: u64,
+    /// The environment.
+    pub environment: String,
+    /// What was asked for.
+    #[serde(flatten)]
+    pub asked: NewRequest,
+    /// Where it stands.
+    pub state: RunState,
+    /// How often it was begun.
+    pub attempts: u32,
+    /// Why it is not done, in words.
+    pub reason: Option<String>,
+}
+
+/// How a request that was begun ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RequestEnd {
+    /// It is over.
+    Ended {
+        /// How.
+        state: RunState,
+        /// Why it is not done.
+        reason: Option<String>,
+    },
+    /// It is to be begun again.
+    Again {
+        /// Not before this.
+        not_before: Timestamp,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// A run as the history of runs keeps it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunRecord {
+    /// Its id, as in the events.
+    pub id: String,
+    /// The environment.
+    pub environment: String,
+    /// The command: `run`, `apply`, `backfill`, …
+    pub command: String,
+    /// The schedule that asked for it.
+    pub schedule: Option<String>,
+    /// What made the schedule due.
+    pub trigger: Option<String>,
+    /// Since when it was due.
+    pub due_at: Option<Timestamp>,
+    /// The logical clock.
+    pub as_of: Timestamp,
+    /// Who began it.
+    pub author: String,
+    /// When, on the machine's clock.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+    /// Where it stands.
+    pub state: RunState,
+    /// The commit that the environment pointed at when it ended.
+    pub commit: Option<String>,
+    /// Steps that it has.
+    pub steps: u32,
+    /// Steps that failed.
+    pub failed: u32,
+    /// The first thing that went wrong.
+    pub cause: Option<String>,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunEnd {
+    /// The run.
+    pub run: String,
+    /// When.
+    pub at: Timestamp,
+    /// How.
+    pub state: RunState,
+    /// See [`RunRecord::commit`].
+    pub commit: Option<String>,
+    /// See [`RunRecord::failed`].
+    pub failed: u32,
+    /// See [`RunRecord::cause`].
+    pub cause: Option<String>,
+}
+
+/// A step of a run; the newest record of a number holds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StepRecord {
+    /// The run.
+    pub run: String,
+    /// Its place in the run, from 1.
+    pub number: u32,
+    /// The asset.
+    pub asset: String,
+    /// `build`, `train`, …
+    pub verb: String,
+    /// `running`, `done`, `reused`, `up_to_date`, `failed`, `skipped`.
+    pub state: String,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// When the first try began.
+    pub started_at: Timestamp,
+    /// When the last try ended.
+    pub finished_at: Option<Timestamp>,
+    /// What came of it, in a line.
+    pub detail: String,
+    /// Whether its output was recorded already; `None` for steps without output.
+    pub hit: Option<bool>,
+    /// Rows that it made.
+    pub rows: Option<u64>,
+}
+
+/// A line of a step's log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogLine {
+    /// The run.
+    pub run: String,
+    /// The asset.
+    pub asset: String,
+    /// When.
+    pub at: Timestamp,
+    /// `info`, `warn`, `error`.
+    pub level: String,
+    /// What.
+    pub text: String,
+}
+
+/// What a run writes down while it goes on.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RunChange {
+    /// It began. Runs of the environment that were going on did not end: their process did.
+    Started(RunRecord),
+    /// A step began or ended.
+    Step(StepRecord),
+    /// A line of a step's log.
+    Log(LogLine),
+    /// It ended.
+    Ended(RunEnd),
+}
+
+/// Which runs are asked for; absent fields match all. Newest first.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RunFilter {
+    /// Of this environment.
+    pub environment: Option<String>,
+    /// Of this schedule.
+    pub schedule: Option<String>,
+    /// In this state.
+    pub state: Option<RunState>,
+    /// With an id that begins like this.
+    pub id: Option<String>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// Something to tell somebody.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewMessage {
+    /// The environment it is about.
+    pub environment: String,
+    /// The channel.
+    pub channel: String,
+    /// What it is about: messages of one cause are told once until it has ended.
+    pub cause: String,
+    /// Whether it says that the cause has ended.
+    pub ends: bool,
+    /// When it was written.
+    pub at: Timestamp,
+    /// What it says.
+    pub body: Value,
+}
+
+/// A message in the outbox.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Message {
+    /// Its number.
+    pub id: u64,
+    /// What is to be told.
+    pub message: NewMessage,
+    /// How often it was tried.
+    pub attempts: u32,
+}
+
+/// How the delivery of a message went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Delivery {
+    /// It arrived.
+    Delivered,
+    /// It is to be tried again.
+    Again {
+        /// Not before this.
+        not_before: Timestamp,
+        /// Why, without secrets.
+        reason: String,
+    },
+    /// It will never arrive.
+    GivenUp {
+        /// Why, without secrets.
+        reason: String,
+    },
+}
+
+/// Leases, the queue of runs, the history of runs, and the outbox.
+///
+/// Every write is one transaction and durable when it returns. Writes under a [`Lease`] fail with
+/// [`LedgerError::LeaseLost`] when another holder has it since.
+#[async_trait]
+pub trait Operations: Send + Sync {
+    /// A number that differs whenever somebody else wrote to the ledger since it was last asked for. Its cost does not
+    /// grow with what the ledger holds.
+    async fn pulse(&self) -> Result<u64, LedgerError>;
+
+    /// Takes the lease, or keeps it until `until`; answers with who has it now.
+    async fn take_lease(&self, name: &str, holder: &str, now: Timestamp, until: Timestamp)
+    -> Result<Lease, LedgerError>;
+
+    /// Gives the lease back, if it is still this one.
+    async fn release_lease(&self, lease: &Lease) -> Result<(), LedgerError>;
+
+    /// What was kept of a schedule, as its owner wrote it.
+    async fn cursor(&self, environment: &str, schedule: &str) -> Result<Option<Value>, LedgerError>;
+
+    /// Keeps `cursor` and puts `requests` into the queue, all of it or nothing; answers how many are new.
+    async fn advance(
+        &self,
+        lease: &Lease,
+        environment: &str,
+        schedule: &str,
+        cursor: &Value,
+        requests: &[NewRequest],
+    ) -> Result<usize, LedgerError>;
+
+    /// Puts a request into the queue by hand, and answers its number.
+    async fn request(&self, environment: &str, request: &NewRequest) -> Result<u64, LedgerError>;
+
+    /// The requests of an environment that wait or run, in the order in which they will be begun.
+    async fn open_requests(&self, environment: &str) -> Result<Vec<Request>, LedgerError>;
+
+    /// Begins the next request that may begin at `now`.
+    async fn begin_request(
+        &self,
+        lease: &Lease,
+        environment: &str,
+        now: Timestamp,
+    ) -> Result<Option<Request>, LedgerError>;
+
+    /// Says how a request that was begun ended.
+    async fn end_request(&self, lease: &Lease, id: u64, end: &RequestEnd) -> Result<(), LedgerError>;
+
+    /// Puts requests that an earlier holder of the lease had begun back into the queue, and answers how many.
+    async fn recover_requests(&self, lease: &Lease, environment: &str) -> Result<usize, LedgerError>;
+
+    /// Keeps what happened in runs, in order.
+    async fn keep_runs(&self, changes: Vec<RunChange>) -> Result<(), LedgerError>;
+
+    /// The runs that match, newest first.
+    async fn runs(&self, filter: &RunFilter) -> Result<Vec<RunRecord>, LedgerError>;
+
+    /// The steps of a run in order.
+    async fn steps(&self, run: &str) -> Result<Vec<StepRecord>, LedgerError>;
+
+    /// The log of a run in order.
+    async fn log(&self, run: &str) -> Result<Vec<LogLine>, LedgerError>;
+
+    /// Asks a run to end; answers whether it was going on.
+    async fn cancel_run(&self, run: &str) -> Result<bool, LedgerError>;
+
+    /// Whether somebody asked a run to end.
+    async fn is_cancelled(&self, run: &str) -> Result<bool, LedgerError>;
+
+    /// Puts messages into the outbox. A message about a cause that its channel was told of already is left out, and so is
+    /// the end of a cause that it was not told of. Answers how many are new.
+    async fn post(&self, messages: Vec<NewMessage>) -> Result<usize, LedgerError>;
+
+    /// Messages that are to be delivered and may be tried at `now`, oldest first.
+    async fn outbox(&self, now: Timestamp, limit: u32) -> Result<Vec<Message>, LedgerError>;
+
+    /// Says how deliveries went.
+    async fn settle_messages(&self, settled: Vec<(u64, Delivery)>) -> Result<(), LedgerError>;
+}

@@ -1,0 +1,159 @@
+//! The queue of runs.
+
+use baton_core::Timestamp;
+use baton_core::ports::{LedgerError, NewRequest, Request, RequestEnd, RunState};
+use baton_core::time::timestamp_from_micros;
+use sqlx::{SqliteConnection, SqlitePool};
+
+use crate::error::{damaged, storage};
+
+const COLUMNS: &str = "id, environment, schedule, trigger, key, due_at, as_of, requested_at, priority, parameters, \
+                       state, attempts, reason";
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: i64,
+    environment: String,
+    schedule: String,
+    trigger: String,
+    key: String,
+    due_at: i64,
+    as_of: Option<i64>,
+    requested_at: i64,
+    priority: i64,
+    parameters: String,
+    state: String,
+    attempts: i64,
+    reason: Option<String>,
+}
+
+impl Row {
+    fn decode(self) -> Result<Request, LedgerError> {
+        let what = || format!("request {}", self.id);
+        let state = RunState::parse(&self.state).ok_or_else(|| damaged(what(), format!("state `{}`", self.state)))?;
+        let parameters =
+            serde_json::from_str(&self.parameters).map_err(|error| damaged(what(), error.to_string()))?;
+        Ok(Request {
+            id: self.id.cast_unsigned(),
+            environment: self.environment,
+            asked: NewRequest {
+                schedule: self.schedule,
+                trigger: self.trigger,
+                key: self.key,
+                due_at: timestamp_from_micros(self.due_at),
+                as_of: self.as_of.map(timestamp_from_micros),
+                requested_at: timestamp_from_micros(self.requested_at),
+                priority: self.priority,
+                parameters,
+                coalesces: false,
+            },
+            state,
+            attempts: u32::try_from(self.attempts).unwrap_or(u32::MAX),
+            reason: self.reason,
+        })
+    }
+}
+
+/// Answers the number of a new request; `None` when it is there already.
+pub(super) async fn put(
+    connection: &mut SqliteConnection,
+    environment: &str,
+    asked: &NewRequest,
+) -> Result<Option<u64>, LedgerError> {
+    let action = || format!("queue schedule `{}`", asked.schedule);
+    let done = sqlx::query(
+        "INSERT INTO request (environment, schedule, trigger, key, due_at, as_of, requested_at, priority, parameters, state)
+         SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 'queued'
+          WHERE NOT ?10 OR NOT EXISTS (
+            SELECT 1 FROM request WHERE environment = ?1 AND schedule = ?2 AND state = 'queued')
+         ON CONFLICT (environment, schedule, key) DO NOTHING",
+    )
+    .bind(environment)
+    .bind(&asked.schedule)
+    .bind(&asked.trigger)
+    .bind(&asked.key)
+    .bind(asked.due_at.timestamp_micros())
+    .bind(asked.as_of.map(|at| at.timestamp_micros()))
+    .bind(asked.requested_at.timestamp_micros())
+    .bind(asked.priority)
+    .bind(serde_json::json!(asked.parameters).to_string())
+    .bind(asked.coalesces)
+    .execute(connection)
+    .await
+    .map_err(|error| storage(action(), &error))?;
+    Ok((done.rows_affected() > 0).then(|| done.last_insert_rowid().cast_unsigned()))
+}
+
+/// Requests that wait or run; those that run come first.
+pub(super) async fn open(readers: &SqlitePool, environment: &str) -> Result<Vec<Request>, LedgerError> {
+    let query = format!(
+        "SELECT {COLUMNS} FROM request WHERE environment = ? AND state IN ('queued', 'running')
+          ORDER BY state = 'queued', priority DESC, due_at, id"
+    );
+    let rows: Vec<Row> = sqlx::query_as(sqlx::AssertSqlSafe(query))
+        .bind(environment)
+        .fetch_all(readers)
+        .await
+        .map_err(|error| storage("read the queue", &error))?;
+    rows.into_iter().map(Row::decode).collect()
+}
+
+/// Begins the next request that may begin.
+pub(super) async fn begin_next(
+    connection: &mut SqliteConnection,
+    token: u64,
+    environment: &str,
+    now: Timestamp,
+) -> Result<Option<Request>, LedgerError> {
+    let query = format!(
+        "UPDATE request SET state = 'running', attempts = attempts + 1, token = ?1 WHERE id = (
+            SELECT id FROM request
+             WHERE environment = ?2 AND state IN ('queued', 'running') AND state = 'queued'
+               AND (not_before IS NULL OR not_before <= ?3)
+             ORDER BY priority DESC, due_at, id LIMIT 1)
+         RETURNING {COLUMNS}"
+    );
+    let row: Option<Row> = sqlx::query_as(sqlx::AssertSqlSafe(query))
+        .bind(token.cast_signed())
+        .bind(environment)
+        .bind(now.timestamp_micros())
+        .fetch_optional(connection)
+        .await
+        .map_err(|error| storage("begin a run that waits", &error))?;
+    row.map(Row::decode).transpose()
+}
+
+/// Says how a request ended.
+pub(super) async fn end(connection: &mut SqliteConnection, id: u64, end: &RequestEnd) -> Result<(), LedgerError> {
+    let (state, not_before, reason) = match end {
+        RequestEnd::Ended { state, reason } => (*state, None, reason.as_deref()),
+        RequestEnd::Again { not_before, reason } => (RunState::Queued, Some(*not_before), Some(reason.as_str())),
+    };
+    sqlx::query("UPDATE request SET state = ?, not_before = ?, reason = ? WHERE id = ?")
+        .bind(state.word())
+        .bind(not_before.map(|at| at.timestamp_micros()))
+        .bind(reason)
+        .bind(id.cast_signed())
+        .execute(connection)
+        .await
+        .map_err(|error| storage("say how a run ended", &error))?;
+    Ok(())
+}
+
+/// Puts what was begun under other tokens back into the queue.
+pub(super) async fn recover(
+    connection: &mut SqliteConnection,
+    token: u64,
+    environment: &str,
+) -> Result<usize, LedgerError> {
+    let done = sqlx::query(
+        "UPDATE request SET state = 'queued', reason = 'the server that ran it ended'
+          WHERE environment = ? AND state IN ('queued', 'running') AND state = 'running' AND token <> ?",
+    )
+    .bind(environment)
+    .bind(token.cast_signed())
+    .execute(connection)
+    .await
+    .map_err(|error| storage("take over runs", &error))?;
+    Ok(usize::try_from(done.rows_affected()).unwrap_or(usize::MAX))
+}

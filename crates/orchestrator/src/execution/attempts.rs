@@ -1,0 +1,168 @@
+//! How a step is tried: again when the reason may pass, for so long, until somebody ends the run.
+
+use std::hash::{BuildHasher as _, Hasher as _};
+use std::io::ErrorKind;
+use std::sync::Arc;
+use std::time::Duration;
+
+use baton_connectors::ConnectorError;
+use baton_core::ports::{LogLine, Operations, RunChange};
+use baton_core::schedule::ExecutionPolicy;
+use baton_core::AssetName;
+use baton_lake::LakeError;
+use baton_plan::Stage;
+
+use super::{Execution, StepOutcome};
+use crate::error::RunError;
+
+/// How often a step looks whether somebody ended its run.
+const LOOK_EVERY: Duration = Duration::from_millis(400);
+
+/// How far the run had written things down when a try began.
+struct Mark {
+    alerts: usize,
+    pending: usize,
+    checks: usize,
+}
+
+impl Execution<'_> {
+    /// How the step of `asset` is tried.
+    pub(super) fn policy(&self, asset: &str) -> ExecutionPolicy {
+        self.services.asked.execution.policy(&self.prepared.project.execution, asset)
+    }
+
+    /// Tries a step as often as its policy allows; answers how often it was tried, too.
+    pub(super) async fn tries(&mut self, stage: &Stage, asset: &AssetName) -> (Result<StepOutcome, RunError>, u32) {
+        let policy = self.policy(asset);
+        let mut tried = 1;
+        loop {
+            let mark = self.mark();
+            let error = match self.try_once(stage, asset, policy.timeout).await {
+                Err(error) if tried < policy.retries.attempts && is_transient(&error) => error,
+                outcome => return (outcome, tried),
+            };
+            self.back_to(mark);
+            let wait = policy.retries.wait(tried, chance());
+            let of = policy.retries.attempts;
+            self.log(asset, "warn", format!("try {tried} of {of} failed: {error}; the next one is in {wait:.1} s"));
+            tokio::select! {
+                () = tokio::time::sleep(Duration::from_secs_f64(wait)) => {}
+                () = cancellation(Arc::clone(&self.services.operations), self.run.clone()) => {
+                    return (Err(RunError::Cancelled { run: self.run.clone() }), tried);
+                }
+            }
+            tried += 1;
+        }
+    }
+
+    async fn try_once(
+        &mut self,
+        stage: &Stage,
+        asset: &AssetName,
+        timeout: Option<i64>,
+    ) -> Result<StepOutcome, RunError> {
+        let run = self.run.clone();
+        let cancelled = cancellation(Arc::clone(&self.services.operations), run.clone());
+        let too_long = async {
+            match timeout.and_then(|seconds| u64::try_from(seconds).ok()) {
+                Some(seconds) => tokio::time::sleep(Duration::from_secs(seconds)).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            outcome = self.perform(stage, asset) => outcome,
+            () = cancelled => Err(RunError::Cancelled { run }),
+            () = too_long => Err(RunError::TimedOut { asset: asset.clone(), seconds: timeout.unwrap_or_default() }),
+        }
+    }
+
+    fn mark(&self) -> Mark {
+        Mark { alerts: self.alerts.len(), pending: self.pending.len(), checks: self.report.checks.len() }
+    }
+
+    /// Forgets what a try that failed wrote down; what it had recorded durably is exact and stays.
+    fn back_to(&mut self, mark: Mark) {
+        self.alerts.truncate(mark.alerts);
+        self.pending.truncate(mark.pending);
+        self.report.checks.truncate(mark.checks);
+    }
+
+    /// A line in the log of a step.
+    pub(crate) fn log(&self, asset: &AssetName, level: &str, text: String) {
+        if let Some(journal) = &self.journal {
+            let (run, asset, level) = (self.run.clone(), asset.to_string(), level.to_owned());
+            journal.note(RunChange::Log(LogLine { run, asset, at: self.services.clock.now(), level, text }));
+        }
+    }
+}
+
+/// Ends when somebody asks the run to end.
+async fn cancellation(operations: Arc<dyn Operations>, run: String) {
+    loop {
+        tokio::time::sleep(LOOK_EVERY).await;
+        // A ledger that cannot be asked is told by the step itself.
+        if operations.is_cancelled(&run).await.unwrap_or(false) {
+            return;
+        }
+    }
+}
+
+/// Whether the reason may pass by itself, so that another try makes sense.
+pub(crate) fn is_transient(error: &RunError) -> bool {
+    match error {
+        RunError::Connector(ConnectorError::Io { source, .. }) => may_pass(source.kind()),
+        RunError::Connector(ConnectorError::ChangedWhileReading { .. })
+        | RunError::Lake(LakeError::Contended { .. })
+        | RunError::TimedOut { .. } => true,
+        _ => false,
+    }
+}
+
+fn may_pass(kind: ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::Interrupted
+            | ErrorKind::WouldBlock
+            | ErrorKind::TimedOut
+            | ErrorKind::ConnectionRefused
+            | ErrorKind::ConnectionReset
+            | ErrorKind::ConnectionAborted
+            | ErrorKind::NotConnected
+            | ErrorKind::BrokenPipe
+            | ErrorKind::HostUnreachable
+            | ErrorKind::NetworkUnreachable
+            | ErrorKind::NetworkDown
+            | ErrorKind::ResourceBusy
+            | ErrorKind::StaleNetworkFileHandle
+    )
+}
+
+/// A number from 0 to 1 that nobody foresees, so that those who failed together do not try again together.
+fn chance() -> f64 {
+    let random = std::hash::RandomState::new().build_hasher().finish();
+    random as f64 / u64::MAX as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_may_pass_is_tried_again() {
+        let io = |kind: ErrorKind| {
+            RunError::Connector(ConnectorError::Io { path: "x".to_owned(), action: "read", source: kind.into() })
+        };
+        let asset = AssetName::parse("days").unwrap();
+        assert!(is_transient(&io(ErrorKind::ConnectionReset)));
+        assert!(is_transient(&RunError::TimedOut { asset, seconds: 3 }));
+        assert!(!is_transient(&io(ErrorKind::NotFound)) && !is_transient(&io(ErrorKind::PermissionDenied)));
+        assert!(!is_transient(&RunError::Project("a type error".to_owned())));
+        assert!(!is_transient(&RunError::Cancelled { run: "r".to_owned() }));
+    }
+
+    #[test]
+    fn chance_is_a_share() {
+        assert!((0..100).all(|_| (0.0..=1.0).contains(&chance())));
+    }
+}

@@ -1,0 +1,112 @@
+//! What the history of runs is told: that a run began, how each step went, and how it ended.
+
+use baton_core::ports::{RunChange, RunEnd, RunRecord, RunState, StepRecord};
+use baton_core::{AssetName, Timestamp};
+use baton_plan::Stage;
+
+use super::{Execution, Journal};
+use crate::error::RunError;
+use crate::report::{StepReport, StepState};
+
+impl Execution<'_> {
+    /// Begins the run's record.
+    pub(super) fn record_start(&mut self, stages: &[Stage]) {
+        let asked = &self.services.asked;
+        let steps = stages.iter().filter(|stage| stage.asset().is_some()).count() + self.report.steps.len();
+        let journal = Journal::begin(std::sync::Arc::clone(&self.services.operations));
+        journal.note(RunChange::Started(RunRecord {
+            id: self.run.clone(),
+            environment: self.environment.clone(),
+            command: self.reason.clone(),
+            schedule: asked.schedule.clone(),
+            trigger: asked.trigger.clone(),
+            due_at: asked.due_at,
+            as_of: self.as_of,
+            author: self.services.author.clone(),
+            started_at: self.began,
+            finished_at: None,
+            state: RunState::Running,
+            commit: None,
+            steps: u32::try_from(steps).unwrap_or(u32::MAX),
+            failed: 0,
+            cause: None,
+        }));
+        self.journal = Some(journal);
+        for number in 0..self.report.steps.len() {
+            self.record_step(number, self.began, 0);
+        }
+    }
+
+    /// A step begins.
+    pub(super) fn record_begun(&self, stage: &Stage, asset: &AssetName, at: Timestamp) {
+        let Some(journal) = &self.journal else { return };
+        journal.note(RunChange::Step(StepRecord {
+            run: self.run.clone(),
+            number: u32::try_from(self.report.steps.len() + 1).unwrap_or(u32::MAX),
+            asset: asset.to_string(),
+            verb: stage.verb().to_owned(),
+            state: "running".to_owned(),
+            attempts: 1,
+            started_at: at,
+            finished_at: None,
+            detail: String::new(),
+            hit: None,
+            rows: None,
+        }));
+    }
+
+    /// A step of the report ended: the one at this place.
+    pub(super) fn record_step(&self, place: usize, started_at: Timestamp, attempts: u32) {
+        let (Some(journal), Some(step)) = (&self.journal, self.report.steps.get(place)) else { return };
+        journal.note(RunChange::Step(StepRecord {
+            run: self.run.clone(),
+            number: u32::try_from(place + 1).unwrap_or(u32::MAX),
+            asset: step.asset.clone(),
+            verb: step.verb.clone(),
+            state: word(step.state).to_owned(),
+            attempts,
+            started_at,
+            finished_at: Some(self.services.clock.now()),
+            detail: step.detail.clone(),
+            hit: step.cache.as_ref().map(|cache| cache.hit),
+            rows: step.rows,
+        }));
+    }
+
+    /// Ends the run's record, and waits until all of it is written.
+    ///
+    /// # Errors
+    /// Those of the ledger.
+    pub(super) async fn record_end(&mut self, ended: &Result<(), RunError>) -> Result<(), RunError> {
+        let Some(journal) = self.journal.take() else { return Ok(()) };
+        let failed = self.report.failures().count();
+        let state = match ended {
+            Err(RunError::Cancelled { .. }) => RunState::Cancelled,
+            Err(_) => RunState::Failed,
+            Ok(()) if failed > 0 => RunState::Failed,
+            Ok(()) => RunState::Succeeded,
+        };
+        let of_step = |step: &StepReport| format!("{} {} failed: {}", step.verb, step.asset, step.detail);
+        let cause = ended.as_ref().err().map(ToString::to_string);
+        journal.note(RunChange::Ended(RunEnd {
+            run: self.run.clone(),
+            at: self.services.clock.now(),
+            state,
+            commit: self.report.commit.as_ref().map(|commit| commit.0.clone()),
+            failed: u32::try_from(failed).unwrap_or(u32::MAX),
+            cause: cause.or_else(|| self.report.failures().next().map(of_step)),
+        }));
+        journal.end().await
+    }
+}
+
+/// The word of a step's state in the history.
+fn word(state: StepState) -> &'static str {
+    match state {
+        StepState::Done => "done",
+        StepState::Reused => "reused",
+        StepState::UpToDate => "up_to_date",
+        StepState::Failed => "failed",
+        StepState::Skipped => "skipped",
+    }
+}

@@ -1,0 +1,13 @@
+//! Schedules: what is due when, who of several servers runs it, and the queue between them.
+//!
+//! [`due`] is pure. A [`Scheduler`] asks it at every wake-up, writes what is due into the ledger's queue and hands the runs
+//! to its [`Host`]. Of several servers on one ledger only the one that holds the lease does so.
+
+mod blackout;
+mod cron;
+mod due;
+mod files;
+mod scheduler;
+
+pub use due::{Cursor, Due, Facts, Tick, Trigger, due};
+pub use scheduler::{Host, Ran, Scheduler};

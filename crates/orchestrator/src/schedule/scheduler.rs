@@ -1,0 +1,376 @@
+//! The scheduler of one environment in one process: it waits for the lease, asks what is due, and runs what waits.
+//!
+//! It sleeps until the next instant at which something is due, or until the ledger, the project or a run says that
+//! something happened. A wake-up reads the environment's head, the cursors in memory and the open requests: its cost does
+//! not grow with what ever ran.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use baton_core::ports::{Ledger, LedgerError, Lease, NewRequest, Operations, Request, RequestEnd, RunState};
+use baton_core::schedule::{CatchUp, Schedule};
+use baton_core::{AssetName, Clock, CommitId, Timestamp};
+use chrono::TimeDelta;
+use serde_json::json;
+use tokio::task::JoinHandle;
+
+use super::due::{Cursor, Facts, Trigger, due};
+use super::files::Listings;
+
+/// How long a server that says nothing keeps the lease.
+const LEASE: TimeDelta = TimeDelta::seconds(6);
+/// How often the holder renews it.
+const RENEW: TimeDelta = TimeDelta::seconds(2);
+/// How often the ledger is asked whether something happened.
+const LOOK: Duration = Duration::from_millis(250);
+/// How often the project's files, and files that schedules wait for, are looked at.
+const LISTEN: TimeDelta = TimeDelta::seconds(1);
+/// A request whose server ended as often is not begun again: it may be what ends them.
+const MOST_STARTS: u32 = 5;
+
+/// What the scheduler needs of the process around it.
+#[async_trait]
+pub trait Host: Send + Sync + 'static {
+    /// The schedules as the project declares them now; `None` when they are as last told.
+    async fn schedules(&self) -> Result<Option<Vec<Schedule>>, String>;
+
+    /// Runs a request to its end.
+    async fn run(&self, request: &Request, schedule: &Schedule) -> Ran;
+
+    /// A run has not ended in time.
+    async fn late(&self, request: &Request, schedule: &Schedule);
+
+    /// Tells people what the scheduler does.
+    fn say(&self, line: &str);
+}
+
+/// How a request came out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ran {
+    /// It ran; `failed` steps failed.
+    Ended {
+        /// The run.
+        run: String,
+        /// How many.
+        failed: usize,
+    },
+    /// Somebody ended it.
+    Cancelled,
+    /// It could not be begun, and another try will not help.
+    Refused(String),
+    /// It could not be begun now, as when another command works on the environment.
+    NotNow(String),
+}
+
+/// The parts of a scheduler.
+pub struct Scheduler {
+    /// The environment.
+    pub environment: String,
+    /// Who this is, unique among servers: others are told it.
+    pub holder: String,
+    /// The project folder.
+    pub folder: PathBuf,
+    /// Commits.
+    pub ledger: Arc<dyn Ledger>,
+    /// The lease and the queue.
+    pub operations: Arc<dyn Operations>,
+    /// The machine's clock.
+    pub clock: Arc<dyn Clock>,
+    /// The process around it.
+    pub host: Arc<dyn Host>,
+}
+
+/// A schedule with what of it was dealt with.
+struct Watched {
+    schedule: Schedule,
+    cursor: Cursor,
+    /// What the ledger holds of the cursor.
+    stored: Option<Cursor>,
+    wake_at: Option<Timestamp>,
+}
+
+/// What the holder of the lease knows.
+#[derive(Default)]
+struct Lead {
+    lease: Option<Lease>,
+    renew_at: Option<Timestamp>,
+    watched: BTreeMap<String, Watched>,
+    head: Option<CommitId>,
+    versions: BTreeMap<AssetName, String>,
+    listings: Listings,
+    listen_at: Option<Timestamp>,
+    pulse: Option<u64>,
+    active: Option<(Request, JoinHandle<Ran>)>,
+    told_late: Vec<u64>,
+    trouble: String,
+    follows: Option<String>,
+}
+
+impl Scheduler {
+    /// Runs schedules until `stop`, then gives the lease back. A run that goes on then is ended, and begun again by
+    /// whoever takes over.
+    pub async fn run(self, stop: impl Future<Output = ()>) {
+        let mut lead = Lead::default();
+        tokio::pin!(stop);
+        loop {
+            if let Err(error) = self.turn(&mut lead).await {
+                self.say_trouble(&mut lead, &error);
+            }
+            tokio::select! {
+                () = &mut stop => break,
+                () = self.sleep(&mut lead) => {}
+            }
+        }
+        if let Some((_, running)) = lead.active.take() {
+            running.abort();
+        }
+        if let Some(lease) = lead.lease.take() {
+            // The lease ends by itself soon.
+            let _ends_anyway = self.operations.release_lease(&lease).await;
+        }
+    }
+
+    async fn turn(&self, lead: &mut Lead) -> Result<(), LedgerError> {
+        let now = self.clock.now();
+        if !self.leads(lead, now).await? {
+            return Ok(());
+        }
+        self.finish_active(lead).await?;
+        self.read_schedules(lead).await?;
+        self.read_head(lead).await?;
+        self.advance_all(lead, now).await?;
+        self.begin_next(lead, now).await?;
+        self.tell_late(lead, now).await
+    }
+
+    /// Takes or keeps the lease; answers whether this process has it.
+    async fn leads(&self, lead: &mut Lead, now: Timestamp) -> Result<bool, LedgerError> {
+        if lead.lease.is_some() && lead.renew_at.is_some_and(|at| now < at) {
+            return Ok(true);
+        }
+        let name = format!("scheduler/{}", self.environment);
+        let found = self.operations.take_lease(&name, &self.holder, now, now + LEASE).await?;
+        if found.holder != self.holder {
+            if lead.follows.as_ref() != Some(&found.holder) {
+                self.host.say(&format!("schedules of `{}` are run by {}", self.environment, found.holder));
+            }
+            let active = lead.active.take();
+            *lead = Lead { follows: Some(found.holder), ..Lead::default() };
+            if let Some((_, running)) = active {
+                running.abort();
+            }
+            return Ok(false);
+        }
+        let is_new = lead.lease.as_ref().is_none_or(|lease| lease.token != found.token);
+        lead.lease = Some(found.clone());
+        lead.renew_at = Some(now + RENEW);
+        if is_new {
+            lead.follows = None;
+            lead.watched.clear();
+            let taken_over = self.operations.recover_requests(&found, &self.environment).await?;
+            let with = if taken_over > 0 { format!("; {taken_over} begun by another server start again") } else { String::new() };
+            self.host.say(&format!("runs the schedules of `{}`{with}", self.environment));
+        }
+        Ok(true)
+    }
+
+    /// Takes in the end of the run that goes on, if it ended.
+    async fn finish_active(&self, lead: &mut Lead) -> Result<(), LedgerError> {
+        let Some((request, running)) = lead.active.take_if(|(_, running)| running.is_finished()) else { return Ok(()) };
+        let ran = running.await.unwrap_or_else(|error| Ran::Refused(format!("the run ended early: {error}")));
+        let ended = |state: RunState, reason: Option<String>| RequestEnd::Ended { state, reason };
+        let end = match ran {
+            Ran::Ended { failed: 0, .. } => ended(RunState::Succeeded, None),
+            Ran::Ended { run, failed } => ended(RunState::Failed, Some(format!("{failed} steps of run {run} failed"))),
+            Ran::Cancelled => ended(RunState::Cancelled, None),
+            Ran::Refused(reason) => ended(RunState::Failed, Some(reason)),
+            Ran::NotNow(reason) => {
+                let wait = TimeDelta::seconds(1_i64 << request.attempts.min(5));
+                RequestEnd::Again { not_before: self.clock.now() + wait, reason }
+            }
+        };
+        if let RequestEnd::Ended { reason: Some(reason), .. } = &end {
+            self.host.say(&format!("schedule `{}`: {reason}", request.asked.schedule));
+        }
+        lead.told_late.retain(|id| *id != request.id);
+        match &lead.lease {
+            Some(lease) => self.operations.end_request(lease, request.id, &end).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Takes in what the project declares now.
+    async fn read_schedules(&self, lead: &mut Lead) -> Result<(), LedgerError> {
+        let schedules = match self.host.schedules().await {
+            Ok(Some(schedules)) => schedules,
+            Ok(None) => return Ok(()),
+            Err(reason) => {
+                self.say_once(lead, &format!("the project cannot be read, its schedules go on as they were: {reason}"));
+                return Ok(());
+            }
+        };
+        let is_ours = |schedule: &Schedule| {
+            schedule.environments.is_empty() || schedule.environments.contains(&self.environment)
+        };
+        let mut watched = BTreeMap::new();
+        for schedule in schedules.into_iter().filter(is_ours) {
+            let name = schedule.name.to_string();
+            let stored = match lead.watched.remove(&name) {
+                Some(known) => known.stored,
+                None => self.operations.cursor(&self.environment, &name).await?.and_then(|text| serde_json::from_value(text).ok()),
+            };
+            let cursor = stored.clone().unwrap_or_default();
+            watched.insert(name, Watched { schedule, cursor, stored, wake_at: Some(self.clock.now()) });
+        }
+        lead.watched = watched;
+        Ok(())
+    }
+
+    /// Takes in the versions of the environment, if it has moved.
+    async fn read_head(&self, lead: &mut Lead) -> Result<(), LedgerError> {
+        let environments = self.ledger.environments().await?;
+        let head = environments.into_iter().find(|found| found.name == self.environment).map(|found| found.commit);
+        if head == lead.head {
+            return Ok(());
+        }
+        if let Some(commit) = match &head {
+            Some(id) => self.ledger.read_commit(id).await?,
+            None => None,
+        } {
+            let version = |pin: &baton_core::Pin| format!("{} {}", pin.fingerprint.short(), pin.version);
+            lead.versions = commit.assets.iter().map(|(name, pin)| (name.clone(), version(pin))).collect();
+        }
+        lead.head = head;
+        lead.watched.values_mut().for_each(|watched| watched.wake_at = Some(self.clock.now()));
+        Ok(())
+    }
+
+    /// Puts what is due into the queue.
+    async fn advance_all(&self, lead: &mut Lead, now: Timestamp) -> Result<(), LedgerError> {
+        let listens = lead.listen_at.is_none_or(|at| now >= at);
+        if listens {
+            lead.listen_at = Some(now + LISTEN);
+        }
+        let Some(lease) = lead.lease.clone() else { return Ok(()) };
+        for (name, watched) in &mut lead.watched {
+            let files = match (&watched.schedule.triggers.files, listens) {
+                (Some(glob), true) => lead.listings.look(&self.folder, glob).await,
+                _ => None,
+            };
+            let has_news = files.is_some() && files != watched.cursor.files;
+            if !has_news && watched.wake_at.is_none_or(|at| now < at) {
+                continue;
+            }
+            let facts = Facts { now, versions: &lead.versions, files: files.as_deref() };
+            let found = due(&watched.schedule, &watched.cursor, &facts);
+            let requests: Vec<NewRequest> =
+                found.ticks.iter().map(|tick| request(&watched.schedule, tick, now)).collect();
+            if !requests.is_empty() || is_worth_storing(watched.stored.as_ref(), &found.cursor) {
+                self.operations.advance(&lease, &self.environment, name, &json!(found.cursor), &requests).await?;
+                watched.stored = Some(found.cursor.clone());
+            }
+            // What was told in part is due again at once.
+            watched.wake_at = if requests.len() > 1 { Some(now) } else { found.wake_at };
+            watched.cursor = found.cursor;
+        }
+        Ok(())
+    }
+
+    /// Begins the next run, if none goes on. One at a time: a run takes the environment for itself.
+    async fn begin_next(&self, lead: &mut Lead, now: Timestamp) -> Result<(), LedgerError> {
+        let Some(lease) = lead.lease.clone().filter(|_| lead.active.is_none()) else { return Ok(()) };
+        let open = self.operations.open_requests(&self.environment).await?;
+        if open.is_empty() {
+            return Ok(());
+        }
+        let Some(request) = self.operations.begin_request(&lease, &self.environment, now).await? else { return Ok(()) };
+        let ended = |reason: String| RequestEnd::Ended { state: RunState::Failed, reason: Some(reason) };
+        let Some(watched) = lead.watched.get(&request.asked.schedule) else {
+            let gone = format!("there is no schedule `{}` in environment `{}`", request.asked.schedule, self.environment);
+            return self.operations.end_request(&lease, request.id, &ended(gone)).await;
+        };
+        if request.attempts > MOST_STARTS && request.reason.as_deref() == Some("the server that ran it ended") {
+            let given_up = format!("its server ended {MOST_STARTS} times while it ran");
+            return self.operations.end_request(&lease, request.id, &ended(given_up)).await;
+        }
+        self.host.say(&format!("schedule `{}` begins ({})", request.asked.schedule, request.asked.trigger));
+        let (host, schedule, begun) = (Arc::clone(&self.host), watched.schedule.clone(), request.clone());
+        let running = tokio::spawn(async move { host.run(&begun, &schedule).await });
+        lead.active = Some((request, running));
+        Ok(())
+    }
+
+    /// Tells of requests that have not ended in time, once each.
+    async fn tell_late(&self, lead: &mut Lead, now: Timestamp) -> Result<(), LedgerError> {
+        if lead.watched.values().all(|watched| watched.schedule.late_after.is_none()) {
+            return Ok(());
+        }
+        for request in self.operations.open_requests(&self.environment).await? {
+            let Some(watched) = lead.watched.get(&request.asked.schedule) else { continue };
+            let Some(late_after) = watched.schedule.late_after else { continue };
+            if now >= request.asked.due_at + TimeDelta::seconds(late_after) && !lead.told_late.contains(&request.id) {
+                lead.told_late.push(request.id);
+                self.host.late(&request, &watched.schedule).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Sleeps until something may have to be done.
+    async fn sleep(&self, lead: &mut Lead) {
+        loop {
+            tokio::time::sleep(LOOK).await;
+            let now = self.clock.now();
+            let is_over = lead.active.as_ref().is_some_and(|(_, running)| running.is_finished());
+            let instants = [lead.renew_at, lead.listen_at].into_iter().flatten();
+            let wakes = lead.watched.values().filter_map(|watched| watched.wake_at);
+            let pulse = self.operations.pulse().await.ok();
+            let has_news = pulse != lead.pulse;
+            lead.pulse = pulse;
+            if is_over || has_news || lead.lease.is_none() || instants.chain(wakes).any(|at| at <= now) {
+                return;
+            }
+        }
+    }
+
+    fn say_trouble(&self, lead: &mut Lead, error: &LedgerError) {
+        if matches!(error, LedgerError::LeaseLost { .. }) {
+            lead.renew_at = None;
+        }
+        self.say_once(lead, &error.to_string());
+    }
+
+    /// A trouble that lasts is said once.
+    fn say_once(&self, lead: &mut Lead, text: &str) {
+        if lead.trouble != text {
+            self.host.say(text);
+            text.clone_into(&mut lead.trouble);
+        }
+    }
+}
+
+/// A cursor whose loss would only make the same instants be looked at again is not worth a write.
+fn is_worth_storing(stored: Option<&Cursor>, now: &Cursor) -> bool {
+    stored.is_none_or(|stored| {
+        stored.through.is_some() != now.through.is_some() || Cursor { through: now.through, ..stored.clone() } != *now
+    })
+}
+
+/// The request of a tick.
+fn request(schedule: &Schedule, tick: &super::Tick, now: Timestamp) -> NewRequest {
+    let each = tick.trigger == Trigger::Cron && schedule.catch_up == CatchUp::All;
+    NewRequest {
+        schedule: schedule.name.to_string(),
+        trigger: tick.trigger.word().to_owned(),
+        key: tick.key.clone(),
+        due_at: tick.at,
+        as_of: each.then_some(tick.at),
+        requested_at: now,
+        priority: schedule.priority,
+        parameters: BTreeMap::new(),
+        coalesces: !each,
+    }
+}

@@ -1,0 +1,63 @@
+//! Reader of how steps are tried: `execution` of the head, and the same keys of a schedule.
+
+use std::collections::BTreeMap;
+
+use baton_core::AssetName;
+use baton_core::asset::Kind;
+use baton_core::schedule::{Execution, OnFailure, Retries};
+use baton_diagnostics::codes;
+
+use crate::keys;
+use crate::reader::{Reader, wrong_type};
+use crate::yaml::Value;
+
+/// Reads the keys from an object that has them.
+pub(super) fn read(reader: &Reader<'_>) -> Execution {
+    Execution { steps: read_steps(reader), ..read_policy(reader) }
+}
+
+fn read_policy(reader: &Reader<'_>) -> Execution {
+    Execution {
+        retries: reader.object("retries", keys::RETRIES).map(|retries| read_retries(&retries)),
+        timeout: reader.positive_seconds("timeout"),
+        on_failure: reader.word("on_failure", keys::FAILURES).map(|word| match word {
+            "continue" => OnFailure::Continue,
+            "stop" => OnFailure::Stop,
+            _ => OnFailure::SkipDownstream,
+        }),
+        steps: BTreeMap::new(),
+    }
+}
+
+fn read_retries(reader: &Reader<'_>) -> Retries {
+    let default = Retries::default();
+    let attempts = reader.whole("attempts", 1, 1_000).and_then(|count| u32::try_from(count).ok());
+    let seconds = |key| reader.seconds(key).map(|seconds| seconds as f64);
+    let jitter = reader.number("jitter");
+    if let Some(node) = reader.get("jitter").filter(|_| jitter.is_some_and(|share| !(0.0..=1.0).contains(&share))) {
+        let message = format!("{} is {}", reader.of("jitter"), jitter.unwrap_or_default());
+        reader.report.error(codes::OUT_OF_RANGE, message, node.span, "expected 0 to 1");
+    }
+    Retries {
+        attempts: attempts.unwrap_or(default.attempts),
+        backoff: seconds("backoff").unwrap_or(default.backoff),
+        max: seconds("max").unwrap_or(default.max),
+        jitter: jitter.unwrap_or(default.jitter),
+    }
+}
+
+fn read_steps(reader: &Reader<'_>) -> BTreeMap<AssetName, Execution> {
+    let Some(node) = reader.get("steps") else { return BTreeMap::new() };
+    let Value::Map(entries) = &node.value else {
+        wrong_type(reader.report, &reader.of("steps"), node, "an object");
+        return BTreeMap::new();
+    };
+    let mut steps = BTreeMap::new();
+    for entry in entries {
+        let what = format!("step `{}`", entry.key);
+        let step = Reader::open(reader.report, &what, entry.key_span, &entry.node, keys::STEP);
+        let name = reader.refer(&entry.key, entry.key_span, "says how to try", &Kind::ALL);
+        steps.extend(name.zip(step.map(|step| read_policy(&step))));
+    }
+    steps
+}
