@@ -16,6 +16,8 @@ mod postgres;
 #[cfg(test)]
 mod pull_suite;
 mod puller;
+#[cfg(test)]
+mod reference;
 mod relation;
 mod report;
 mod secrets;

@@ -8,6 +8,7 @@ use crate::{
 };
 
 /// What pulling to the end came to.
+#[derive(Debug)]
 pub(crate) struct Pulls {
     pub(crate) batches: Vec<RecordBatch>,
     /// The report of the last pull.
@@ -24,7 +25,7 @@ impl Pulls {
     }
 }
 
-/// Pulls from `position` until the end is reached; positions go through their stored form.
+/// Pulls from `position` until the end is reached, each pull on from the position of the one before.
 pub(crate) async fn pull_all(
     puller: &dyn Puller,
     source: &PullSource,
@@ -34,19 +35,33 @@ pub(crate) async fn pull_all(
 ) -> Result<Pulls, ConnectorError> {
     let (mut batches, mut n_pulls) = (Vec::new(), 0);
     loop {
-        let (sender, mut receiver) = tokio::sync::mpsc::channel(1024);
-        let mut sink = PullSink::new(&source.name, contract.clone(), sender);
-        let stored = position.map(|position| serde_json::from_str(&serde_json::to_string(&position).unwrap()).unwrap());
-        let request = PullRequest { source: source.clone(), position: stored, limits };
-        let last = puller.pull(&request, &mut sink).await?;
-        let report = sink.finish().unwrap();
-        while let Some(batch) = receiver.recv().await {
-            batches.push(batch);
-        }
+        let pulls = pull_once(puller, source, position, limits, contract.clone()).await?;
+        batches.extend(pulls.batches);
         n_pulls += 1;
-        if last.complete {
-            return Ok(Pulls { batches, report, last, n_pulls });
+        if pulls.last.complete {
+            return Ok(Pulls { batches, n_pulls, report: pulls.report, last: pulls.last });
         }
-        position = Some(last.position);
+        position = Some(pulls.last.position);
     }
+}
+
+/// One pull from `position`, which goes through its stored form.
+pub(crate) async fn pull_once(
+    puller: &dyn Puller,
+    source: &PullSource,
+    position: Option<Position>,
+    limits: Limits,
+    contract: Contract,
+) -> Result<Pulls, ConnectorError> {
+    let (sender, mut receiver) = tokio::sync::mpsc::channel(1024);
+    let mut sink = PullSink::new(&source.name, contract, sender);
+    let position = position.map(|position| serde_json::from_str(&serde_json::to_string(&position).unwrap()).unwrap());
+    let request = PullRequest { source: source.clone(), position, limits };
+    let last = puller.pull(&request, &mut sink).await?;
+    let report = sink.finish().unwrap();
+    let mut batches = Vec::new();
+    while let Some(batch) = receiver.recv().await {
+        batches.push(batch);
+    }
+    Ok(Pulls { batches, report, last, n_pulls: 1 })
 }

@@ -23,17 +23,20 @@ pub(super) struct Slot {
     /// Whether the server still keeps what follows: `reserved`, `extended`, `unreserved`, `lost`.
     pub(super) wal_status: String,
     plugin: String,
+    /// Whether it is of this database: names are the server's.
+    is_ours: bool,
 }
 
 /// The slot, if it is there.
 pub(super) async fn find(session: &Session, name: &str) -> Result<Option<Slot>, ConnectorError> {
-    let statement = "select coalesce(confirmed_flush_lsn::text, '0/0'), coalesce(wal_status, ''), coalesce(plugin, '') \
-                     from pg_replication_slots where slot_name = $1";
+    let statement = "select coalesce(confirmed_flush_lsn::text, '0/0'), coalesce(wal_status, ''), coalesce(plugin, ''), \
+                     database = current_database() from pg_replication_slots where slot_name = $1";
     let found = session.client.query_opt(statement, &[&name]).await.map_err(|error| session.refused(&error))?;
     Ok(found.map(|row| Slot {
         confirmed: lsn_of(row.get(0)).unwrap_or_default(),
         wal_status: row.get(1),
         plugin: row.get(2),
+        is_ours: row.get::<_, Option<bool>>(3) == Some(true),
     }))
 }
 
@@ -47,8 +50,9 @@ pub(super) async fn find_or_create(session: &Session, postgres: &PostgresSource)
     let slot = find(session, &postgres.slot).await?;
     let slot =
         slot.ok_or_else(|| session.missing(format!("has no replication slot `{}`", postgres.slot), "run again"))?;
-    if slot.plugin != "pgoutput" {
-        let reason = format!("has a slot `{}` of plugin `{}`", postgres.slot, slot.plugin);
+    if slot.plugin != "pgoutput" || !slot.is_ours {
+        let reason =
+            format!("has a slot `{}` that is of another database or plugin (`{}`)", postgres.slot, slot.plugin);
         return Err(session.missing(reason, "set another `slot` in `options`"));
     }
     Ok(slot)

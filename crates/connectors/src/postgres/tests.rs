@@ -10,7 +10,7 @@ use expect_test::expect;
 use proptest::prelude::*;
 
 use super::*;
-use crate::pull_suite::{Pulls, pull_all};
+use crate::pull_suite::{Pulls, pull_all, pull_once};
 use crate::{Contract, Limits, OPERATION, UNCHANGED};
 
 fn source(url: &str, mode: Mode, key: &[&str]) -> PullSource {
@@ -18,7 +18,8 @@ fn source(url: &str, mode: Mode, key: &[&str]) -> PullSource {
     PullSource {
         name: "orders".to_owned(),
         root: std::path::PathBuf::from("."),
-        lineage: "test".to_owned(),
+        // Slots are the server's, not the database's.
+        lineage: url.rsplit('/').next().unwrap().to_owned(),
         options: options.as_object().unwrap().clone(),
         mode,
         cursor: (mode == Mode::Incremental).then(|| "updated_at".to_owned()),
@@ -48,13 +49,13 @@ async fn every_type_keeps_its_value() {
         (3, 1, 'NaN', 1, 'NaN', false, 'infinity', null, null, null, null, null, null, '', '', null)"#);
     let pulls = pulls(&source(&url, Mode::Full, &[]), None, Limits::default()).await.unwrap();
     expect![[r#"
-        +----+-------+-------+----------------------+-------+-------+-----------------------------+----------------------+------------+--------------------------------------+----------------------+----------------------+------------+--------+------------+--------+
-        | id | small | price | wide                 | ratio | paid  | at                          | local                | day        | who                                  | doc                  | tags                 | marks      | raw    | note       | span   |
-        +----+-------+-------+----------------------+-------+-------+-----------------------------+----------------------+------------+--------------------------------------+----------------------+----------------------+------------+--------+------------+--------+
-        | 1  | -3    | 12.50 | 0.100000000000000000 | 0.1   | true  | 2024-03-31T01:30:00.123456Z | 2024-03-31T03:30:00Z | 2024-02-29 | 0e37df36-f698-11e6-8dd4-cb9ced3df976 | {"a": [1, "b\tc"]}   | ["x y",null,"q\"\\"] | [1,null,3] | 00ff5c | tab	back\slash | P1DT2H |
-        |    |       |       |                      |       |       |                             |                      |            |                                      |                      |                      |            |        | line       |        |
-        | 2  |       |       |                      |       |       |                             |                      |            |                                      |                      |                      |            |        |            |        |
-        +----+-------+-------+----------------------+-------+-------+-----------------------------+----------------------+------------+--------------------------------------+----------------------+----------------------+------------+--------+------------+--------+"#]].assert_eq(&shown(&pulls));
+        +----+-------+-------+----------------------+-------+------+-----------------------------+----------------------+------------+--------------------------------------+--------------------+----------------------+------------+--------+----------------+--------+
+        | id | small | price | wide                 | ratio | paid | at                          | local                | day        | who                                  | doc                | tags                 | marks      | raw    | note           | span   |
+        +----+-------+-------+----------------------+-------+------+-----------------------------+----------------------+------------+--------------------------------------+--------------------+----------------------+------------+--------+----------------+--------+
+        | 1  | -3    | 12.50 | 0.100000000000000000 | 0.1   | true | 2024-03-31T01:30:00.123456Z | 2024-03-31T03:30:00Z | 2024-02-29 | 0e37df36-f698-11e6-8dd4-cb9ced3df976 | {"a": [1, "b\tc"]} | ["x y",null,"q\"\\"] | [1,null,3] | 00ff5c | tab	back\slash | P1DT2H |
+        |    |       |       |                      |       |      |                             |                      |            |                                      |                    |                      |            |        | line           |        |
+        | 2  |       |       |                      |       |      |                             |                      |            |                                      |                    |                      |            |        |                |        |
+        +----+-------+-------+----------------------+-------+------+-----------------------------+----------------------+------------+--------------------------------------+--------------------+----------------------+------------+--------+----------------+--------+"#]].assert_eq(&shown(&pulls));
     assert_eq!(pulls.report.rejected[0].to_string(), "row 3, column `price`: `NaN` cannot be read as decimal(10, 2)");
 }
 
@@ -205,13 +206,14 @@ async fn a_slot_that_is_lost_is_named() {
     let first = pulls(&source, None, Limits::default()).await.unwrap();
     let position = Some(first.last.position);
     server.sql(&url, "insert into orders values (1, 'a', null)");
-    server.sql(&url, "select pg_replication_slot_advance('baton_orders_test', pg_current_wal_insert_lsn())");
+    let slot = format!("baton_orders_{}", source.lineage);
+    server.sql(&url, &format!("select pg_replication_slot_advance('{slot}', pg_current_wal_insert_lsn())"));
     let moved = pulls(&source, position.clone(), Limits::default()).await.unwrap_err();
     assert!(
         matches!(moved, ConnectorError::PositionLost { .. }) && moved.to_string().contains("was moved to"),
         "{moved}"
     );
-    server.sql(&url, "select pg_drop_replication_slot('baton_orders_test')");
+    server.sql(&url, &format!("select pg_drop_replication_slot('{slot}')"));
     let gone = pulls(&source, position, Limits::default()).await.unwrap_err();
     assert!(matches!(gone, ConnectorError::PositionLost { .. }) && gone.to_string().contains("is gone"), "{gone}");
 }
@@ -267,7 +269,7 @@ proptest! {
                 let limits = Limits { rows: limit, ..Limits::default() };
                 match outcome {
                     // Killed before anything was recorded.
-                    0 => drop(pulls(&source, follower.position.clone(), limits).await.unwrap()),
+                    0 => drop(pull_once(&PostgresPuller, &source, follower.position.clone(), limits, Contract::default()).await.unwrap()),
                     // Recorded, and killed before the slot heard of it.
                     1 => follower.follow(&source, limits).await.unwrap(),
                     _ => {
