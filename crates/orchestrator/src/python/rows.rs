@@ -14,6 +14,7 @@ use arrow::compute::{cast, kernels::zip::zip};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use baton_core::asset::{Materialize, Parameter, Python, Table};
 use baton_core::interval::MICROS_PER_SECOND;
+use baton_core::ports::{LogLine, RunChange};
 use baton_core::{AssetName, Interval, Timestamp};
 use baton_engine::{AVAILABLE_AT, BuildOptions, Engine, EngineOptions, Session, SessionInput, TableInput};
 
@@ -25,6 +26,9 @@ use crate::services::Services;
 use crate::steps::arrow_type;
 use crate::values::micros_at;
 
+/// Lines of one call that are kept.
+const MOST_LINES: usize = 10_000;
+
 /// What is to be computed.
 pub(crate) struct TableCall<'a> {
     pub(crate) services: &'a Services,
@@ -34,6 +38,8 @@ pub(crate) struct TableCall<'a> {
     pub(crate) as_of: Timestamp,
     /// The time that is asked for, of incremental tables.
     pub(crate) interval: Option<Interval>,
+    /// The run whose log takes what the function prints; `None` outside of runs.
+    pub(crate) run: Option<&'a str>,
 }
 
 /// A session in which the table's query yields its rows: over `tables`, or over what its function makes of them.
@@ -109,13 +115,17 @@ impl Rows<'_> {
             interval,
             as_of: *as_of,
         };
-        let mut lines = Vec::new();
+        let mut lines: Vec<(String, String)> = Vec::new();
         let mut log = |level: &str, line: &str| {
             services.progress.logged(asset, level, line);
-            lines.push(format!("{level}: {line}"));
+            match lines.len() {
+                ..MOST_LINES => lines.push((level.to_owned(), line.to_owned())),
+                MOST_LINES => lines.push(("warning".to_owned(), "more lines are not kept".to_owned())),
+                _ => {}
+            }
         };
         let returned = services.python.call(&call, &mut inputs, &mut log).await;
-        self.keep_log(&lines)?;
+        self.keep_log(&lines).await?;
         self.known(returned?).map_err(RunError::rows(asset))
     }
 
@@ -164,17 +174,27 @@ impl Rows<'_> {
         returned.batches.into_iter().map(with_known).collect()
     }
 
-    /// Keeps what the function printed where people can look at it: a file a step, below the warehouse.
-    fn keep_log(&self, lines: &[String]) -> Result<(), RunError> {
+    /// Keeps what the function printed where people can look at it: with its run, and in a file below the warehouse.
+    async fn keep_log(&self, lines: &[(String, String)]) -> Result<(), RunError> {
         if lines.is_empty() {
             return Ok(());
+        }
+        let TableCall { services, asset, run, .. } = self.call;
+        if let Some(run) = run {
+            let at = services.clock.now();
+            let line = |(level, text): &(String, String)| {
+                let (run, asset, level) = ((*run).to_owned(), asset.to_string(), level.clone());
+                RunChange::Log(LogLine { run, asset, at, level, text: text.clone() })
+            };
+            services.operations.keep_runs(lines.iter().map(line).collect()).await?;
         }
         let path = log_path(self.call);
         let failed =
             |error: std::io::Error| RunError::File { path: path.display().to_string(), reason: error.to_string() };
         path.parent().map_or(Ok(()), std::fs::create_dir_all).map_err(failed)?;
         let mut file = std::fs::File::options().create(true).append(true).open(&path).map_err(failed)?;
-        file.write_all((lines.join("\n") + "\n").as_bytes()).map_err(failed)
+        let text: String = lines.iter().map(|(level, line)| format!("{level}: {line}\n")).collect();
+        file.write_all(text.as_bytes()).map_err(failed)
     }
 }
 

@@ -22,7 +22,7 @@ pub(super) fn config(source: &Source<'_>) -> Option<Config> {
         statement.kind() == "assignment" && left.is_some_and(|left| source.text_of(left) == "config")
     };
     let statements = named(source.root()).into_iter().filter(|statement| statement.kind() == "expression_statement");
-    let assigned = statements.flat_map(named).filter(is_config).last()?;
+    let assigned = statements.flat_map(named).rfind(is_config)?;
     let (left, right) = (assigned.child_by_field_name("left")?, assigned.child_by_field_name("right")?);
     let mut reading = Reading { source, unknown: Vec::new() };
     let tree = reading.value(right);

@@ -66,7 +66,7 @@ pub(super) fn signature(source: &Source<'_>, imports: &Imports) -> Option<Signat
 }
 
 fn function<'s>(source: &'s Source<'_>) -> Option<Node<'s>> {
-    let defined = named(source.root()).into_iter().filter_map(|node| match node.kind() {
+    let mut defined = named(source.root()).into_iter().filter_map(|node| match node.kind() {
         "function_definition" => Some(node),
         "decorated_definition" => {
             node.child_by_field_name("definition").filter(|inner| inner.kind() == "function_definition")
@@ -75,7 +75,7 @@ fn function<'s>(source: &'s Source<'_>) -> Option<Node<'s>> {
     });
     let is_table =
         |node: &Node<'_>| node.child_by_field_name("name").is_some_and(|name| source.text_of(name) == FUNCTION);
-    defined.filter(is_table).last()
+    defined.rfind(is_table)
 }
 
 fn parameter(source: &Source<'_>, imports: &Imports, node: Node<'_>) -> Declared {

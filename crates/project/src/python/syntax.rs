@@ -53,8 +53,7 @@ impl<'t> Source<'t> {
             return None;
         }
         let faults: Vec<Node<'_>> = all(root).into_iter().filter(|node| node.is_error() || node.is_missing()).collect();
-        let opened =
-            faults.iter().flat_map(|fault| children(*fault)).filter(|child| "([{".contains(child.kind())).last();
+        let opened = faults.iter().flat_map(|fault| children(*fault)).rfind(|child| "([{".contains(child.kind()));
         if let Some(opened) = opened {
             // All that follows is at fault then, and it began here.
             return Some(InvalidPython {

@@ -131,7 +131,7 @@ fn the_schema_names_every_key_with_its_meaning() {
     };
     assert!(described(&tree));
     let source = &tree["properties"]["sources"]["anyOf"][1];
-    assert!(described(source) && source["required"] == serde_json::json!(["name", "path"]));
+    assert!(described(source) && source["required"] == serde_json::json!(["name"]));
 }
 
 #[test]

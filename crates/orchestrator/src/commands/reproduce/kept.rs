@@ -3,11 +3,11 @@
 //! comes out otherwise is named.
 
 use baton_core::asset::Table;
-use baton_core::{AssetName, Definition, Event, TableVersion};
+use baton_core::{AssetName, Event, TableVersion};
 use baton_lake::{Change, CommitInfo, RowDigest};
 use serde_json::json;
 
-use super::recipe::{Reason, Recipe, recipe, step_that_made};
+use super::recipe::{Reason, Recipe, table_recipe};
 use super::scratch::Scratch;
 use crate::commands::diff::RowSide;
 use crate::commands::environments::{MergedRows, RowMerge};
@@ -85,15 +85,9 @@ pub(super) async fn chain_of(
 ) -> Result<Result<Option<Chain>, Reason>, RunError> {
     let (mut links, mut next) = (Vec::new(), Some(version.clone()));
     while let Some(version) = next.take() {
-        let Some(found) = step_that_made(steps, &version) else {
-            return Ok(Err(format!("the step that made {version} is not recorded")));
-        };
-        let recipe = match recipe(services, found).await? {
-            Ok(recipe) => recipe,
+        let (recipe, table) = match table_recipe(services, steps, &version).await? {
+            Ok(found) => found,
             Err(reason) => return Ok(Err(reason)),
-        };
-        let Definition::Table(table) = recipe.asset.definition.clone() else {
-            return Ok(Err("it was no table then".to_owned()));
         };
         let merged = MergedRows::recorded(&recipe.step.key);
         match (table.materialize.is_stateful(), &merged) {
@@ -127,6 +121,7 @@ async fn step_again(
         location: scratch.location.clone(),
         since: link.recipe.step.key.interval.map(|interval| interval.start),
         as_of,
+        run: None,
         checks: Vec::new(),
     };
     let inputs = inputs_of(services, &link.recipe.inputs, link.recipe.inputs.keys()).await?;

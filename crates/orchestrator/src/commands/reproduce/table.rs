@@ -2,12 +2,12 @@
 //! only when the digest is another one and the difference has to be shown.
 
 use baton_core::asset::{Materialize, Table};
-use baton_core::{AssetName, Definition, Event, Interval, IntervalSet, TableVersion};
+use baton_core::{AssetName, Event, Interval, IntervalSet, TableVersion};
 use baton_engine::{BatchStream, BuildOptions};
 use baton_lake::{RowDigest, conform, delta_schema};
 use futures::TryStreamExt as _;
 
-use super::recipe::{Reason, Recipe, recipe, step_that_made};
+use super::recipe::{Reason, Recipe, table_recipe};
 use super::scratch::Scratch;
 use crate::commands::diff::RowSide;
 use crate::commands::environments::MergedRows;
@@ -74,24 +74,18 @@ pub(super) async fn replay_of(
     let mut replay = Replay { parts: Vec::new(), steps: 0 };
     let (mut next, mut covered) = (Some(version.clone()), IntervalSet::default());
     while let Some(version) = next.take() {
-        let Some(found) = step_that_made(steps, &version) else {
-            return Ok(Err(format!("the step that made {version} is not recorded")));
-        };
-        let recipe = match recipe(services, found).await? {
-            Ok(recipe) => recipe,
+        let (recipe, table) = match table_recipe(services, steps, &version).await? {
+            Ok(found) => found,
             Err(reason) => return Ok(Err(reason)),
         };
-        let Definition::Table(table) = recipe.asset.definition.clone() else {
-            return Ok(Err("it was no table then".to_owned()));
-        };
-        if MergedRows::recorded(&found.1.key).is_some() {
+        if MergedRows::recorded(&recipe.step.key).is_some() {
             return Ok(Err(format!(
                 "rows of {version} were merged by a promotion, and the steps since went on from them; reproduce {version} itself"
             )));
         }
-        next = found.1.key.base.as_deref().and_then(crate::steps::version_of);
+        next = recipe.step.key.base.as_deref().and_then(crate::steps::version_of);
         replay.steps += 1;
-        match found.1.key.interval.filter(|_| table.materialize == Materialize::Incremental) {
+        match recipe.step.key.interval.filter(|_| table.materialize == Materialize::Incremental) {
             None => replay.parts.push((recipe, table, None)),
             Some(interval) => {
                 let left = IntervalSet::of(interval).difference(&covered);
@@ -127,7 +121,7 @@ async fn rows_of(
 ) -> Result<BatchStream, RunError> {
     let as_of = recipe.event.event.as_of;
     let tables = inputs_of(services, &recipe.inputs, recipe.inputs.keys()).await?;
-    let call = TableCall { services, asset: &recipe.asset.name, table, as_of, interval };
+    let call = TableCall { services, asset: &recipe.asset.name, table, as_of, interval, run: None };
     let session = session_for(&call, tables).await?;
     let options = BuildOptions { time_column: table.time.clone(), interval, track_availability: true };
     Ok(session.execute(&table.sql, &options).await?)

@@ -191,7 +191,7 @@ impl Execution<'_> {
         let inputs: Vec<AssetName> = self.prepared.graph.inputs(asset).cloned().collect();
         let tables = inputs_of(self.services, &self.working, &inputs).await?;
         let (as_of, interval) = (self.as_of, key.interval);
-        let call = TableCall { services: self.services, asset, table, as_of, interval };
+        let call = TableCall { services: self.services, asset, table, as_of, interval, run: Some(&self.run) };
         let session = session_for(&call, tables).await?;
         let options = BuildOptions { time_column: table.time.clone(), interval, track_availability: true };
         if let (Some((name, interval, parallel)), Some(base)) = (&self.restated, base)

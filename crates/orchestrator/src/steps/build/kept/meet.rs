@@ -33,6 +33,8 @@ pub(crate) struct Batch<'t> {
     pub(crate) since: Option<i64>,
     /// The clock: what the query sees, and what rows bear that say when they were taken in.
     pub(crate) as_of: Timestamp,
+    /// The run that does it; `None` when it is done again outside of one.
+    pub(crate) run: Option<&'t str>,
     pub(crate) checks: Vec<Check>,
 }
 
@@ -141,7 +143,8 @@ impl Batch<'_> {
             interval: self.since.map(|start| Interval { start, end: END }),
             track_availability: true,
         };
-        let call = TableCall { services, asset: self.asset, table, as_of: self.as_of, interval: None };
+        let (asset, as_of) = (self.asset, self.as_of);
+        let call = TableCall { services, asset, table, as_of, interval: None, run: self.run };
         let session = session_for(&call, inputs).await?;
         let rows = session.execute(sql, &options).await?;
         let mut schema = kept_schema(&rows.schema(), table.materialize);

@@ -57,7 +57,8 @@ impl Execution<'_> {
         if let Some(pin) = self.take_recorded(asset, &key).await? {
             return Ok(StepOutcome::reused(rows_of(pin.rows.unwrap_or_default())));
         }
-        let batch = Batch { asset, table, stored, location, since, as_of: self.as_of, checks };
+        let (as_of, run) = (self.as_of, self.run.clone());
+        let batch = Batch { asset, table, stored, location, since, as_of, run: Some(&run), checks };
         self.take_in(&batch, inputs, previous.as_ref(), &key).await
     }
 
