@@ -12,6 +12,7 @@ mod change;
 mod collect;
 mod compaction;
 mod digest;
+mod encoding;
 mod error;
 mod lake;
 mod location;

@@ -20,6 +20,7 @@ use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 
 use crate::digest::RowDigest;
+use crate::encoding::encoded;
 use crate::error::LakeError;
 use crate::schema::conform;
 use crate::snapshot::{DIGEST_TAG, FileEntry, StagedFile};
@@ -106,7 +107,7 @@ impl Writer {
         while start < batch.num_rows() {
             let mut file = match self.open.take() {
                 Some(file) => file,
-                None => OpenFile::new(&self.schema, self.options.compression)?,
+                None => OpenFile::new(&batch.slice(start, batch.num_rows() - start), self.options.compression)?,
             };
             let length = (batch.num_rows() - start).min(target_rows - file.rows);
             file.append(&batch.slice(start, length))?;
@@ -170,17 +171,17 @@ pub(crate) fn promised_hash(name: &str) -> Option<&str> {
 }
 
 impl OpenFile {
-    fn new(schema: &SchemaRef, compression: Compression) -> Result<Self, LakeError> {
+    /// A file for rows like those of `first`.
+    fn new(first: &RecordBatch, compression: Compression) -> Result<Self, LakeError> {
         let codec = match compression {
             Compression::Zstd => parquet::basic::Compression::ZSTD(ZstdLevel::default()),
             Compression::Snappy => parquet::basic::Compression::SNAPPY,
         };
         let properties = WriterProperties::builder()
-            .set_compression(codec)
             .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
-            .set_created_by("baton".to_owned())
-            .build();
-        let parquet = ArrowWriter::try_new(Vec::new(), schema.clone(), Some(properties)).map_err(parquet_failure)?;
+            .set_created_by("baton".to_owned());
+        let properties = encoded(properties, first, codec).build();
+        let parquet = ArrowWriter::try_new(Vec::new(), first.schema(), Some(properties)).map_err(parquet_failure)?;
         Ok(Self { parquet, rows: 0, digest: RowDigest::default(), unordered: BTreeSet::new() })
     }
 
