@@ -3,6 +3,8 @@
 //! The programs come from the folder in `BATON_TEST_POSTGRES`, else from where Debian and PostgreSQL's own packages put
 //! them. The server refuses to run as root, so root runs it as the user `postgres`.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on should say where")]
+
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -34,6 +36,9 @@ pub struct TestPostgres {
 
 impl TestPostgres {
     /// The server of this process; started when it is first asked for.
+    ///
+    /// # Panics
+    /// There is no PostgreSQL, or it does not start.
     pub fn shared() -> &'static Self {
         static SERVER: OnceLock<TestPostgres> = OnceLock::new();
         SERVER.get_or_init(Self::start)

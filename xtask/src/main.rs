@@ -6,6 +6,7 @@
 mod bench;
 mod failure;
 mod generate;
+mod postgres;
 mod process;
 mod python;
 mod repository;

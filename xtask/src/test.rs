@@ -9,7 +9,7 @@ use crate::failure::Outcome;
 use crate::process;
 use crate::python::Environment;
 use crate::repository::Repository;
-use crate::{generate, tidy};
+use crate::{generate, postgres, tidy};
 
 /// Runs every step. The last line is the test runner's own.
 pub(crate) fn run(repository: &Repository, set_up: bool) -> Outcome {
@@ -19,6 +19,10 @@ pub(crate) fn run(repository: &Repository, set_up: bool) -> Outcome {
     tidy::run(repository)?;
     step("generated references");
     generate::run(repository, true)?;
+    step("PostgreSQL");
+    if set_up {
+        postgres::set_up()?;
+    }
     step("Python clients");
     let environment = Environment::of_tests(repository)?;
     if set_up {

@@ -247,7 +247,7 @@ mod tests {
     fn shown(log: &ChangeLog<()>) -> Vec<String> {
         let mut lines = Vec::new();
         log.for_each(|values| {
-            lines.push(values.iter().map(|value| value.unwrap_or("-")).collect::<Vec<_>>().join(" "))
+            lines.push(values.iter().map(|value| value.unwrap_or("-")).collect::<Vec<_>>().join(" "));
         });
         lines.sort();
         lines

@@ -24,6 +24,9 @@ pub(super) enum Verdict {
     Stop,
 }
 
+/// Decides about a row, whose values it may ask for.
+pub(super) type Judge<'j> = &'j mut (dyn FnMut(&mut PullSink, &dyn Fn() -> Vec<Option<String>>) -> Verdict + Send);
+
 /// Hands the rows of `select` to `sink`, as long as `judge` takes them; false when it stopped. `judge` sees nothing of a
 /// row when it does not ask for values.
 pub(super) async fn copy(
@@ -31,7 +34,7 @@ pub(super) async fn copy(
     select: &str,
     columns: &[PgColumn],
     sink: &mut PullSink,
-    judge: &mut (dyn FnMut(&mut PullSink, &dyn Fn() -> Vec<Option<String>>) -> Verdict + Send),
+    judge: Judge<'_>,
 ) -> Result<bool, ConnectorError> {
     let natural = natural_schema(columns);
     let mut rows = WrittenRows::new(&natural);
