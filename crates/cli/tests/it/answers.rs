@@ -20,11 +20,6 @@ pub(crate) fn rows(project: &TestProject, sql: &str) -> String {
     ok(project, &["query", sql, "--format", "csv"])
 }
 
-/// The rows of a query under their header, by themselves.
-pub(crate) fn values(project: &TestProject, sql: &str) -> Vec<String> {
-    rows(project, sql).lines().skip(1).map(str::to_owned).collect()
-}
-
 /// Whether an environment is what the project asks for.
 pub(crate) fn plan_is_empty(project: &TestProject, arguments: &[&str]) -> bool {
     let plan = [&["plan", "--detailed-exitcode", "-q"], arguments].concat();

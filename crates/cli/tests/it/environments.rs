@@ -396,10 +396,11 @@ fn tags_name_commits_wherever_one_is_asked_for() {
     check(
         &project.run(&["rollback", "before", "--yes"]),
         &expect![[r#"
-        exit: 0
-        --- stdout
-        prod: rollback to [hash] ([hash], as of 2024-01-05 00:00 UTC)
-    "#]],
+            exit: 0
+            --- stdout
+            prod: rollback to [hash] ([hash], as of 2024-01-05 00:00 UTC)
+            [hash] is undone; `baton rollback -e prod [hash]` brings it back
+        "#]],
     );
     check(
         &project.run(&["tag", "--delete", "before"]),

@@ -47,7 +47,8 @@ fn push_assets(text: &mut String, plan: &Plan) {
         return;
     }
     let groups = by_reason(&changed);
-    for group in groups.iter().take(GROUPS) {
+    let (shown, rest) = shown_groups(groups);
+    for group in &shown {
         group.iter().take(OF_GROUP).for_each(|asset| push_asset(text, asset));
         let (more, first) = (group.len().saturating_sub(OF_GROUP), group[0]);
         if more > 0 {
@@ -55,11 +56,27 @@ fn push_assets(text: &mut String, plan: &Plan) {
             text.push_str(&format!("    and {more} more {} {}\n", word(first.change), kinds(first.kind)));
         }
     }
-    let rest = groups.iter().skip(GROUPS).map(|group| group.len()).sum::<usize>();
     if rest > 0 {
         text.push_str(&format!("    and {} more for other reasons\n", thousands(rest as u64)));
     }
     text.push_str("    (--output json lists all, --select narrows)\n");
+}
+
+/// The groups that are shown, in their order, and how many assets the others have. Every kind of change has one.
+fn shown_groups<'p>(groups: Vec<Vec<&'p PlannedAsset>>) -> (Vec<Vec<&'p PlannedAsset>>, usize) {
+    let is_first = |place: usize| place == 0 || groups[place - 1][0].change != groups[place][0].change;
+    let firsts: Vec<bool> = (0..groups.len()).map(is_first).collect();
+    let mut room = GROUPS.saturating_sub(firsts.iter().filter(|is_first| **is_first).count());
+    let (mut shown, mut rest) = (Vec::new(), 0);
+    for (group, is_first) in groups.into_iter().zip(firsts) {
+        if is_first || room > 0 {
+            room -= usize::from(!is_first);
+            shown.push(group);
+        } else {
+            rest += group.len();
+        }
+    }
+    (shown, rest)
 }
 
 /// Assets by change, kind and reasons; the weightiest change first, then the reason of most assets.

@@ -177,7 +177,14 @@ async fn assets_are_selected_paged_and_refused() {
         server.get("/api/v1/assets?select=state:modified+").await.line(),
         server.get("/api/v1/assets?selected=days").await.line(),
     ];
-    expect![[r#""#]].assert_eq(&(answers.join("\n") + "\n"));
+    expect![[r#"
+        200 {"assets":[{"name":"days","kind":"table","version":null,"rows":7,"owner":null,"description":null}],"unmatched":[],"next":null}
+        200 {"assets":[{"name":"days","kind":"table","version":null,"rows":7,"owner":null,"description":null}],"unmatched":[],"next":"days"}
+        200 {"assets":[{"name":"delay","kind":"endpoint","version":null,"rows":null,"owner":null,"description":null}],"unmatched":[],"next":null}
+        400 {"type":"/errors/A0101","title":"the request cannot be understood","status":400,"detail":"there is no asset `dais`","code":"A0101","labels":[],"help":["did you mean `days`?"]}
+        503 {"type":"/errors/A0106","title":"the server cannot answer now","status":503,"detail":"the project's files have mistakes","code":"A0106","labels":[],"help":["run `baton check`"]}
+        400 {"type":"/errors/A0101","title":"the request cannot be understood","status":400,"detail":"there is no parameter `selected`; a list takes select, exclude, limit and after","code":"A0101","labels":[],"help":[]}
+    "#]].assert_eq(&(answers.join("\n") + "\n"));
 }
 
 #[tokio::test]

@@ -1,17 +1,19 @@
 //! Promoting an environment into another: a three-way merge of everything at once, in one transaction.
 
+mod conflicts;
+mod report;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use baton_core::asset::Materialize;
-use baton_core::{
-    AssetName, Commit, CommitId, Definition, EventKind, Fingerprint, NewEvent, Pin, Timestamp, Version, failpoint,
-};
-use baton_plan::{Behind, NeededApproval, PlannedPromotion, SavedPlan, all_behind, settle_inputs};
-use serde::Serialize;
+use baton_core::{AssetName, Commit, CommitId, Definition, EventKind, NewEvent, Pin, Timestamp, Version, failpoint};
+use baton_plan::{Behind, PlannedPromotion, SavedPlan, all_behind, settle_inputs};
 use serde_json::json;
 
+pub use report::{PromoteOptions, PromoteReport, SideChange};
+
 use super::ancestor::common_ancestor;
-use super::compare::{changed_lines, definition_lines};
+use super::compare::changed_lines;
 use super::event_of;
 use super::merge::{Conflict, Move, MoveKind, Prefer, Sides, TableTraits, Verdict, broken, verdicts};
 use super::names::check_name;
@@ -28,66 +30,6 @@ use crate::execution::{Execution, commit_event};
 use crate::prepare::Prepared;
 use crate::services::Services;
 use crate::watch::served_of;
-
-/// How a promotion is done.
-#[derive(Debug, Clone, Default)]
-pub struct PromoteOptions {
-    /// Say what would happen; move nothing.
-    pub dry_run: bool,
-    /// Merge by key also the rows of tables that can be computed again.
-    pub merge_rows: bool,
-    /// For which side conflicts are decided; `None` refuses.
-    pub prefer: Option<Prefer>,
-    /// Plan it also where no policy asks for that.
-    pub plan: bool,
-    /// The digest of the plan that it has to be; anything else is refused.
-    pub exactly: Option<Fingerprint>,
-}
-
-/// Who changed an asset on one side.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct SideChange {
-    /// The environment.
-    pub environment: String,
-    /// The commit that changed it.
-    pub commit: String,
-    /// Who made the commit.
-    pub author: String,
-    /// When, on the machine's clock.
-    pub at: Timestamp,
-    /// Why.
-    pub reason: String,
-    /// What it changed, a line each.
-    pub details: Vec<String>,
-}
-
-/// What a promotion came to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct PromoteReport {
-    /// What was promoted.
-    pub source: String,
-    /// Where to.
-    pub target: String,
-    /// The commit that both come from.
-    pub base: Option<String>,
-    /// The new commit; `None` when nothing moved.
-    pub commit: Option<String>,
-    /// The logical clock of the target after it.
-    pub as_of: Timestamp,
-    /// Whether it was only asked what would happen.
-    pub dry_run: bool,
-    /// What moves.
-    pub moves: Vec<Move>,
-    /// What both sides changed; nothing moves while there are any.
-    pub conflicts: Vec<Conflict>,
-    /// What the next run or apply brings up to date.
-    pub behind: Vec<Behind>,
-    /// Owners who have to agree and have not yet; nothing moves while there are any.
-    pub approvals: Vec<NeededApproval>,
-    /// The promotion as a plan, where a policy or the caller asks for one.
-    #[serde(skip)]
-    pub saved: Option<SavedPlan>,
-}
 
 /// Brings what `source` changed since both environments were the same into `target`.
 ///
@@ -251,56 +193,6 @@ impl Promotion<'_> {
         Ok(recorded.or_else(declared).map(|asset| asset.definition))
     }
 
-    async fn conflicts(&self, verdicts: &BTreeMap<AssetName, Verdict>) -> Result<Vec<Conflict>, RunError> {
-        let mut conflicts = Vec::new();
-        for (name, verdict) in verdicts {
-            let Verdict::Conflict(what) = verdict else { continue };
-            conflicts.push(self.conflict(name, what.clone()).await?);
-        }
-        Ok(conflicts)
-    }
-
-    async fn conflict(&self, name: &AssetName, what: String) -> Result<Conflict, RunError> {
-        let (_, source, target) = self.sides.pins(name);
-        let kind = source.or(target).map_or(baton_core::Kind::Table, |pin| pin.kind);
-        Ok(Conflict {
-            asset: name.clone(),
-            kind,
-            what,
-            source: self.last_change(self.names.0, name).await?,
-            target: self.last_change(self.names.1, name).await?,
-            rows: Vec::new(),
-        })
-    }
-
-    /// The newest commit of an environment since the base that changed how an asset is defined, else one that moved it.
-    async fn last_change(&self, environment: &str, name: &AssetName) -> Result<Option<SideChange>, RunError> {
-        let history = self.services.ledger.history(environment, u32::MAX).await?;
-        let until = self.sides.base.map(|commit| &commit.id);
-        let mut moved = None;
-        for pair in history.windows(2).chain(history.last().map(std::slice::from_ref)) {
-            let (new, old) = (&pair[0], pair.get(1));
-            if Some(&new.id) == until {
-                break;
-            }
-            let (after, before) = (new.assets.get(name), old.and_then(|commit| commit.assets.get(name)));
-            let details = changed_lines(before, after);
-            if details.is_empty() {
-                continue;
-            }
-            let is_defined = match (before, after) {
-                (Some(before), Some(after)) => !definition_lines(before, after).is_empty(),
-                _ => true,
-            };
-            let change = side_change(environment, new, details);
-            if is_defined {
-                return Ok(Some(change));
-            }
-            moved.get_or_insert(change);
-        }
-        Ok(moved)
-    }
-
     /// Tables whose rows are to be merged and cannot be: both sides changed the same keys.
     async fn row_conflicts(
         &self,
@@ -451,16 +343,5 @@ impl Promotion<'_> {
             }
         }
         events
-    }
-}
-
-fn side_change(environment: &str, commit: &Commit, details: Vec<String>) -> SideChange {
-    SideChange {
-        environment: environment.to_owned(),
-        commit: commit.id.short().to_owned(),
-        author: commit.author.clone(),
-        at: commit.created_at,
-        reason: commit.reason.clone(),
-        details,
     }
 }

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use baton_core::{Asset, AssetName, Event, Fingerprint, IntervalSet, Kind, Pin, TableVersion, Version};
+use baton_core::asset::Table;
+use baton_core::{Asset, AssetName, Definition, Event, Fingerprint, IntervalSet, Kind, Pin, TableVersion, Version};
 
 use crate::definitions::recorded_definition;
 use crate::error::RunError;
@@ -58,6 +59,24 @@ pub(super) async fn recipe(
         }
     }
     Ok(Ok(Recipe { event: event.clone(), step: step.clone(), asset, inputs }))
+}
+
+/// Completes the step that made a version of a table, with the table as it was defined then.
+pub(super) async fn table_recipe(
+    services: &Services,
+    steps: &[(Event, RecordedStep)],
+    version: &TableVersion,
+) -> Result<Result<(Recipe, Table), Reason>, RunError> {
+    let Some(made) = step_that_made(steps, version) else {
+        return Ok(Err(format!("the step that made {version} is not recorded")));
+    };
+    Ok(match recipe(services, made).await? {
+        Ok(recipe) => match recipe.asset.definition.clone() {
+            Definition::Table(table) => Ok((recipe, table)),
+            _ => Err("it was no table then".to_owned()),
+        },
+        Err(reason) => Err(reason),
+    })
 }
 
 /// Recorded pins of views, and pins that stand for the table versions named by the texts of inputs. The key says what
