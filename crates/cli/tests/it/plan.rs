@@ -501,3 +501,51 @@ fn a_full_refresh_makes_incremental_tables_from_nothing() {
     "#]],
     );
 }
+
+/// What a plan says before its closing lines.
+fn planned(project: &TestProject) -> String {
+    let text = project.run(&at(&["plan"]));
+    let body = text.split("--- stdout\n").nth(1).unwrap();
+    body.split("\nEstimate").next().unwrap().to_owned()
+}
+
+#[test]
+fn plan_tries_what_is_small_and_says_what_comes_out_the_same() {
+    let project = applied(
+        guarded()
+            .file("tables/late.sql", "select order_id, ordered_at from orders where amount > 5\n")
+            .file("tables/latest.sql", "select max(ordered_at) as at from late\n"),
+    );
+    project.write("tables/late.sql", "select order_id, ordered_at from orders where amount > 6\n");
+    check(&planned(&project), &expect![[r#"
+        Plan for environment `prod` as of 2024-01-05 00:00 UTC
+
+          ~ table         late                   breaking: made again, to the same result: tried on the recorded rows
+          ~ table         latest                 breaking: made again, to the same result: nothing that it reads changes
+
+          4 unchanged, 2 breaking; 2 of them to the same result
+
+        Blast radius
+          same result    late, latest (made again)
+    "#]]);
+    let sources = std::fs::read_to_string(project.path("sources.yml")).unwrap();
+    project.write("tables/late.sql", "select order_id, ordered_at from orders where amount > 5\n");
+    project.write("sources.yml", &sources.replace("{name: order_id, type: int,", "{name: order_id, type: string,"));
+    check(&planned(&project), &expect![[r#"
+        Plan for environment `prod` as of 2024-01-05 00:00 UTC
+
+          ~ source        orders                 breaking: how it is read differs, so every delivery is landed again; changes order_id; the rows stay: tried on what was delivered
+          ~ table         customers              breaking: made again, to the same result: nothing that it reads changes
+          ~ table         days                   breaking: made again, to the same result: nothing that it reads changes
+          ~ table         late                   breaking: changes order_id; the rows stay: nothing that decides them changes
+          ~ table         latest                 breaking: made again, to the same result: nothing that it reads changes
+
+          1 unchanged, 5 breaking; 3 of them to the same result
+
+        Blast radius
+          tables         late (order_id)
+          same result    customers, days, latest (made again)
+          owners to ask  shop@example.com (orders)
+
+        Checks    6 checks on orders, customers"#]]);
+}

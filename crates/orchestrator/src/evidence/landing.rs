@@ -1,12 +1,16 @@
 //! Trying a source: its deliveries read again under what is declared now, in memory.
 
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
 use baton_core::asset::Source;
-use baton_core::check::Check;
-use baton_core::{Asset, Definition};
+use baton_core::{Asset, Definition, Timestamp};
+use baton_engine::is_system_column;
 use baton_plan::{PlannedAsset, Proven};
+use baton_stats::checks::RowChecker;
 
 use super::rows::{Rows, proven};
 use super::trial::Trial;
+use crate::checks::{checks_of_pass, judge};
 use crate::definitions::recorded_definition;
 use crate::error::RunError;
 use crate::prepare::retyped;
@@ -28,10 +32,10 @@ impl Trial<'_> {
         let Some(before) = recorded_definition(self.services, key).await? else { return Ok(None) };
         let Definition::Source(landed_as) = &before.definition else { return Ok(None) };
         let retyped = retyped(landed_as, source);
-        if source.connector != RE_READABLE || !stays_checked(&before, asset, &retyped) {
+        if source.connector != RE_READABLE {
             return Ok(None);
         }
-        let Some(now) = self.landed_again(planned, source).await? else { return Ok(None) };
+        let Some(now) = self.landed_again(planned, asset, source).await? else { return Ok(None) };
         let Some(recorded) = self.recorded(name).await.ok().flatten() else { return Ok(None) };
         let mut changes = planned.columns.clone();
         // The rest bears other fingerprints because its rows may be others, which is what is asked here.
@@ -46,8 +50,13 @@ impl Trial<'_> {
     }
 
     /// All deliveries that the recorded version was landed from, read again; `None` when others have arrived, some are
-    /// gone or changed, one is at fault as a whole, or there is too much of them.
-    async fn landed_again(&mut self, planned: &PlannedAsset, source: &Source) -> Result<Option<Rows>, RunError> {
+    /// gone or changed, one is at fault as a whole or breaks a check, or there is too much of them.
+    async fn landed_again(
+        &mut self,
+        planned: &PlannedAsset,
+        asset: &Asset,
+        source: &Source,
+    ) -> Result<Option<Rows>, RunError> {
         let Some(version) = self.pins.get(&planned.name).and_then(|pin| pin.version.table()) else { return Ok(None) };
         let landed = landed_units(self.services, &self.prepared.landings, version).await?;
         let Ok((connector, units)) = arrived_units(self.services, source, self.as_of) else { return Ok(None) };
@@ -60,7 +69,8 @@ impl Trial<'_> {
         let (mut schema, mut batches) = (None, Vec::new());
         for unit in &units {
             let Ok((found, read)) = read_unit(self.services, connector, unit, source).await else { return Ok(None) };
-            if schema.as_ref().is_some_and(|known| *known != found) {
+            let is_other = schema.as_ref().is_some_and(|known| *known != found);
+            if is_other || !passes(asset, &found, &read, self.as_of).is_ok_and(|passed| passed) {
                 return Ok(None);
             }
             schema = Some(found);
@@ -70,9 +80,14 @@ impl Trial<'_> {
     }
 }
 
-/// Whether the checks are those of before, and none looks at a column that is read otherwise: then a delivery that passed
-/// them passes them again.
-fn stays_checked(before: &Asset, now: &Asset, retyped: &[String]) -> bool {
-    let mentions = |check: &Check, column: &String| serde_json::json!(check).to_string().contains(column.as_str());
-    before.checks == now.checks && !now.checks.iter().any(|check| retyped.iter().any(|column| mentions(check, column)))
+/// Whether the delivery would pass the checks of its rows, as it must to land.
+fn passes(asset: &Asset, schema: &SchemaRef, batches: &[RecordBatch], now: Timestamp) -> Result<bool, RunError> {
+    let visible: Vec<usize> =
+        (0..schema.fields().len()).filter(|index| !is_system_column(schema.field(*index).name())).collect();
+    let seen = schema.project(&visible).map_err(RunError::rows(&asset.name))?;
+    let mut checker = RowChecker::new(&checks_of_pass(&asset.checks, false), &seen)?;
+    for batch in batches {
+        checker.update(&batch.project(&visible).map_err(RunError::rows(&asset.name))?, None)?;
+    }
+    Ok(judge(&asset.name, &checker.finish(now)).is_ok())
 }

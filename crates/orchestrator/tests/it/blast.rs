@@ -65,10 +65,10 @@ impl Score {
     fn told(&self) -> String {
         let (changed, predicted, missed) = (self.changed, self.predicted, self.missed.len());
         let (recall, precision) = (self.recall(), self.precision());
-        let by_fingerprint = share(self.hits, self.made_again);
+        let of_made = share(self.hits, self.made_again);
         format!(
             "{changed} changed, {predicted} predicted of {} made again, {missed} missed, recall {recall:.4}, precision \
-             {precision:.4} ({by_fingerprint:.4} by fingerprints alone)",
+             {precision:.4} ({of_made:.4} of what is made again)",
             self.made_again
         )
     }
