@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use baton_core::Timestamp;
 use baton_core::ports::{
-    Delivery, Lease, LedgerError, LogLine, NewMessage, NewRequest, Operations, RequestEnd, RunChange, RunEnd, RunFilter,
-    RunRecord, RunState, StepRecord,
+    Delivery, Lease, LedgerError, LogLine, NewMessage, NewRequest, Operations, RequestEnd, RunChange, RunEnd,
+    RunFilter, RunRecord, RunState, StepRecord,
 };
 use baton_core::time::timestamp_from_micros;
 use serde_json::json;

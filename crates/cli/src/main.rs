@@ -21,6 +21,7 @@ mod progress;
 mod project;
 mod render;
 mod saved_plan;
+mod scheduling;
 mod selection;
 mod settings;
 mod wire;

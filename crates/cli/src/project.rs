@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use baton_core::{Kind, Timestamp};
 use baton_diagnostics::{Diagnostic, has_errors, nearest};
 use baton_ledger::{LockGuard, StorageGuard};
-use baton_orchestrator::{Prepared, Services};
+use baton_orchestrator::{Asked, Prepared, Services};
 use baton_project::Project;
 
 use crate::context::Context;
@@ -66,6 +66,12 @@ impl Workspace {
     /// What the orchestrator works with.
     pub(crate) fn services(&self) -> &Services {
         &self.parts.services
+    }
+
+    /// The same workspace, whose runs say what asked for them.
+    pub(crate) fn asked_by(mut self, asked: Asked) -> Self {
+        self.parts.services.asked = asked;
+        self
     }
 
     /// The logical clock of this call: as asked for, or now.

@@ -54,7 +54,7 @@ pub enum Way {
     },
     /// A mail by SMTP.
     Email {
-        /// `smtp://host:port` or `smtps://user:password@host`.
+        /// `smtp://host:port` of a relay.
         url: SecretText,
         /// The sender.
         from: String,
@@ -99,9 +99,8 @@ impl SecretText {
         while let Some(start) = rest.find("${") {
             let tail = &rest[start..];
             let end = tail.find('}').ok_or_else(|| tail.to_owned())?;
-            let reference = tail[2..end].split_once(':').filter(|(kind, name)| {
-                ["env", "file"].contains(kind) && !name.is_empty()
-            });
+            let reference =
+                tail[2..end].split_once(':').filter(|(kind, name)| ["env", "file"].contains(kind) && !name.is_empty());
             found.push(reference.ok_or_else(|| tail[..=end].to_owned())?);
             rest = &tail[end + 1..];
         }
@@ -134,7 +133,8 @@ mod tests {
         let lookup = |kind: &str, name: &str| (kind == "env" || name.ends_with("key")).then(|| name.to_lowercase());
         assert_eq!(url.reveal(lookup).unwrap(), "https://hooks/team//run/secrets/key");
         assert_eq!(url.reveal(|_, _| None), Err("${env:TEAM}".to_owned()));
-        for (text, wrong) in [("a ${env:X", "${env:X"), ("${X}", "${X}"), ("${vault:x}", "${vault:x}"), ("${env:}", "${env:}")]
+        for (text, wrong) in
+            [("a ${env:X", "${env:X"), ("${X}", "${X}"), ("${vault:x}", "${vault:x}"), ("${env:}", "${env:}")]
         {
             assert_eq!(SecretText(text.to_owned()).references(), Err(wrong.to_owned()));
         }

@@ -21,6 +21,7 @@ mod seed;
 mod shape;
 mod spec;
 mod sql_file;
+mod stamp;
 mod template;
 mod unread;
 mod yaml;
@@ -30,6 +31,7 @@ pub use graph::graph;
 pub use load::load_texts;
 pub use project::{Loaded, Project};
 pub use schema::json_schema;
+pub use stamp::stamp;
 pub use spec::{EnvironmentSpec, Policies, PythonSettings, Settings};
 
 #[cfg(test)]

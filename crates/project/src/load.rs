@@ -86,10 +86,11 @@ pub(crate) fn load_with_vars(
     report_what_is_missing(&files, known.is_empty(), &mut findings.diagnostics);
     report_doubles(&tests, &mut findings.diagnostics);
     report_double_channels(&channels, &mut findings.diagnostics);
-    let known: Vec<&str> = channels.iter().map(|channel| channel.name.as_str()).collect();
+    let known: Vec<&str> = channels.iter().map(|found| found.name.as_str()).collect();
     report_wrong_schedules(&schedules, &known, &mut findings.diagnostics);
     sort(&mut findings.diagnostics);
     let schedules = schedules.into_iter().map(|found| found.schedule).collect();
+    let channels = channels.into_iter().filter_map(|found| found.channel).collect();
     (Project { tests, schedules, channels, ..project(head, assets, files, unread) }, findings.diagnostics)
 }
 

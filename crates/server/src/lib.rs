@@ -10,6 +10,7 @@
 mod api;
 mod body;
 mod catalog;
+mod desk;
 mod compat;
 mod encoding;
 mod error;
@@ -25,4 +26,5 @@ mod state;
 mod testing;
 
 pub use catalog::{AssetSelection, Catalog, CatalogAsset, CatalogError, Catalogued};
+pub use desk::{Asked, ScheduleDesk};
 pub use serve::{Parts, router, serve};

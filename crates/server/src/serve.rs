@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::catalog::Catalog;
+use crate::desk::ScheduleDesk;
 use crate::state::AppState;
 use crate::{api, body, compat, health, metrics, observe, problem};
 
@@ -26,18 +27,32 @@ pub struct Parts {
     pub(crate) service: Arc<PredictionService>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) catalog: Option<Arc<dyn Catalog>>,
+    pub(crate) desk: Option<Arc<dyn ScheduleDesk>>,
+    pub(crate) token: Option<String>,
 }
 
 impl Parts {
     /// Predictions by `service`; `clock` decides their instant, and that of the features that they read.
     pub fn new(service: Arc<PredictionService>, clock: Arc<dyn Clock>) -> Self {
-        Self { service, clock, catalog: None }
+        Self { service, clock, catalog: None, desk: None, token: None }
     }
 
     /// With what knows the project's assets.
     #[must_use]
     pub fn with_catalog(self, catalog: Arc<dyn Catalog>) -> Self {
         Self { catalog: Some(catalog), ..self }
+    }
+
+    /// With who takes requests for schedules.
+    #[must_use]
+    pub fn with_desk(self, desk: Arc<dyn ScheduleDesk>) -> Self {
+        Self { desk: Some(desk), ..self }
+    }
+
+    /// With the token that requests which change something must carry; without one they are refused.
+    #[must_use]
+    pub fn with_token(self, token: Option<String>) -> Self {
+        Self { token, ..self }
     }
 }
 

@@ -8,6 +8,7 @@ use baton_serving::{
 };
 
 use crate::catalog::Catalog;
+use crate::desk::ScheduleDesk;
 use crate::metrics::Metrics;
 use crate::request_id::RequestId;
 use crate::serve::Parts;
@@ -20,13 +21,15 @@ pub(crate) struct AppState {
     pub(crate) service: Arc<PredictionService>,
     pub(crate) metrics: Metrics,
     pub(crate) catalog: Option<Arc<dyn Catalog>>,
+    pub(crate) desk: Option<Arc<dyn ScheduleDesk>>,
+    pub(crate) token: Option<String>,
     clock: Arc<dyn Clock>,
 }
 
 impl AppState {
     pub(crate) fn new(parts: Parts) -> Self {
-        let Parts { service, clock, catalog } = parts;
-        Self { service, clock, catalog, metrics: Metrics::default() }
+        let Parts { service, clock, catalog, desk, token } = parts;
+        Self { service, clock, catalog, desk, token, metrics: Metrics::default() }
     }
 
     /// What an endpoint serves now.

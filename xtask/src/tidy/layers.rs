@@ -7,7 +7,7 @@ use crate::repository::Package;
 const LEVELS: &[&[&str]] = &[
     &["baton-diagnostics"],
     &["baton-core"],
-    &["baton-project", "baton-lake", "baton-ledger", "baton-connectors", "baton-stats"],
+    &["baton-project", "baton-lake", "baton-ledger", "baton-connectors", "baton-notify", "baton-stats"],
     &["baton-engine", "baton-ml"],
     &["baton-plan", "baton-observe"],
     &["baton-orchestrator", "baton-serving"],

@@ -8,6 +8,7 @@ mod environments;
 mod explain;
 mod look;
 mod project;
+mod runs;
 mod selection;
 mod serving;
 mod test;
@@ -32,6 +33,10 @@ pub(crate) use look::{
     WhyArguments,
 };
 pub(crate) use project::{CompletionsArguments, DemoArguments, InitArguments, TemplateName};
+pub(crate) use runs::{
+    RunsArguments, RunsCommand, RunsListArguments, RunsShowArguments, ScheduleArguments, ScheduleCommand, StateName,
+    TriggerArguments,
+};
 pub(crate) use selection::{RunArguments, SelectionArguments};
 pub(crate) use serving::{PredictArguments, ServeArguments};
 pub(crate) use test::TestArguments;
@@ -119,6 +124,10 @@ pub(crate) enum Command {
     Apply(ApplyArguments),
     /// Take in new data, score, and watch, as a schedule does
     Run(RunArguments),
+    /// List runs, show one over time, or end it
+    Runs(RunsArguments),
+    /// List schedules, or ask for one now
+    Schedule(ScheduleArguments),
     /// Compute a stretch of an incremental table again, with what reads it
     Backfill(BackfillArguments),
     /// Drive the schedule over a stretch of history, tick by tick

@@ -19,6 +19,9 @@ pub(crate) struct SelectionArguments {
 pub(crate) struct RunArguments {
     #[command(flatten)]
     pub(crate) selection: SelectionArguments,
+    /// Run what this schedule selects, as it says
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["select", "exclude"])]
+    pub(crate) schedule: Option<String>,
     /// Say of each step whether its output was there already, and why not
     #[arg(long)]
     pub(crate) explain: bool,

@@ -11,6 +11,9 @@ pub(crate) struct ServeArguments {
     /// Port to listen on; 0 picks a free one [default: from the project, else 8400]
     #[arg(long, value_name = "PORT")]
     pub(crate) port: Option<u16>,
+    /// Do not run schedules
+    #[arg(long)]
+    pub(crate) no_scheduler: bool,
 }
 
 /// Arguments of `predict`.

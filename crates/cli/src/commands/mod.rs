@@ -25,6 +25,8 @@ mod replay;
 mod reproduce;
 mod rollback;
 mod run;
+mod runs;
+mod schedule;
 mod serve;
 mod show;
 mod status;
@@ -32,6 +34,8 @@ mod tag;
 mod test;
 mod trace;
 mod why;
+
+pub(crate) use schedule::{ScheduleLine, by_hand};
 
 use std::io::{BufRead as _, IsTerminal as _};
 
@@ -73,6 +77,8 @@ async fn dispatch_async(context: &Context, command: Command) -> Result<Outcome, 
         Command::Approve(arguments) => approve::approve(context, &arguments).await,
         Command::Apply(arguments) => apply::apply(context, &arguments).await,
         Command::Run(arguments) => run::run(context, &arguments).await,
+        Command::Runs(arguments) => runs::runs(context, &arguments).await,
+        Command::Schedule(arguments) => schedule::schedule(context, &arguments).await,
         Command::Backfill(arguments) => backfill::backfill(context, &arguments).await,
         Command::Replay(arguments) => replay::replay(context, &arguments).await,
         Command::Serve(arguments) => serve::serve(context, &arguments).await,

@@ -1,6 +1,7 @@
 //! `baton run`: what a schedule does at one instant: take in data, score, watch.
 
-use baton_orchestrator::RunReport;
+use baton_orchestrator::schedule::Trigger;
+use baton_orchestrator::{Asked, RunReport};
 
 use super::end_at_interrupt;
 use crate::args::RunArguments;
@@ -9,7 +10,7 @@ use crate::error::CliError;
 use crate::exit::Outcome;
 use crate::project::Workspace;
 use crate::wire::Access;
-use crate::{output, render};
+use crate::{output, render, scheduling};
 
 /// Brings the environment's data up to the clock.
 pub(super) async fn run(context: &Context, arguments: &RunArguments) -> Result<Outcome, CliError> {
@@ -17,6 +18,9 @@ pub(super) async fn run(context: &Context, arguments: &RunArguments) -> Result<O
     let context = &context.explaining(arguments.explain);
     let workspace = Workspace::open(context, Access::Write).await?;
     let _guard = workspace.lock("baton run")?;
+    if let Some(name) = &arguments.schedule {
+        return run_schedule(context, workspace, name).await;
+    }
     let as_of = workspace.as_of();
     let prepared = workspace.prepare(as_of).await?;
     let (services, environment) = (workspace.services(), workspace.environment.as_str());
@@ -24,6 +28,20 @@ pub(super) async fn run(context: &Context, arguments: &RunArguments) -> Result<O
         None => baton_orchestrator::run(services, &prepared, environment, as_of).await?,
         Some(only) => baton_orchestrator::run_selected(services, &prepared, environment, as_of, &only).await?,
     };
+    finish(context, &report)
+}
+
+/// Runs a schedule here and now.
+async fn run_schedule(context: &Context, workspace: Workspace, name: &str) -> Result<Outcome, CliError> {
+    let schedule = workspace.need_schedule(name)?.clone();
+    let asked = Asked {
+        schedule: Some(schedule.name.to_string()),
+        trigger: Some(Trigger::Manual.word().to_owned()),
+        due_at: None,
+        execution: schedule.execution.clone(),
+    };
+    let workspace = workspace.asked_by(asked);
+    let report = scheduling::run_schedule(&workspace, &schedule, context.as_of).await?;
     finish(context, &report)
 }
 

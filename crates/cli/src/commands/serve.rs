@@ -1,4 +1,4 @@
-//! `baton serve`: endpoints over HTTP, until Ctrl-C or SIGTERM. It follows the environment: what a run or an apply in
+//! `baton serve`: endpoints over HTTP, and schedules, until Ctrl-C or SIGTERM. It follows the environment: what a run or an apply in
 //! another process commits is served within a second.
 
 use std::io;
@@ -17,15 +17,15 @@ use crate::error::CliError;
 use crate::exit::Outcome;
 use crate::project::Workspace;
 use crate::wire::{self, Access};
-use crate::{deploy, follow, instant, output};
+use crate::{deploy, follow, instant, output, scheduling, settings};
 
 /// Serves every endpoint that the environment has deployed.
 pub(super) async fn serve(context: &Context, arguments: &ServeArguments) -> Result<Outcome, CliError> {
     let workspace = Arc::new(Workspace::open_alone(context, Access::Write).await?);
     let router = Arc::new(EndpointRouter::new(deploy::served(&workspace).await?));
-    let settings = &workspace.project.settings;
-    let bind = arguments.bind.as_deref().unwrap_or(&settings.bind);
-    let listener = listen(bind, arguments.port.unwrap_or(settings.port)).await?;
+    let declared = &workspace.project.settings;
+    let bind = arguments.bind.as_deref().unwrap_or(&declared.bind);
+    let listener = listen(bind, arguments.port.unwrap_or(declared.port)).await?;
     let log = Arc::new(wire::prediction_log(workspace.services())?);
     let service = Arc::new(PredictionService::new(Arc::clone(&router), log)?);
     announce(context, &workspace, &router, &listener).await?;
@@ -33,11 +33,20 @@ pub(super) async fn serve(context: &Context, arguments: &ServeArguments) -> Resu
         Some(at) => Arc::new(FixedClock(at)),
         None => Arc::clone(&workspace.services().clock),
     };
+    // Under a clock that stands still nothing becomes due.
+    let runs_schedules = !arguments.no_scheduler && context.as_of.is_none();
+    let scheduler = runs_schedules.then(|| scheduling::Running::begin(&workspace));
     let following = tokio::spawn(follow::follow(Arc::clone(&workspace), router));
     let catalog = Arc::new(ProjectCatalog::of(Arc::clone(&workspace)));
-    let parts = Parts::new(service, clock).with_catalog(catalog);
+    let mut parts = Parts::new(service, clock).with_catalog(catalog).with_token(settings::secret("BATON_TOKEN"));
+    if scheduler.is_some() {
+        parts = parts.with_desk(Arc::new(scheduling::Desk::of(Arc::clone(&workspace))));
+    }
     let ended = baton_server::serve(listener, parts, stop_signal()).await;
     following.abort();
+    if let Some(scheduler) = scheduler {
+        scheduler.end().await;
+    }
     ended.map_err(CliError::Output)?;
     if !context.quiet {
         output::say("stopped");

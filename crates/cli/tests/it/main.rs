@@ -24,6 +24,7 @@ mod python_tables;
 mod reproduce;
 mod restated;
 mod safety;
+mod schedules;
 mod select;
 mod serve;
 mod shop;

@@ -72,9 +72,8 @@ impl State {
 
     /// Answers the number of a new request; `None` when it is there already.
     fn put(&mut self, environment: &str, asked: &NewRequest) -> Option<u64> {
-        let of_schedule = |held: &&Held| {
-            held.request.environment == environment && held.request.asked.schedule == asked.schedule
-        };
+        let of_schedule =
+            |held: &&Held| held.request.environment == environment && held.request.asked.schedule == asked.schedule;
         let is_same = |held: &Held| {
             held.request.asked.key == asked.key || asked.coalesces && held.request.state == RunState::Queued
         };
@@ -91,9 +90,8 @@ impl State {
     fn keep(&mut self, change: RunChange) {
         match change {
             RunChange::Started(run) => {
-                let lost = |other: &&mut RunRecord| {
-                    other.environment == run.environment && other.state == RunState::Running
-                };
+                let lost =
+                    |other: &&mut RunRecord| other.environment == run.environment && other.state == RunState::Running;
                 self.runs.iter_mut().filter(lost).for_each(|other| other.state = RunState::Interrupted);
                 self.runs.push(run);
             }
@@ -113,9 +111,7 @@ impl State {
     fn goes_on(&self, message: &NewMessage) -> bool {
         let same = |posted: &&Posted| {
             let known = &posted.message.message;
-            known.channel == message.channel
-                && known.cause == message.cause
-                && known.environment == message.environment
+            known.channel == message.channel && known.cause == message.cause && known.environment == message.environment
         };
         self.messages.iter().rev().find(same).is_some_and(|posted| !posted.message.message.ends)
     }

@@ -305,8 +305,13 @@ pub trait Operations: Send + Sync {
     async fn pulse(&self) -> Result<u64, LedgerError>;
 
     /// Takes the lease, or keeps it until `until`; answers with who has it now.
-    async fn take_lease(&self, name: &str, holder: &str, now: Timestamp, until: Timestamp)
-    -> Result<Lease, LedgerError>;
+    async fn take_lease(
+        &self,
+        name: &str,
+        holder: &str,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Lease, LedgerError>;
 
     /// Gives the lease back, if it is still this one.
     async fn release_lease(&self, lease: &Lease) -> Result<(), LedgerError>;

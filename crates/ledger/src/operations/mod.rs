@@ -77,7 +77,9 @@ impl Operations for SqliteLedger {
                 .fetch_optional(&self.connections.readers)
                 .await
                 .map_err(|error| storage(format!("read where schedule `{schedule}` is"), &error))?;
-        let parse = |text: String| serde_json::from_str(&text).map_err(|error| damaged("a schedule's cursor", error.to_string()));
+        let parse = |text: String| {
+            serde_json::from_str(&text).map_err(|error| damaged("a schedule's cursor", error.to_string()))
+        };
         text.map(parse).transpose()
     }
 

@@ -54,7 +54,8 @@ pub(super) async fn due(readers: &SqlitePool, now: Timestamp, limit: u32) -> Res
 }
 
 fn decode(row: Row) -> Result<Message, LedgerError> {
-    let body = serde_json::from_str(&row.body).map_err(|error| damaged(format!("message {}", row.id), error.to_string()))?;
+    let body =
+        serde_json::from_str(&row.body).map_err(|error| damaged(format!("message {}", row.id), error.to_string()))?;
     let message = NewMessage {
         environment: row.environment,
         channel: row.channel,
@@ -67,11 +68,7 @@ fn decode(row: Row) -> Result<Message, LedgerError> {
 }
 
 /// Says how a delivery went.
-pub(super) async fn settle(
-    connection: &mut SqliteConnection,
-    id: u64,
-    delivery: &Delivery,
-) -> Result<(), LedgerError> {
+pub(super) async fn settle(connection: &mut SqliteConnection, id: u64, delivery: &Delivery) -> Result<(), LedgerError> {
     let (state, not_before, reason) = match delivery {
         Delivery::Delivered => ("delivered", None, None),
         Delivery::Again { not_before, reason } => ("open", Some(not_before.timestamp_micros()), Some(reason)),

@@ -31,8 +31,7 @@ impl Row {
     fn decode(self) -> Result<Request, LedgerError> {
         let what = || format!("request {}", self.id);
         let state = RunState::parse(&self.state).ok_or_else(|| damaged(what(), format!("state `{}`", self.state)))?;
-        let parameters =
-            serde_json::from_str(&self.parameters).map_err(|error| damaged(what(), error.to_string()))?;
+        let parameters = serde_json::from_str(&self.parameters).map_err(|error| damaged(what(), error.to_string()))?;
         Ok(Request {
             id: self.id.cast_unsigned(),
             environment: self.environment,

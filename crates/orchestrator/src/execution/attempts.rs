@@ -109,9 +109,10 @@ async fn cancellation(operations: Arc<dyn Operations>, run: String) {
 }
 
 /// Whether the reason may pass by itself, so that another try makes sense.
-pub(crate) fn is_transient(error: &RunError) -> bool {
+fn is_transient(error: &RunError) -> bool {
     match error {
         RunError::Connector(ConnectorError::Io { source, .. }) => may_pass(source.kind()),
+        RunError::Connector(ConnectorError::Origin { is_transient, .. }) => *is_transient,
         RunError::Connector(ConnectorError::ChangedWhileReading { .. })
         | RunError::Lake(LakeError::Contended { .. })
         | RunError::TimedOut { .. } => true,

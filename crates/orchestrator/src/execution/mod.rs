@@ -12,7 +12,6 @@ mod publish;
 mod record;
 mod settle;
 
-pub(crate) use attempts::is_transient;
 pub(crate) use journal::Journal;
 pub(crate) use publish::commit_event;
 pub(crate) use settle::Applied;

@@ -202,7 +202,11 @@ fn commit_tick(on: &OnCommits, cursor: &mut Cursor, facts: &Facts<'_>) -> Option
     }
     let digest = Fingerprint::of(now.iter().flat_map(|(asset, version)| [asset.as_str(), version.as_str()]));
     cursor.seen = now;
-    Some(Tick { trigger: Trigger::Commit, at: facts.now, key: format!("commit {} {}", digest.short(), facts.now.timestamp_micros()) })
+    Some(Tick {
+        trigger: Trigger::Commit,
+        at: facts.now,
+        key: format!("commit {} {}", digest.short(), facts.now.timestamp_micros()),
+    })
 }
 
 fn deadline_tick(deadline: &Deadline, cursor: &mut Cursor, facts: &Facts<'_>) -> Option<Tick> {

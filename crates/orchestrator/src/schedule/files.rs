@@ -32,8 +32,7 @@ impl Listings {
 
 /// Nothing that matches, or a folder that is not there yet, is a listing too.
 fn digest(root: &Path, location: &str) -> Option<String> {
-    let request =
-        DiscoverRequest { root: root.to_owned(), location: location.to_owned(), options: BTreeMap::new() };
+    let request = DiscoverRequest { root: root.to_owned(), location: location.to_owned(), options: BTreeMap::new() };
     let units = connector("file")?.discover(&request).unwrap_or_default();
     let parts = units.iter().map(|unit| format!("{}\u{0}{}\u{0}{}", unit.path, unit.size, unit.modified_at));
     Some(Fingerprint::of(parts).short().to_owned())

@@ -5,9 +5,12 @@
 
 mod blackout;
 mod cron;
+mod delivery;
 mod due;
 mod files;
+mod notices;
 mod scheduler;
 
 pub use due::{Cursor, Due, Facts, Tick, Trigger, due};
-pub use scheduler::{Host, Ran, Scheduler};
+pub use notices::About;
+pub use scheduler::{Declared, Host, Ran, Scheduler};

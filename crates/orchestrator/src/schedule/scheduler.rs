@@ -10,53 +10,65 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use baton_core::ports::{Ledger, LedgerError, Lease, NewRequest, Operations, Request, RequestEnd, RunState};
+use baton_core::ports::{Lease, Ledger, LedgerError, NewRequest, Operations, Request, RequestEnd, RunState};
 use baton_core::schedule::{CatchUp, Schedule};
 use baton_core::{AssetName, Clock, CommitId, Timestamp};
+use baton_notify::Courier;
 use chrono::TimeDelta;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
+use super::delivery::deliver;
 use super::due::{Cursor, Facts, Trigger, due};
 use super::files::Listings;
+use super::notices::{self, About};
+use crate::report::RunReport;
 
 /// How long a server that says nothing keeps the lease.
 const LEASE: TimeDelta = TimeDelta::seconds(6);
 /// How often the holder renews it.
 const RENEW: TimeDelta = TimeDelta::seconds(2);
+/// How often the others ask for it.
+const ASK: TimeDelta = TimeDelta::seconds(1);
 /// How often the ledger is asked whether something happened.
 const LOOK: Duration = Duration::from_millis(250);
-/// How often the project's files, and files that schedules wait for, are looked at.
+/// How often files that schedules wait for are looked at.
 const LISTEN: TimeDelta = TimeDelta::seconds(1);
+/// How often the project is asked whether it declares something else.
+const READ: TimeDelta = TimeDelta::seconds(2);
 /// A request whose server ended as often is not begun again: it may be what ends them.
 const MOST_STARTS: u32 = 5;
 
 /// What the scheduler needs of the process around it.
 #[async_trait]
 pub trait Host: Send + Sync + 'static {
-    /// The schedules as the project declares them now; `None` when they are as last told.
-    async fn schedules(&self) -> Result<Option<Vec<Schedule>>, String>;
+    /// What the project declares now; `None` when it is as last told.
+    async fn declared(&self) -> Result<Option<Declared>, String>;
 
     /// Runs a request to its end.
     async fn run(&self, request: &Request, schedule: &Schedule) -> Ran;
 
-    /// A run has not ended in time.
-    async fn late(&self, request: &Request, schedule: &Schedule);
+    /// The value of a secret by the kind and name of its reference.
+    fn secret(&self, kind: &str, name: &str) -> Option<String>;
 
     /// Tells people what the scheduler does.
     fn say(&self, line: &str);
 }
 
+/// What the scheduler must know of a project.
+#[derive(Debug, Clone, Default)]
+pub struct Declared {
+    /// Its schedules.
+    pub schedules: Vec<Schedule>,
+    /// Whom to tell of what.
+    pub about: About,
+}
+
 /// How a request came out.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Ran {
-    /// It ran; `failed` steps failed.
-    Ended {
-        /// The run.
-        run: String,
-        /// How many.
-        failed: usize,
-    },
+    /// It ran; steps of it may have failed.
+    Ended(Box<RunReport>),
     /// Somebody ended it.
     Cancelled,
     /// It could not be begun, and another try will not help.
@@ -88,7 +100,7 @@ struct Watched {
     schedule: Schedule,
     cursor: Cursor,
     /// What the ledger holds of the cursor.
-    stored: Option<Cursor>,
+    stored: Option<Value>,
     wake_at: Option<Timestamp>,
 }
 
@@ -97,7 +109,12 @@ struct Watched {
 struct Lead {
     lease: Option<Lease>,
     renew_at: Option<Timestamp>,
+    /// What the project declares for this environment.
+    declared: Vec<Schedule>,
+    about: About,
     watched: BTreeMap<String, Watched>,
+    courier: Courier,
+    delivering: Option<JoinHandle<()>>,
     head: Option<CommitId>,
     versions: BTreeMap<AssetName, String>,
     listings: Listings,
@@ -106,6 +123,7 @@ struct Lead {
     active: Option<(Request, JoinHandle<Ran>)>,
     told_late: Vec<u64>,
     trouble: String,
+    read_at: Option<Timestamp>,
     follows: Option<String>,
 }
 
@@ -135,21 +153,26 @@ impl Scheduler {
 
     async fn turn(&self, lead: &mut Lead) -> Result<(), LedgerError> {
         let now = self.clock.now();
-        if !self.leads(lead, now).await? {
+        let has_other_schedules = self.read_schedules(lead, now).await;
+        if lead.declared.is_empty() && lead.active.is_none() || !self.leads(lead, now).await? {
             return Ok(());
         }
         self.finish_active(lead).await?;
-        self.read_schedules(lead).await?;
+        if has_other_schedules || lead.watched.is_empty() {
+            self.watch(lead, now).await?;
+        }
         self.read_head(lead).await?;
         self.advance_all(lead, now).await?;
         self.begin_next(lead, now).await?;
-        self.tell_late(lead, now).await
+        self.tell_late(lead, now).await?;
+        self.deliver(lead);
+        Ok(())
     }
 
     /// Takes or keeps the lease; answers whether this process has it.
     async fn leads(&self, lead: &mut Lead, now: Timestamp) -> Result<bool, LedgerError> {
-        if lead.lease.is_some() && lead.renew_at.is_some_and(|at| now < at) {
-            return Ok(true);
+        if lead.renew_at.is_some_and(|at| now < at) {
+            return Ok(lead.lease.is_some());
         }
         let name = format!("scheduler/{}", self.environment);
         let found = self.operations.take_lease(&name, &self.holder, now, now + LEASE).await?;
@@ -157,23 +180,33 @@ impl Scheduler {
             if lead.follows.as_ref() != Some(&found.holder) {
                 self.host.say(&format!("schedules of `{}` are run by {}", self.environment, found.holder));
             }
-            let active = lead.active.take();
-            *lead = Lead { follows: Some(found.holder), ..Lead::default() };
-            if let Some((_, running)) = active {
+            if let Some((_, running)) = lead.active.take() {
                 running.abort();
             }
+            *lead = Lead {
+                follows: Some(found.holder),
+                declared: std::mem::take(&mut lead.declared),
+                about: std::mem::take(&mut lead.about),
+                read_at: lead.read_at,
+                renew_at: Some(now + ASK),
+                ..Lead::default()
+            };
             return Ok(false);
         }
         let is_new = lead.lease.as_ref().is_none_or(|lease| lease.token != found.token);
-        lead.lease = Some(found.clone());
-        lead.renew_at = Some(now + RENEW);
         if is_new {
+            let taken_over = self.operations.recover_requests(&found, &self.environment).await?;
+            let with = if taken_over > 0 {
+                format!("; {taken_over} begun by another server start again")
+            } else {
+                String::new()
+            };
+            self.host.say(&format!("runs the schedules of `{}`{with}", self.environment));
             lead.follows = None;
             lead.watched.clear();
-            let taken_over = self.operations.recover_requests(&found, &self.environment).await?;
-            let with = if taken_over > 0 { format!("; {taken_over} begun by another server start again") } else { String::new() };
-            self.host.say(&format!("runs the schedules of `{}`{with}", self.environment));
         }
+        lead.lease = Some(found);
+        lead.renew_at = Some(now + RENEW);
         Ok(true)
     }
 
@@ -182,9 +215,16 @@ impl Scheduler {
         let Some((request, running)) = lead.active.take_if(|(_, running)| running.is_finished()) else { return Ok(()) };
         let ran = running.await.unwrap_or_else(|error| Ran::Refused(format!("the run ended early: {error}")));
         let ended = |state: RunState, reason: Option<String>| RequestEnd::Ended { state, reason };
+        self.tell(lead, &request, &ran).await?;
         let end = match ran {
-            Ran::Ended { failed: 0, .. } => ended(RunState::Succeeded, None),
-            Ran::Ended { run, failed } => ended(RunState::Failed, Some(format!("{failed} steps of run {run} failed"))),
+            Ran::Ended(report) if report.succeeded() => ended(RunState::Succeeded, None),
+            Ran::Ended(report) => {
+                let failed = report.failures().count();
+                ended(
+                    RunState::Failed,
+                    Some(format!("{failed} of {} steps of run {} failed", report.steps.len(), report.run)),
+                )
+            }
             Ran::Cancelled => ended(RunState::Cancelled, None),
             Ran::Refused(reason) => ended(RunState::Failed, Some(reason)),
             Ran::NotNow(reason) => {
@@ -202,28 +242,40 @@ impl Scheduler {
         }
     }
 
-    /// Takes in what the project declares now.
-    async fn read_schedules(&self, lead: &mut Lead) -> Result<(), LedgerError> {
-        let schedules = match self.host.schedules().await {
-            Ok(Some(schedules)) => schedules,
-            Ok(None) => return Ok(()),
-            Err(reason) => {
-                self.say_once(lead, &format!("the project cannot be read, its schedules go on as they were: {reason}"));
-                return Ok(());
+    /// Reads what the project declares, now and then; answers whether that is something else than before.
+    async fn read_schedules(&self, lead: &mut Lead, now: Timestamp) -> bool {
+        if lead.read_at.is_some_and(|at| now < at) {
+            return false;
+        }
+        lead.read_at = Some(now + READ);
+        let is_ours =
+            |schedule: &Schedule| schedule.environments.is_empty() || schedule.environments.contains(&self.environment);
+        match self.host.declared().await {
+            Ok(Some(declared)) => {
+                lead.declared = declared.schedules.into_iter().filter(is_ours).collect();
+                lead.about = declared.about;
+                true
             }
-        };
-        let is_ours = |schedule: &Schedule| {
-            schedule.environments.is_empty() || schedule.environments.contains(&self.environment)
-        };
+            Ok(None) => false,
+            Err(reason) => {
+                self.say_once(lead, &format!("the project has mistakes, its schedules stay as they were: {reason}"));
+                false
+            }
+        }
+    }
+
+    /// Finds out how far the declared schedules are.
+    async fn watch(&self, lead: &mut Lead, now: Timestamp) -> Result<(), LedgerError> {
         let mut watched = BTreeMap::new();
-        for schedule in schedules.into_iter().filter(is_ours) {
+        for schedule in lead.declared.clone() {
             let name = schedule.name.to_string();
             let stored = match lead.watched.remove(&name) {
                 Some(known) => known.stored,
-                None => self.operations.cursor(&self.environment, &name).await?.and_then(|text| serde_json::from_value(text).ok()),
+                None => self.operations.cursor(&self.environment, &name).await?,
             };
-            let cursor = stored.clone().unwrap_or_default();
-            watched.insert(name, Watched { schedule, cursor, stored, wake_at: Some(self.clock.now()) });
+            // A cursor of another version of Baton is begun anew.
+            let cursor = stored.clone().and_then(|stored| serde_json::from_value(stored).ok()).unwrap_or_default();
+            watched.insert(name, Watched { schedule, cursor, stored, wake_at: Some(now) });
         }
         lead.watched = watched;
         Ok(())
@@ -268,9 +320,10 @@ impl Scheduler {
             let found = due(&watched.schedule, &watched.cursor, &facts);
             let requests: Vec<NewRequest> =
                 found.ticks.iter().map(|tick| request(&watched.schedule, tick, now)).collect();
-            if !requests.is_empty() || is_worth_storing(watched.stored.as_ref(), &found.cursor) {
-                self.operations.advance(&lease, &self.environment, name, &json!(found.cursor), &requests).await?;
-                watched.stored = Some(found.cursor.clone());
+            if !requests.is_empty() || is_worth_storing(watched, &found.cursor) {
+                let stored = json!(found.cursor);
+                self.operations.advance(&lease, &self.environment, name, &stored, &requests).await?;
+                watched.stored = Some(stored);
             }
             // What was told in part is due again at once.
             watched.wake_at = if requests.len() > 1 { Some(now) } else { found.wake_at };
@@ -289,7 +342,8 @@ impl Scheduler {
         let Some(request) = self.operations.begin_request(&lease, &self.environment, now).await? else { return Ok(()) };
         let ended = |reason: String| RequestEnd::Ended { state: RunState::Failed, reason: Some(reason) };
         let Some(watched) = lead.watched.get(&request.asked.schedule) else {
-            let gone = format!("there is no schedule `{}` in environment `{}`", request.asked.schedule, self.environment);
+            let gone =
+                format!("there is no schedule `{}` in environment `{}`", request.asked.schedule, self.environment);
             return self.operations.end_request(&lease, request.id, &ended(gone)).await;
         };
         if request.attempts > MOST_STARTS && request.reason.as_deref() == Some("the server that ran it ended") {
@@ -311,12 +365,46 @@ impl Scheduler {
         for request in self.operations.open_requests(&self.environment).await? {
             let Some(watched) = lead.watched.get(&request.asked.schedule) else { continue };
             let Some(late_after) = watched.schedule.late_after else { continue };
-            if now >= request.asked.due_at + TimeDelta::seconds(late_after) && !lead.told_late.contains(&request.id) {
-                lead.told_late.push(request.id);
-                self.host.late(&request, &watched.schedule).await;
+            if now < request.asked.due_at + TimeDelta::seconds(late_after) || lead.told_late.contains(&request.id) {
+                continue;
             }
+            lead.told_late.push(request.id);
+            let notice = notices::of_lateness(&lead.about, &watched.schedule, &request, now);
+            self.host.say(&notice.title);
+            self.operations.post(notices::messages(&lead.about, &watched.schedule, &[notice])).await?;
         }
         Ok(())
+    }
+
+    /// Writes what a run that ended has to tell.
+    async fn tell(&self, lead: &Lead, request: &Request, ran: &Ran) -> Result<(), LedgerError> {
+        let Some(watched) = lead.watched.get(&request.asked.schedule) else { return Ok(()) };
+        let (about, schedule, now) = (&lead.about, &watched.schedule, self.clock.now());
+        let notices = match ran {
+            Ran::Ended(report) => notices::of_report(about, schedule, request, report, now),
+            Ran::Refused(reason) => vec![notices::of_refusal(about, schedule, request, reason, now)],
+            Ran::Cancelled | Ran::NotNow(_) => return Ok(()),
+        };
+        match notices::messages(about, schedule, &notices) {
+            messages if messages.is_empty() => Ok(()),
+            messages => self.operations.post(messages).await.map(drop),
+        }
+    }
+
+    /// Delivers what waits in the outbox, beside everything else.
+    fn deliver(&self, lead: &mut Lead) {
+        if lead.about.channels.is_empty() || lead.delivering.as_ref().is_some_and(|task| !task.is_finished()) {
+            return;
+        }
+        let delivery = deliver(
+            Arc::clone(&self.operations),
+            Arc::clone(&self.clock),
+            Arc::clone(&self.host),
+            lead.about.channels.clone(),
+            lead.courier.clone(),
+        );
+        // What was not delivered is still in the outbox.
+        lead.delivering = Some(tokio::spawn(async move { drop(delivery.await) }));
     }
 
     /// Sleeps until something may have to be done.
@@ -325,12 +413,14 @@ impl Scheduler {
             tokio::time::sleep(LOOK).await;
             let now = self.clock.now();
             let is_over = lead.active.as_ref().is_some_and(|(_, running)| running.is_finished());
-            let instants = [lead.renew_at, lead.listen_at].into_iter().flatten();
+            let instants = [lead.renew_at, lead.read_at].into_iter().flatten();
+            let listens = lead.watched.values().any(|watched| watched.schedule.triggers.files.is_some());
+            let instants = instants.chain(lead.listen_at.filter(|_| listens));
             let wakes = lead.watched.values().filter_map(|watched| watched.wake_at);
             let pulse = self.operations.pulse().await.ok();
             let has_news = pulse != lead.pulse;
             lead.pulse = pulse;
-            if is_over || has_news || lead.lease.is_none() || instants.chain(wakes).any(|at| at <= now) {
+            if is_over || has_news || instants.chain(wakes).any(|at| at <= now) {
                 return;
             }
         }
@@ -353,10 +443,11 @@ impl Scheduler {
 }
 
 /// A cursor whose loss would only make the same instants be looked at again is not worth a write.
-fn is_worth_storing(stored: Option<&Cursor>, now: &Cursor) -> bool {
-    stored.is_none_or(|stored| {
-        stored.through.is_some() != now.through.is_some() || Cursor { through: now.through, ..stored.clone() } != *now
-    })
+fn is_worth_storing(watched: &Watched, now: &Cursor) -> bool {
+    let before = &watched.cursor;
+    watched.stored.is_none()
+        || before.through.is_some() != now.through.is_some()
+        || Cursor { through: now.through, ..before.clone() } != *now
 }
 
 /// The request of a tick.

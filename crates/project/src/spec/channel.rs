@@ -1,5 +1,6 @@
 //! Reader of channels: the section `channels`.
 
+use baton_core::AssetName;
 use baton_core::asset::Origin;
 use baton_core::channel::{Channel, Occasion, SecretText, Way};
 use baton_diagnostics::{Diagnostic, codes};
@@ -13,8 +14,15 @@ use crate::yaml::Node;
 /// Where PagerDuty takes events.
 const PAGERDUTY: &str = "https://events.pagerduty.com/v2/enqueue";
 
-/// Reads an entry of `channels`; `None` when it is too broken to be used.
-pub(super) fn read(report: &Report, node: &Node) -> Option<Channel> {
+/// A channel as found in a file; without `channel` when it is too broken to be used, so that its name is still known.
+#[derive(Debug)]
+pub(crate) struct FoundChannel {
+    pub(crate) name: AssetName,
+    pub(crate) channel: Option<Channel>,
+}
+
+/// Reads an entry of `channels`; `None` when it has no name.
+pub(super) fn read(report: &Report, node: &Node) -> Option<FoundChannel> {
     let (reader, name) = open_named(report, node, "channel", keys::CHANNEL);
     let reader = reader?;
     reader.need("kind");
@@ -22,7 +30,9 @@ pub(super) fn read(report: &Report, node: &Node) -> Option<Channel> {
     let way = read_way(&reader);
     let place = report.place(reader.at());
     let origin = Origin { file: place.file, line: place.span.line, column: place.span.column };
-    Some(Channel { way: way?, hears, origin, name: name? })
+    let name = name?;
+    let channel = way.map(|way| Channel { name: name.clone(), way, hears, origin });
+    Some(FoundChannel { name, channel })
 }
 
 fn read_way(reader: &Reader<'_>) -> Option<Way> {
@@ -70,9 +80,9 @@ fn occasion(word: &str) -> Occasion {
 }
 
 /// Reports channels of one name.
-pub(crate) fn report_doubles(channels: &[Channel], diagnostics: &mut Vec<Diagnostic>) {
+pub(crate) fn report_doubles(found: &[FoundChannel], diagnostics: &mut Vec<Diagnostic>) {
     let mut seen: std::collections::BTreeMap<&str, &Origin> = Default::default();
-    for channel in channels {
+    for channel in found.iter().filter_map(|found| found.channel.as_ref()) {
         match seen.get(channel.name.as_str()) {
             Some(first) => diagnostics.push(super::declared_twice("channel", &channel.name, first, &channel.origin)),
             None => {

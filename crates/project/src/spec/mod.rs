@@ -18,12 +18,11 @@ mod table;
 mod unit_test;
 
 use baton_core::asset::{Asset, Column, Origin};
-use baton_core::channel::Channel;
 use baton_core::check::Check;
 use baton_core::{AssetName, Definition, Kind, UnitTest};
 use baton_diagnostics::{Diagnostic, Label, codes};
 
-pub(crate) use channel::report_doubles as report_double_channels;
+pub(crate) use channel::{FoundChannel, report_doubles as report_double_channels};
 pub use python::PythonSettings;
 pub(crate) use python::{PythonConfig, read_python_config};
 pub(crate) use schedule::{FoundSchedule, report_wrong as report_wrong_schedules};
@@ -57,7 +56,7 @@ pub(crate) struct Sections {
     pub(crate) notes: Vec<TableNote>,
     pub(crate) tests: Vec<UnitTest>,
     pub(crate) schedules: Vec<FoundSchedule>,
-    pub(crate) channels: Vec<Channel>,
+    pub(crate) channels: Vec<FoundChannel>,
 }
 
 /// Reads every section of a file.

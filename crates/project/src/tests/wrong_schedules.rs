@@ -235,15 +235,6 @@ channels:
              16 │     notify: [ops, opps]
                 ╰────
 
-            error[P0202]: schedule `nightly` notifies `ops`, which does not exist
-                ╭─[s.yml:16:14]
-             15 │     steps: {landin: {timeout: 0s}}
-             16 │     notify: [ops, opps]
-                ·              ─┬─
-                ·               ╰── no channel of this name
-             17 │   - {name: nightly, paused: sometimes}
-                ╰────
-
             error[P0202]: schedule `nightly` notifies `opps`, which does not exist
                 ╭─[s.yml:16:19]
              15 │     steps: {landin: {timeout: 0s}}
@@ -252,6 +243,8 @@ channels:
                 ·                     ╰── no channel of this name
              17 │   - {name: nightly, paused: sometimes}
                 ╰────
+              detail: Channels are ops or ops.
+              help: did you mean `ops`?
 
             error[P0201]: schedule `nightly` has a name that is taken
                ╭─[s.yml:3:11]
@@ -296,7 +289,7 @@ channels:
                 ╰────
               help: write `${env:NAME}` or `${file:PATH}`
 
-            22 errors, 0 warnings
+            21 errors, 0 warnings
         "#]],
     );
 }

@@ -2,6 +2,7 @@
 
 mod assets;
 mod endpoints;
+mod schedules;
 mod selection;
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,7 @@ use crate::state::Shared;
 pub(crate) fn router() -> Router<Shared> {
     Router::new()
         .route("/assets", get(assets::list))
+        .route("/schedules/{name}/trigger", post(schedules::trigger))
         .route("/endpoints", get(endpoints::list))
         .route("/endpoints/{endpoint}", get(endpoints::show))
         .route("/endpoints/{endpoint}/predict", post(endpoints::predict))

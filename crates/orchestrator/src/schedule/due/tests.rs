@@ -80,39 +80,55 @@ fn ticks_come_once_and_those_that_were_missed_as_asked() {
         06-01 02:31
         06-05 12:00
         06-06 02:31";
-    check(&schedule(&["30 2 * * *"]), script, expect![[r#"
+    check(
+        &schedule(&["30 2 * * *"]),
+        script,
+        expect![[r#"
         06-01 01:00: -; next 06-01 02:30
         06-01 02:30: cron 06-01 02:30; next 06-02 02:30
         06-01 02:30: -; next 06-02 02:30
         06-01 02:31: -; next 06-02 02:30
         06-05 12:00: cron 06-05 02:30; next 06-06 02:30
         06-06 02:31: cron 06-06 02:30; next 06-07 02:30
-    "#]]);
-    check(&Schedule { catch_up: CatchUp::All, ..schedule(&["30 2 * * *"]) }, script, expect![[r#"
+    "#]],
+    );
+    check(
+        &Schedule { catch_up: CatchUp::All, ..schedule(&["30 2 * * *"]) },
+        script,
+        expect![[r#"
         06-01 01:00: -; next 06-01 02:30
         06-01 02:30: cron 06-01 02:30; next 06-02 02:30
         06-01 02:30: -; next 06-02 02:30
         06-01 02:31: -; next 06-02 02:30
         06-05 12:00: cron 06-02 02:30, cron 06-03 02:30, cron 06-04 02:30, cron 06-05 02:30; next 06-06 02:30
         06-06 02:31: cron 06-06 02:30; next 06-07 02:30
-    "#]]);
-    check(&Schedule { catch_up: CatchUp::None, ..schedule(&["30 2 * * *"]) }, script, expect![[r#"
+    "#]],
+    );
+    check(
+        &Schedule { catch_up: CatchUp::None, ..schedule(&["30 2 * * *"]) },
+        script,
+        expect![[r#"
         06-01 01:00: -; next 06-01 02:30
         06-01 02:30: cron 06-01 02:30; next 06-02 02:30
         06-01 02:30: -; next 06-02 02:30
         06-01 02:31: -; next 06-02 02:30
         06-05 12:00: -; next 06-06 02:30
         06-06 02:31: cron 06-06 02:30; next 06-07 02:30
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn two_lines_that_meet_are_one_tick() {
     let both = Schedule { catch_up: CatchUp::All, ..schedule(&["0 6 * * *", "0 */6 * * *"]) };
-    check(&both, "06-01 00:00\n06-01 12:00", expect![[r#"
+    check(
+        &both,
+        "06-01 00:00\n06-01 12:00",
+        expect![[r#"
         06-01 00:00: -; next 06-01 06:00
         06-01 12:00: cron 06-01 06:00, cron 06-01 12:00; next 06-01 18:00
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -127,14 +143,18 @@ fn blackouts_drop_ticks_and_hold_back_events() {
         06-02 05:59
         06-02 06:00
         06-02 08:00";
-    check(&nightly, script, expect![[r#"
+    check(
+        &nightly,
+        script,
+        expect![[r#"
         06-01 12:00: -; next 06-01 16:00
         06-01 20:00: cron 06-01 20:00; next 06-02 00:00
         06-01 23:00: -; next 06-02 06:00
         06-02 05:59: -; next 06-02 06:00
         06-02 06:00: commit 06-02 06:00; next 06-02 08:00
         06-02 08:00: cron 06-02 08:00; next 06-02 12:00
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -148,14 +168,18 @@ fn a_pause_is_not_caught_up_with() {
         06-01 15:40 unpaused
         06-01 16:00
         06-01 16:10 orders=v3";
-    check(&paused, script, expect![[r#"
+    check(
+        &paused,
+        script,
+        expect![[r#"
         06-01 12:00: -; next 06-01 13:00
         06-01 12:30: -; next an event
         06-01 15:30: -; next an event
         06-01 15:40: -; next 06-01 16:00
         06-01 16:00: cron 06-01 16:00; next 06-01 17:00
         06-01 16:10: commit 06-01 16:10; next 06-01 17:00
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -169,23 +193,31 @@ fn commits_of_any_or_of_all() {
         06-01 12:05 customers=v2";
     let mut waits = schedule(&[]);
     waits.triggers.commits = Some(OnCommits { assets: vec![name("orders"), name("customers")], all: false });
-    check(&waits, script, expect![[r#"
+    check(
+        &waits,
+        script,
+        expect![[r#"
         06-01 12:00: -; next an event
         06-01 12:01: -; next an event
         06-01 12:02: commit 06-01 12:02; next an event
         06-01 12:03: commit 06-01 12:03; next an event
         06-01 12:04: commit 06-01 12:04; next an event
         06-01 12:05: commit 06-01 12:05; next an event
-    "#]]);
+    "#]],
+    );
     waits.triggers.commits = Some(OnCommits { assets: vec![name("orders"), name("customers")], all: true });
-    check(&waits, script, expect![[r#"
+    check(
+        &waits,
+        script,
+        expect![[r#"
         06-01 12:00: -; next an event
         06-01 12:01: -; next an event
         06-01 12:02: -; next an event
         06-01 12:03: commit 06-01 12:03; next an event
         06-01 12:04: -; next an event
         06-01 12:05: commit 06-01 12:05; next an event
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -199,26 +231,34 @@ fn a_deadline_runs_when_nothing_new_came_and_again_after_as_long() {
         06-01 23:00
         06-01 23:01
         06-02 05:00";
-    check(&deadline, script, expect![[r#"
+    check(
+        &deadline,
+        script,
+        expect![[r#"
         06-01 12:00: -; next 06-01 18:00
         06-01 17:00: -; next 06-01 23:00
         06-01 18:00: -; next 06-01 23:00
         06-01 23:00: freshness 06-01 23:00; next 06-02 05:00
         06-01 23:01: -; next 06-02 05:00
         06-02 05:00: freshness 06-02 05:00; next 06-02 11:00
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn files_run_it_when_they_are_others_than_before() {
     let mut files = schedule(&[]);
     files.triggers.files = Some("landing/*.csv".to_owned());
-    check(&files, "06-01 12:00 files=a\n06-01 12:01\n06-01 12:02 files=b\n06-01 12:03", expect![[r#"
+    check(
+        &files,
+        "06-01 12:00 files=a\n06-01 12:01\n06-01 12:02 files=b\n06-01 12:03",
+        expect![[r#"
         06-01 12:00: -; next an event
         06-01 12:01: -; next an event
         06-01 12:02: files 06-01 12:02; next an event
         06-01 12:03: -; next an event
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -242,7 +282,7 @@ fn many_missed_ticks_are_told_in_parts() {
 proptest! {
     /// However often and whenever somebody looks: no tick is told twice, none is left out, and they come in order.
     #[test]
-    fn no_tick_is_told_twice_or_left_out(waits in prop::collection::vec(1_i64..500_000, 1..40), catch_up in 0..3) {
+    fn no_tick_is_told_twice_or_left_out(waits in prop::collection::vec(1_i64..500_000, 1..40), catch_up in 0..3_usize) {
         let catch_up = [CatchUp::All, CatchUp::Latest, CatchUp::None][catch_up];
         let night = Blackout::Daily { from: 60, until: 180, weekdays: Vec::new() };
         let schedule = Schedule { catch_up, blackouts: vec![night], ..schedule(&["*/17 * * * *", "30 2 * * *"]) };
@@ -265,8 +305,8 @@ proptest! {
         }
         prop_assert!(told.is_sorted_by(|first, second| first < second));
         if catch_up == CatchUp::All {
-            let open = |at: &Timestamp| super::ends_at(&schedule.blackouts, chrono_tz::Tz::UTC, *at).is_none();
-            let mut all: Vec<Timestamp> = super::cron_lines(&schedule, chrono_tz::Tz::UTC)
+            let open = |at: &Timestamp| ends_at(&schedule.blackouts, Tz::UTC, *at).is_none();
+            let mut all: Vec<Timestamp> = cron_lines(&schedule, Tz::UTC)
                 .flat_map(|line| line.between(start, cursor.through.unwrap(), usize::MAX)).filter(open).collect();
             all.sort();
             all.dedup();

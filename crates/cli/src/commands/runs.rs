@@ -1,0 +1,147 @@
+//! `baton runs`: the history of runs, one run over time, and its end.
+
+use std::time::Duration;
+
+use baton_core::ports::{LogLine, RunFilter, RunRecord, RunState, StepRecord};
+use serde::Serialize;
+
+use crate::args::{RunsArguments, RunsCommand, RunsListArguments, RunsShowArguments, StateName};
+use crate::context::Context;
+use crate::error::CliError;
+use crate::exit::Outcome;
+use crate::project::Workspace;
+use crate::wire::Access;
+use crate::{output, render};
+
+/// How often a run that is followed is looked at.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// Lists, shows or ends runs.
+pub(super) async fn runs(context: &Context, arguments: &RunsArguments) -> Result<Outcome, CliError> {
+    super::end_at_interrupt();
+    match &arguments.command {
+        None => list(context, &arguments.list).await,
+        Some(RunsCommand::Show(arguments)) => show(context, arguments).await,
+        Some(RunsCommand::Cancel(arguments)) => cancel(context, &arguments.run).await,
+    }
+}
+
+async fn list(context: &Context, arguments: &RunsListArguments) -> Result<Outcome, CliError> {
+    let workspace = Workspace::open(context, Access::Read).await?;
+    let filter = RunFilter {
+        environment: Some(workspace.environment.clone()),
+        schedule: arguments.schedule.clone(),
+        state: arguments.state.map(state_of),
+        id: None,
+        limit: arguments.limit,
+    };
+    let runs = workspace.services().operations.runs(&filter).await?;
+    let runs: Vec<RunRecord> = runs.into_iter().map(|run| as_it_stands(&workspace, run)).collect();
+    if context.is_json() {
+        output::print_json(&runs)?;
+    } else {
+        output::print(&render::runs(&workspace.environment, &runs))?;
+    }
+    Ok(Outcome::Fine)
+}
+
+/// A run whose process ended without saying so goes on in the records only: nobody holds its environment.
+fn as_it_stands(workspace: &Workspace, run: RunRecord) -> RunRecord {
+    let is_over = run.state == RunState::Running && workspace.lock_environment(&run.environment, "baton runs").is_ok();
+    RunRecord { state: if is_over { RunState::Interrupted } else { run.state }, ..run }
+}
+
+/// A run with all that is known of it.
+#[derive(Serialize)]
+struct Whole {
+    #[serde(flatten)]
+    run: RunRecord,
+    timeline: Vec<StepRecord>,
+    log: Vec<LogLine>,
+}
+
+async fn show(context: &Context, arguments: &RunsShowArguments) -> Result<Outcome, CliError> {
+    let workspace = Workspace::open(context, Access::Read).await?;
+    let mut run = find(&workspace, arguments.run.as_deref()).await?;
+    let operations = &workspace.services().operations;
+    if arguments.follow && !context.is_json() {
+        run = follow(&workspace, run).await?;
+    }
+    let (timeline, log) = (operations.steps(&run.id).await?, operations.log(&run.id).await?);
+    if context.is_json() {
+        output::print_json(&Whole { run, timeline, log })?;
+    } else {
+        let now = workspace.services().clock.now();
+        output::print(&render::one_run(&run, &timeline, now))?;
+        if arguments.log {
+            output::print(&render::run_log(&log))?;
+        }
+    }
+    Ok(Outcome::Fine)
+}
+
+/// The run whose id begins like this, or the newest.
+async fn find(workspace: &Workspace, id: Option<&str>) -> Result<RunRecord, CliError> {
+    let environment = id.is_none().then(|| workspace.environment.clone());
+    let filter = RunFilter { id: id.map(str::to_owned), environment, limit: 2, ..RunFilter::default() };
+    let mut found = workspace.services().operations.runs(&filter).await?.into_iter();
+    match (found.next(), found.next(), id) {
+        (Some(_), Some(_), Some(id)) => {
+            Err(CliError::argument(format!("several runs begin with `{id}`"), "give more digits of its id"))
+        }
+        (Some(run), _, _) => Ok(as_it_stands(workspace, run)),
+        (None, _, Some(id)) => {
+            Err(CliError::argument(format!("there is no run `{id}`"), "`baton runs` lists the newest runs"))
+        }
+        (None, _, None) => {
+            let message = format!("nothing was run in environment `{}` yet", workspace.environment);
+            Err(CliError::argument(message, "`baton run` takes in new data"))
+        }
+    }
+}
+
+/// Prints steps and log lines as they come, until the run has ended.
+async fn follow(workspace: &Workspace, mut run: RunRecord) -> Result<RunRecord, CliError> {
+    let operations = &workspace.services().operations;
+    let (mut told, mut lines) = (0, 0);
+    loop {
+        let steps = operations.steps(&run.id).await?;
+        for step in steps.iter().filter(|step| step.finished_at.is_some()).skip(told) {
+            output::print(&render::step_of_run(step))?;
+            told += 1;
+        }
+        let log = operations.log(&run.id).await?;
+        output::print(&render::run_log(log.get(lines..).unwrap_or_default()))?;
+        lines = log.len();
+        if run.state != RunState::Running {
+            return Ok(run);
+        }
+        tokio::time::sleep(LOOK).await;
+        run = find(workspace, Some(&run.id)).await?;
+    }
+}
+
+async fn cancel(context: &Context, id: &str) -> Result<Outcome, CliError> {
+    let workspace = Workspace::open(context, Access::Write).await?;
+    let run = find(&workspace, Some(id)).await?;
+    if run.state != RunState::Running || !workspace.services().operations.cancel_run(&run.id).await? {
+        let message = format!("run {} does not go on: it {}", run.id, run.state.word());
+        return Err(CliError::argument(message, "`baton runs --state running` lists those that do"));
+    }
+    if context.is_json() {
+        output::print_json(&run)?;
+    } else {
+        output::print(&format!("run {} was asked to end\n", run.id))?;
+    }
+    Ok(Outcome::Fine)
+}
+
+fn state_of(name: StateName) -> RunState {
+    match name {
+        StateName::Running => RunState::Running,
+        StateName::Succeeded => RunState::Succeeded,
+        StateName::Failed => RunState::Failed,
+        StateName::Cancelled => RunState::Cancelled,
+        StateName::Interrupted => RunState::Interrupted,
+    }
+}

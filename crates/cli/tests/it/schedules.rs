@@ -1,0 +1,193 @@
+//! Schedules: servers that run them, one at a time, whatever happens to the others; runs, their history and their end.
+
+use std::fs::File;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use baton_testkit::project::TestProject;
+use serde_json::Value;
+
+use crate::shop::shop;
+
+/// `baton serve`, killed at the latest with the value.
+struct Server {
+    process: Child,
+    said: std::path::PathBuf,
+}
+
+impl Server {
+    fn start(project: &TestProject, name: &str, failpoint: Option<&str>) -> Self {
+        let said = project.path(name);
+        let mut command = project.command(&["serve", "-e", "dev", "--port", "0"]);
+        if let Some(failpoint) = failpoint {
+            command.env("BATON_FAILPOINT", failpoint);
+        }
+        let stderr = File::create(&said).unwrap();
+        let mut process = command.stdout(Stdio::piped()).stderr(stderr).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        assert!(line.contains("listening"), "{line}");
+        Self { process, said }
+    }
+
+    fn said(&self) -> String {
+        std::fs::read_to_string(&self.said).unwrap()
+    }
+
+    fn waits_to_say(&self, text: &str) {
+        within(15, text, || self.said().contains(text).then_some(()));
+    }
+
+    fn kill(mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ended = self.process.kill().and_then(|()| self.process.wait());
+    }
+}
+
+/// Asks again and again until there is an answer.
+fn within<T>(seconds: u64, what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(start.elapsed() < Duration::from_secs(seconds), "{what}: not within {seconds} s");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+fn ok(project: &TestProject, arguments: &[&str]) -> String {
+    let output = project.output(arguments);
+    assert_eq!(output.code, Some(0), "{arguments:?}: {}{}", output.stdout, output.stderr);
+    output.stdout
+}
+
+fn json(project: &TestProject, arguments: &[&str]) -> Value {
+    let arguments: Vec<&str> = arguments.iter().copied().chain(["-e", "dev", "-o", "json"]).collect();
+    serde_json::from_str(&ok(project, &arguments)).unwrap()
+}
+
+/// The states of the newest runs of a schedule, newest first.
+fn states(project: &TestProject, schedule: &str) -> Vec<String> {
+    let runs = json(project, &["runs", "--schedule", schedule]);
+    runs.as_array().unwrap().iter().map(|run| run["state"].as_str().unwrap().to_owned()).collect()
+}
+
+fn scheduled(schedules: &str) -> TestProject {
+    let project = shop().file("schedules.yml", schedules);
+    ok(&project, &["apply", "-e", "dev", "--yes"]);
+    project
+}
+
+const BY_HAND: &str = "schedules:\n  - {name: nightly, cron: 0 3 1 1 *, select: [+days]}\n";
+
+#[test]
+fn another_server_takes_over_within_ten_seconds_of_a_kill() {
+    let project = scheduled(BY_HAND);
+    let first = Server::start(&project, "first.txt", None);
+    first.waits_to_say("runs the schedules of `dev`");
+    let second = Server::start(&project, "second.txt", None);
+    second.waits_to_say("schedules of `dev` are run by process");
+    ok(&project, &["schedule", "trigger", "nightly", "-e", "dev", "--wait"]);
+    assert_eq!(states(&project, "nightly"), ["succeeded"]);
+    assert!(!second.said().contains("begins"), "{}", second.said());
+
+    let killed = Instant::now();
+    first.kill();
+    ok(&project, &["schedule", "trigger", "nightly", "-e", "dev", "--wait"]);
+    assert!(killed.elapsed() < Duration::from_secs(10), "it took {:?}", killed.elapsed());
+    assert_eq!(states(&project, "nightly"), ["succeeded", "succeeded"]);
+    assert!(second.said().contains("schedule `nightly` begins (manual)"), "{}", second.said());
+}
+
+#[test]
+fn a_run_whose_server_is_killed_is_finished_by_another_one() {
+    let project = scheduled(BY_HAND);
+    project.write("landing/orders-2.csv", "order_id,customer,amount,ordered_at\n9,ada,1.0,2024-01-05T09:00:00Z\n");
+    let first = Server::start(&project, "first.txt", Some("run.before_publish"));
+    first.waits_to_say("runs the schedules of `dev`");
+    let second = Server::start(&project, "second.txt", None);
+    second.waits_to_say("are run by");
+    ok(&project, &["schedule", "trigger", "nightly", "-e", "dev", "--wait"]);
+    assert!(second.said().contains("1 begun by another server start again"), "{}", second.said());
+    assert_eq!(states(&project, "nightly"), ["succeeded", "interrupted"]);
+    let rows = ok(&project, &["query", "-e", "dev", "select count(*) as n from orders", "--format", "csv"]);
+    assert_eq!(rows, "n\n4\n");
+    // What the killed run had finished was taken from the cache.
+    let run = json(&project, &["runs", "show"]);
+    let ingest = &run["timeline"][0];
+    assert_eq!((ingest["verb"].as_str(), ingest["state"].as_str()), (Some("ingest"), Some("reused")), "{run}");
+}
+
+#[test]
+fn files_that_come_and_commits_that_are_made_run_what_waits_for_them() {
+    let project = scheduled(
+        "schedules:
+  - {name: landing, files: landing/*.csv, select: [orders]}
+  - {name: reports, on: {commit: [orders]}, select: [days, customers]}
+",
+    );
+    let server = Server::start(&project, "server.txt", None);
+    server.waits_to_say("runs the schedules of `dev`");
+    std::thread::sleep(Duration::from_millis(2_500));
+    assert!(states(&project, "landing").is_empty(), "{}", server.said());
+    project.write("landing/orders-2.csv", "order_id,customer,amount,ordered_at\n9,ada,1.0,2024-01-05T09:00:00Z\n");
+    within(20, "the reports", || states(&project, "reports").contains(&"succeeded".to_owned()).then_some(()));
+    assert_eq!(states(&project, "landing"), ["succeeded"]);
+    let days = ok(&project, &["query", "-e", "dev", "select count(*) as n from days", "--format", "csv"]);
+    assert_eq!(days, "n\n3\n");
+    let list = ok(&project, &["schedule", "list", "-e", "dev"]);
+    assert!(list.contains("on commit of orders") && list.contains("files landing/*.csv"), "{list}");
+}
+
+#[test]
+fn a_schedule_that_is_declared_while_a_server_runs_is_run() {
+    let project = scheduled("schedules: []\n");
+    let server = Server::start(&project, "server.txt", None);
+    std::thread::sleep(Duration::from_millis(500));
+    assert!(!server.said().contains("runs the schedules"), "{}", server.said());
+    project.write("schedules.yml", BY_HAND);
+    server.waits_to_say("runs the schedules of `dev`");
+    ok(&project, &["schedule", "trigger", "nightly", "-e", "dev", "--wait"]);
+    assert_eq!(states(&project, "nightly"), ["succeeded"]);
+}
+
+#[test]
+fn runs_are_listed_and_shown_over_time() {
+    let project = scheduled(BY_HAND);
+    ok(&project, &["run", "-e", "dev", "--schedule", "nightly"]);
+    let list = ok(&project, &["runs", "-e", "dev"]);
+    assert!(list.contains("nightly (manual)") && list.contains("apply"), "{list}");
+    let shown = ok(&project, &["runs", "show", "-e", "dev"]);
+    assert!(shown.contains("succeeded") && shown.contains('█') && shown.contains("up to date"), "{shown}");
+    assert!(!shown.contains("customers"), "the schedule selects what `days` reads only: {shown}");
+    let apply = json(&project, &["runs"])[1].clone();
+    assert_eq!((apply["command"].as_str(), apply["failed"].as_u64()), (Some("apply"), Some(0)));
+    let unknown = project.output(&["schedule", "trigger", "nightli", "-e", "dev"]);
+    assert!(unknown.stderr.contains("did you mean `nightly`?"), "{}", unknown.stderr);
+}
+
+#[test]
+fn what_failed_says_so_and_what_reads_it_is_skipped_or_goes_on() {
+    let project = scheduled("schedules:\n  - {name: careful, on_failure: stop}\n");
+    project.write("landing/orders-2.csv", "order_id,customer,amount,ordered_at\n1,ada,1.0,2024-01-05T09:00:00Z\n");
+    let failed = project.output(&["run", "-e", "dev"]);
+    assert_eq!(failed.code, Some(1), "{}", failed.stdout);
+    let run = json(&project, &["runs", "show"]);
+    assert_eq!((run["state"].as_str(), run["failed"].as_u64()), (Some("failed"), Some(1)), "{run}");
+    assert!(run["cause"].as_str().unwrap().starts_with("ingest orders failed"), "{run}");
+    let states: Vec<&str> =
+        run["timeline"].as_array().unwrap().iter().filter_map(|step| step["state"].as_str()).collect();
+    assert_eq!(states, ["failed", "skipped", "skipped"]);
+    assert!(run["log"][0]["text"].as_str().unwrap().contains("unique"), "{run}");
+    project.output(&["run", "-e", "dev", "--schedule", "careful"]);
+    let text = ok(&project, &["runs", "show", "-e", "dev", "--log"]);
+    assert!(text.contains("the run stops then") && text.contains("error orders:"), "{text}");
+}

@@ -1,0 +1,12 @@
+//! Telling people: a [`Notice`] in the forms of Alertmanager, Slack, PagerDuty and mail, and its delivery.
+//!
+//! Start at [`Courier::deliver`]. The forms are pure; what a channel answered becomes an [`Answer`], which never holds a
+//! secret. It does not know the outbox, schedules, or where secrets come from.
+
+mod courier;
+mod form;
+mod mail;
+mod notice;
+
+pub use courier::{Answer, Courier};
+pub use notice::{Notice, Severity};

@@ -1,0 +1,47 @@
+//! Whether the YAML of a folder may have changed, without reading it.
+
+use std::path::Path;
+use std::time::{Duration, UNIX_EPOCH};
+
+use walkdir::{DirEntry, WalkDir};
+
+/// Paths, sizes and times of the YAML files in `folder`, as one text: another one whenever one of them was written.
+pub fn stamp(folder: &Path) -> String {
+    let files = WalkDir::new(folder).sort_by_file_name().into_iter().filter_entry(is_visible).flatten();
+    let yaml = files
+        .filter(|entry| entry.path().extension().is_some_and(|extension| extension == "yml" || extension == "yaml"));
+    yaml.map(|entry| describe(&entry)).collect()
+}
+
+fn is_visible(entry: &DirEntry) -> bool {
+    entry.depth() == 0 || !entry.file_name().to_string_lossy().starts_with('.')
+}
+
+fn describe(entry: &DirEntry) -> String {
+    let data = entry.metadata().ok();
+    let size = data.as_ref().map_or(0, std::fs::Metadata::len);
+    let written = data.and_then(|data| data.modified().ok()?.duration_since(UNIX_EPOCH).ok()).unwrap_or(Duration::ZERO);
+    format!("{} {size} {}\n", entry.path().display(), written.as_nanos())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_write_to_yaml_shows_and_nothing_else_does() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        write("baton.yml", "project: x\n");
+        let first = stamp(folder.path());
+        std::fs::create_dir(folder.path().join(".baton")).unwrap();
+        write(".baton/notes.yml", "a: 1\n");
+        write("landing.csv", "id\n1\n");
+        assert_eq!(stamp(folder.path()), first);
+        write("schedules.yaml", "schedules: []\n");
+        let second = stamp(folder.path());
+        assert_ne!(second, first);
+        write("baton.yml", "project: y2\n");
+        assert_ne!(stamp(folder.path()), second);
+    }
+}
