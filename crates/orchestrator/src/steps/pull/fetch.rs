@@ -207,11 +207,11 @@ pub(crate) fn pull_source(
     let identity = source_identity(source);
     let lineage = Fingerprint::of([identity.as_str(), &warehouse_id(services)?]);
     let lineage = lineage.short().to_owned();
-    Ok(PullSource { options, lineage, ..unresolved(services, asset, source, pull) })
+    Ok(PullSource { options, lineage, ..unresolved(services, asset, pull) })
 }
 
 /// The source as the project says it: enough to look at its options.
-fn unresolved(services: &Services, asset: &AssetName, source: &Source, pull: &Pull) -> PullSource {
+fn unresolved(services: &Services, asset: &AssetName, pull: &Pull) -> PullSource {
     PullSource {
         name: asset.to_string(),
         root: services.folder.clone(),
@@ -233,7 +233,7 @@ fn unresolved(services: &Services, asset: &AssetName, source: &Source, pull: &Pu
 /// # Errors
 /// The first mistake.
 pub(crate) fn examine(services: &Services, asset: &AssetName, source: &Source, pull: &Pull) -> Result<(), RunError> {
-    Ok(puller_of(source)?.examine(&unresolved(services, asset, source, pull))?)
+    Ok(puller_of(source)?.examine(&unresolved(services, asset, pull))?)
 }
 
 /// Connects and says what answered.
