@@ -197,7 +197,9 @@ mod tests {
         assert_eq!(alertmanager(&notice())[0]["endsAt"], "2026-11-28T06:00:03.512Z");
         assert_eq!(alertmanager(&ended)[0]["endsAt"], "2026-11-21T06:00:03.512Z");
         assert_eq!(alertmanager(&notice())[0]["labels"], alertmanager(&ended)[0]["labels"]);
-        let expected = expect![""];
+        let expected = expect![[
+            r#"{"version":"4","groupKey":"{}:{cause=\"orders\"}","truncatedAlerts":0,"status":"firing","receiver":"ops","groupLabels":{"cause":"orders"},"commonLabels":{"alertname":"BatonRunFailed","asset":"orders","cause":"orders","environment":"prod","owner":"data@example.com","project":"shop","severity":"error"},"commonAnnotations":{"description":"skipped: days, customers","run":"3f2a","schedule":"nightly","summary":"ingest orders failed: <unreachable> & gone"},"externalURL":"","alerts":[{"status":"firing","labels":{"alertname":"BatonRunFailed","asset":"orders","cause":"orders","environment":"prod","owner":"data@example.com","project":"shop","severity":"error"},"annotations":{"description":"skipped: days, customers","run":"3f2a","schedule":"nightly","summary":"ingest orders failed: <unreachable> & gone"},"startsAt":"2026-11-21T06:00:00.000Z","endsAt":"0001-01-01T00:00:00Z","generatorURL":"","fingerprint":"6e28e8fb7744e6c2"}]}"#
+        ]];
         expected.assert_eq(&text(&webhook(&notice(), "ops")));
         assert_eq!(
             webhook(&ended, "ops")["alerts"][0]["fingerprint"],
@@ -210,7 +212,7 @@ mod tests {
         let trigger = pagerduty(&notice(), "R0");
         let resolve = pagerduty(&Notice { ends: true, ..notice() }, "R0");
         assert_eq!(trigger["dedup_key"], resolve["dedup_key"]);
-        expect![""].assert_eq(&text(&trigger));
+        expect![[r#"{"routing_key":"R0","event_action":"trigger","dedup_key":"baton/shop/prod/orders","client":"Baton","payload":{"summary":"ingest orders failed: <unreachable> & gone","source":"shop/prod","severity":"error","timestamp":"2026-11-21T06:00:03.512Z","component":"orders","group":"nightly","class":"BatonRunFailed","custom_details":{"run":"3f2a","owner":"data@example.com","details":["skipped: days, customers"]}}}"#]].assert_eq(&text(&trigger));
         let long = Notice { title: "x".repeat(5_000), cause: "y".repeat(900), ..notice() };
         let long = pagerduty(&long, "R0");
         assert_eq!(long["payload"]["summary"].as_str().unwrap().chars().count(), SUMMARY);
@@ -219,8 +221,20 @@ mod tests {
 
     #[test]
     fn slack_and_mail_say_the_same() {
-        expect![""].assert_eq(&text(&slack(&notice())));
+        expect![[r#"{"text":"[error] ingest orders failed: &lt;unreachable&gt; &amp; gone","blocks":[{"type":"header","text":{"type":"plain_text","text":":red_circle: ingest orders failed: <unreachable> & gone"}},{"type":"section","text":{"type":"mrkdwn","text":"*nightly* in `prod`\nrun `3f2a`\nowner: data@example.com\nskipped: days, customers"}}]}"#]].assert_eq(&text(&slack(&notice())));
         let (subject, body) = mail(&notice());
-        expect![""].assert_eq(&format!("{subject}\n\n{body}"));
+        expect![[r#"
+            [error] ingest orders failed: <unreachable> & gone
+
+            ingest orders failed: <unreachable> & gone
+
+            skipped: days, customers
+
+            schedule     nightly
+            environment  prod of project shop
+            run          3f2a  (baton runs show 3f2a)
+            since        2026-11-21T06:00:00.000Z
+        "#]]
+        .assert_eq(&format!("{subject}\n\n{body}"));
     }
 }

@@ -3,6 +3,7 @@
 
 mod answers;
 mod change;
+mod channels;
 mod command_line;
 mod databases;
 mod demo;

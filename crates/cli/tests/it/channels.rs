@@ -1,0 +1,141 @@
+//! Channels against a server that fails now and then: each cause is told once, and once more when it has ended.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpListener;
+use std::process::{Child, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use baton_testkit::project::TestProject;
+use serde_json::Value;
+
+use crate::shop::shop;
+
+/// What a hook received: the first line of the request, its `Authorization`, its body.
+type Received = (String, String, Value);
+
+/// A server that answers 503 to its first request, and takes the others.
+struct Hook {
+    port: u16,
+    received: Arc<Mutex<Vec<Received>>>,
+}
+
+impl Hook {
+    fn start() -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let received = Arc::new(Mutex::new(Vec::new()));
+        let kept = Arc::clone(&received);
+        std::thread::spawn(move || {
+            for (number, stream) in listener.incoming().enumerate() {
+                let mut stream = BufReader::new(stream.unwrap());
+                let (mut first, mut length, mut token) = (String::new(), 0, String::new());
+                stream.read_line(&mut first).unwrap();
+                loop {
+                    let mut line = String::new();
+                    stream.read_line(&mut line).unwrap();
+                    let (name, value) = line.trim().split_once(": ").unwrap_or_default();
+                    match name.to_lowercase().as_str() {
+                        "" => break,
+                        "content-length" => length = value.parse().unwrap(),
+                        "authorization" => token = value.to_owned(),
+                        _ => {}
+                    }
+                }
+                let mut body = vec![0; length];
+                stream.read_exact(&mut body).unwrap();
+                kept.lock().unwrap().push((first, token, serde_json::from_slice(&body).unwrap()));
+                let status = if number == 0 { "503 Service Unavailable" } else { "200 OK" };
+                let answer = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+                stream.get_mut().write_all(answer.as_bytes()).unwrap();
+            }
+        });
+        Self { port, received }
+    }
+
+    /// What was received, once it is so many.
+    fn received(&self, count: usize) -> Vec<Received> {
+        let start = Instant::now();
+        loop {
+            let received = self.received.lock().unwrap().clone();
+            if received.len() >= count {
+                return received;
+            }
+            assert!(start.elapsed() < Duration::from_secs(20), "{} of {count}: {received:?}", received.len());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+struct Server(Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ended = self.0.kill().and_then(|()| self.0.wait());
+    }
+}
+
+fn serve(project: &TestProject) -> Server {
+    let said = std::fs::File::create(project.path("said.txt")).unwrap();
+    let mut command = project.command(&["serve", "-e", "dev", "--port", "0"]);
+    command.env("HOOK_PATH", "s3cret-path").env("HOOK_TOKEN", "s3cret-token");
+    let mut process = command.stdout(Stdio::piped()).stderr(said).spawn().unwrap();
+    BufReader::new(process.stdout.take().unwrap()).read_line(&mut String::new()).unwrap();
+    Server(process)
+}
+
+fn ok(project: &TestProject, arguments: &[&str]) {
+    let output = project.output(arguments);
+    assert_eq!(output.code, Some(0), "{arguments:?}: {}{}", output.stdout, output.stderr);
+}
+
+const DOUBLE: &str = "order_id,customer,amount,ordered_at\n1,ada,1.0,2024-01-05T09:00:00Z\n";
+
+#[test]
+fn a_failure_is_told_once_and_its_end_once_whatever_the_channel_answers() {
+    let hook = Hook::start();
+    let schedules = format!(
+        "schedules:
+  - {{name: nightly, notify: [ops], select: [+days]}}
+  - {{name: hourly, notify: [ops], select: [+customers]}}
+channels:
+  - {{name: ops, kind: webhook, url: 'http://127.0.0.1:{}/${{env:HOOK_PATH}}', token: '${{env:HOOK_TOKEN}}'}}
+",
+        hook.port
+    );
+    let project = shop().file("schedules.yml", &schedules);
+    ok(&project, &["apply", "-e", "dev", "--yes"]);
+    let server = serve(&project);
+    let trigger = |name: &str| ok(&project, &["schedule", "trigger", name, "-e", "dev", "--wait"]);
+    project.write("landing/orders-2.csv", DOUBLE);
+    trigger("nightly");
+    // The first try was answered with 503.
+    let told = hook.received(2);
+    assert_eq!(told[0].2, told[1].2);
+    let (first, token, body) = &told[1];
+    assert!(first.starts_with("POST /s3cret-path "), "{first}");
+    assert_eq!(token, "Bearer s3cret-token");
+    assert_eq!((body["version"].as_str(), body["status"].as_str()), (Some("4"), Some("firing")));
+    let labels = &body["alerts"][0]["labels"];
+    assert_eq!((labels["asset"].as_str(), labels["owner"].as_str()), (Some("orders"), Some("shop@example.com")));
+    let description = body["alerts"][0]["annotations"]["description"].as_str();
+    assert_eq!(description, Some("not run because of it: days"));
+
+    // The same cause, met again by another schedule, is no news; that it has ended is.
+    trigger("hourly");
+    trigger("nightly");
+    project.write("landing/orders-2.csv", &DOUBLE.replace("\n1,", "\n9,"));
+    trigger("nightly");
+    let told = hook.received(3);
+    assert_eq!((told.len(), told[2].2["status"].as_str()), (3, Some("resolved")));
+    assert_eq!(told[2].2["alerts"][0]["fingerprint"], told[1].2["alerts"][0]["fingerprint"]);
+    drop(server);
+
+    let mut kept = std::fs::read(project.path("said.txt")).unwrap();
+    for entry in std::fs::read_dir(project.path(".baton")).unwrap().flatten().filter(|entry| entry.path().is_file()) {
+        kept.extend(std::fs::read(entry.path()).unwrap());
+    }
+    let kept = String::from_utf8_lossy(&kept);
+    assert!(kept.contains("is well again"), "the outbox was read");
+    assert!(!kept.contains("s3cret"), "a secret was stored or shown");
+}
