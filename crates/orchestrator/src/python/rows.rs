@@ -5,8 +5,6 @@
 //! that its rows do not depend on when it was run. Inputs are read on one thread: their order is the same every time.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, TimestampMicrosecondArray};
@@ -174,34 +172,19 @@ impl Rows<'_> {
         returned.batches.into_iter().map(with_known).collect()
     }
 
-    /// Keeps what the function printed where people can look at it: with its run, and in a file below the warehouse.
+    /// Keeps what the function printed with its run.
     async fn keep_log(&self, lines: &[(String, String)]) -> Result<(), RunError> {
-        if lines.is_empty() {
-            return Ok(());
-        }
-        let TableCall { services, asset, run, .. } = self.call;
-        if let Some(run) = run {
-            let at = services.clock.now();
-            let line = |(level, text): &(String, String)| {
-                let (run, asset, level) = ((*run).to_owned(), asset.to_string(), level.clone());
-                RunChange::Log(LogLine { run, asset, at, level, text: text.clone() })
-            };
+        let TableCall { services, asset, run: Some(run), .. } = self.call else { return Ok(()) };
+        let at = services.clock.now();
+        let line = |(level, text): &(String, String)| {
+            let (run, asset, level) = ((*run).to_owned(), asset.to_string(), level.clone());
+            RunChange::Log(LogLine { run, asset, at, level, text: text.clone() })
+        };
+        if !lines.is_empty() {
             services.operations.keep_runs(lines.iter().map(line).collect()).await?;
         }
-        let path = log_path(self.call);
-        let failed =
-            |error: std::io::Error| RunError::File { path: path.display().to_string(), reason: error.to_string() };
-        path.parent().map_or(Ok(()), std::fs::create_dir_all).map_err(failed)?;
-        let mut file = std::fs::File::options().create(true).append(true).open(&path).map_err(failed)?;
-        let text: String = lines.iter().map(|(level, line)| format!("{level}: {line}\n")).collect();
-        file.write_all(text.as_bytes()).map_err(failed)
+        Ok(())
     }
-}
-
-/// Where the log of a step is kept: by asset and logical clock.
-fn log_path(call: &TableCall<'_>) -> PathBuf {
-    let file = format!("{}.log", call.as_of.format("%Y-%m-%dT%H-%M-%SZ"));
-    call.services.lake.warehouse().join("logs").join(call.asset.as_str()).join(file)
 }
 
 /// What a parameter is handed: its columns, and for an interval the rows whose time lies in it.
