@@ -63,7 +63,7 @@ fn push_assets(text: &mut String, plan: &Plan) {
 }
 
 /// The groups that are shown, in their order, and how many assets the others have. Every kind of change has one.
-fn shown_groups<'p>(groups: Vec<Vec<&'p PlannedAsset>>) -> (Vec<Vec<&'p PlannedAsset>>, usize) {
+fn shown_groups(groups: Vec<Vec<&PlannedAsset>>) -> (Vec<Vec<&PlannedAsset>>, usize) {
     let is_first = |place: usize| place == 0 || groups[place - 1][0].change != groups[place][0].change;
     let firsts: Vec<bool> = (0..groups.len()).map(is_first).collect();
     let mut room = GROUPS.saturating_sub(firsts.iter().filter(|is_first| **is_first).count());
