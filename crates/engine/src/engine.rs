@@ -14,6 +14,11 @@ use datafusion::prelude::SessionConfig;
 use crate::error::{EngineError, plain_message};
 use crate::session::{Session, SessionInput};
 
+/// The least part of a join key's range that its rows fill for the join to look rows up by the key itself instead of by
+/// its hash: at most some 130 bytes a row. Of the TPC-H queries whose keys were filtered before, q05 takes half the
+/// time and q21 two thirds; the 22 together 7 % less.
+const LOOKED_UP_BY_KEY: f64 = 0.03;
+
 /// How much of the machine the engine may use.
 #[derive(Debug, Clone)]
 pub struct EngineOptions {
@@ -72,6 +77,7 @@ pub(crate) fn new_state(threads: usize, now: Option<Timestamp>, runtime: Option<
     options.sql_parser.collect_spans = true;
     options.sql_parser.map_string_types_to_utf8view = false;
     options.execution.parquet.schema_force_view_types = false;
+    options.execution.perfect_hash_join_min_key_density = LOOKED_UP_BY_KEY;
     let mut builder = SessionStateBuilder::new_with_default_features().with_config(config);
     if let Some(now) = now {
         builder = builder.with_execution_props(ExecutionProps::new().with_query_execution_start_time(now));
