@@ -76,7 +76,8 @@ fn serve(places: &Places) -> Outcome<String> {
         runtime.block_on(async {
             let clock = Arc::new(FixedClock(timestamp_from_micros(ENTITIES)));
             let listener = tokio::net::TcpListener::from_std(listener)?;
-            baton_server::serve(listener, service, clock, tokio::time::sleep(Duration::MAX)).await
+            let parts = baton_server::Parts::new(service, clock);
+            baton_server::serve(listener, parts, tokio::time::sleep(Duration::MAX)).await
         })
     });
     Ok(address)

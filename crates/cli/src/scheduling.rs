@@ -181,9 +181,8 @@ fn declared(project: Project) -> Declared {
 
 /// Whether another command works on the environment.
 fn is_locked(error: &CliError) -> bool {
-    let of_ledger = match error {
-        CliError::Ledger(error) | CliError::Run(RunError::Ledger(error)) => error,
-        _ => return false,
+    let (CliError::Ledger(of_ledger) | CliError::Run(RunError::Ledger(of_ledger))) = error else {
+        return false;
     };
     matches!(of_ledger, LedgerError::Locked { .. } | LedgerError::StorageLocked { .. } | LedgerError::Moved { .. })
 }

@@ -124,7 +124,7 @@ pub struct Execution {
     /// What a failed step means for the others.
     pub on_failure: Option<OnFailure>,
     /// Of single assets.
-    pub steps: BTreeMap<AssetName, Execution>,
+    pub steps: BTreeMap<AssetName, Self>,
 }
 
 /// How often a step is tried, and how long is waited between tries.

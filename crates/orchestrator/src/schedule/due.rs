@@ -229,7 +229,7 @@ fn files_tick(cursor: &mut Cursor, facts: &Facts<'_>) -> Option<Tick> {
     let before = cursor.files.replace(listing.to_owned());
     let is_new = before.is_some_and(|before| before != listing);
     let key = format!("files {listing} {}", facts.now.timestamp_micros());
-    is_new.then(|| Tick { trigger: Trigger::Files, at: facts.now, key })
+    is_new.then_some(Tick { trigger: Trigger::Files, at: facts.now, key })
 }
 
 fn wake_at(schedule: &Schedule, cursor: &Cursor, facts: &Facts<'_>, zone: Tz) -> Option<Timestamp> {
