@@ -2,6 +2,6 @@
 
 pub mod ledger_suite;
 pub mod online_suite;
-pub mod postgres;
 pub mod operations_suite;
+pub mod postgres;
 pub mod project;

@@ -90,7 +90,15 @@ impl TestProject {
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.binary);
         command.args(arguments).current_dir(self.folder()).stdin(Stdio::null());
-        for name in ["BATON_DIRECTORY", "BATON_ENV", "BATON_FAILPOINT", "BATON_LOG", "BATON_ONNXRUNTIME", "BATON_PYTHON", "NO_COLOR"] {
+        for name in [
+            "BATON_DIRECTORY",
+            "BATON_ENV",
+            "BATON_FAILPOINT",
+            "BATON_LOG",
+            "BATON_ONNXRUNTIME",
+            "BATON_PYTHON",
+            "NO_COLOR",
+        ] {
             command.env_remove(name);
         }
         command.env("BATON_AUTHOR", "tester").env("COLUMNS", "100");

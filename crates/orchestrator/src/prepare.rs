@@ -18,7 +18,7 @@ use baton_project::Project;
 
 use crate::error::RunError;
 use crate::services::Services;
-use crate::steps::{described_schema, examine, LandingCache, arrived_units, contract_of};
+use crate::steps::{LandingCache, arrived_units, contract_of, described_schema, examine};
 
 mod about;
 mod checks;

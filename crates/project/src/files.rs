@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use baton_core::asset::Assets;
 use baton_core::Definition;
+use baton_core::asset::Assets;
 use baton_diagnostics::{Diagnostic, Label, codes};
 use walkdir::{DirEntry, WalkDir};
 

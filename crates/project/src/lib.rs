@@ -31,8 +31,8 @@ pub use graph::graph;
 pub use load::load_texts;
 pub use project::{Loaded, Project};
 pub use schema::json_schema;
-pub use stamp::stamp;
 pub use spec::{EnvironmentSpec, Policies, PythonSettings, Settings};
+pub use stamp::stamp;
 
 #[cfg(test)]
 mod tests;

@@ -10,8 +10,8 @@
 mod api;
 mod body;
 mod catalog;
-mod desk;
 mod compat;
+mod desk;
 mod encoding;
 mod error;
 mod health;

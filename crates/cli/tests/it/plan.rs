@@ -517,7 +517,9 @@ fn plan_tries_what_is_small_and_says_what_comes_out_the_same() {
             .file("tables/latest.sql", "select max(ordered_at) as at from late\n"),
     );
     project.write("tables/late.sql", "select order_id, ordered_at from orders where amount > 6\n");
-    check(&planned(&project), &expect![[r#"
+    check(
+        &planned(&project),
+        &expect![[r#"
         Plan for environment `prod` as of 2024-01-05 00:00 UTC
 
           ~ table         late                   breaking: made again, to the same result: tried on the recorded rows
@@ -527,11 +529,14 @@ fn plan_tries_what_is_small_and_says_what_comes_out_the_same() {
 
         Blast radius
           same result    late, latest (made again)
-    "#]]);
+    "#]],
+    );
     let sources = std::fs::read_to_string(project.path("sources.yml")).unwrap();
     project.write("tables/late.sql", "select order_id, ordered_at from orders where amount > 5\n");
     project.write("sources.yml", &sources.replace("{name: order_id, type: int,", "{name: order_id, type: string,"));
-    check(&planned(&project), &expect![[r#"
+    check(
+        &planned(&project),
+        &expect![[r#"
         Plan for environment `prod` as of 2024-01-05 00:00 UTC
 
           ~ source        orders                 breaking: how it is read differs, so every delivery is landed again; changes order_id; the rows stay: tried on what was delivered
@@ -547,5 +552,6 @@ fn plan_tries_what_is_small_and_says_what_comes_out_the_same() {
           same result    customers, days, latest (made again)
           owners to ask  shop@example.com (orders)
 
-        Checks    6 checks on orders, customers"#]]);
+        Checks    6 checks on orders, customers"#]],
+    );
 }

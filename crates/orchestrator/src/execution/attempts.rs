@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use baton_connectors::ConnectorError;
+use baton_core::AssetName;
 use baton_core::ports::{LogLine, Operations, RunChange};
 use baton_core::schedule::ExecutionPolicy;
-use baton_core::AssetName;
 use baton_lake::LakeError;
 use baton_plan::Stage;
 

@@ -1,8 +1,8 @@
 //! What a run writes down while it goes on: events, exact outputs of steps, check results, and steps for the report.
 
 use baton_core::check::CheckResult;
-use baton_core::schedule::OnFailure;
 use baton_core::event::EventFilter;
+use baton_core::schedule::OnFailure;
 use baton_core::{AssetName, EventKind, NewEvent, failpoint};
 use baton_plan::Stage;
 use serde_json::{Value, json};

@@ -180,7 +180,8 @@ impl<'a> Reader<'a> {
     /// A word without a method is a name; names have neither slashes nor dots, so one with them is a path.
     fn name_or_path(&self) -> Result<Criterion, SelectError> {
         self.needs_value()?;
-        let is_path = self.rest.contains('/') || [".sql", ".py", ".yml", ".yaml"].iter().any(|end| self.rest.ends_with(end));
+        let is_path =
+            self.rest.contains('/') || [".sql", ".py", ".yml", ".yaml"].iter().any(|end| self.rest.ends_with(end));
         Ok(if is_path { Criterion::Path(self.path()?) } else { Criterion::Name(self.pattern()?) })
     }
 
