@@ -108,6 +108,11 @@ impl PythonWorkers {
         &self.options.folder
     }
 
+    /// How many may run side by side.
+    pub(crate) fn workers(&self) -> usize {
+        self.options.workers.max(1)
+    }
+
     /// Calls the function of a table. A worker that user code left in order is kept for the next call.
     async fn call(&self, call: &Call<'_>, inputs: &mut [Input], log: &mut Log<'_>) -> Result<Returned, PythonError> {
         let _turn = self.turns.acquire().await.ok();

@@ -15,6 +15,7 @@ use baton_core::interval::MICROS_PER_SECOND;
 use baton_core::ports::{LogLine, RunChange};
 use baton_core::{AssetName, Interval, Timestamp};
 use baton_engine::{AVAILABLE_AT, BuildOptions, Engine, EngineOptions, Session, SessionInput, TableInput};
+use futures::{StreamExt as _, TryStreamExt as _};
 
 use super::call::{Call, Returned};
 use super::input::Input;
@@ -23,6 +24,9 @@ use crate::error::RunError;
 use crate::services::Services;
 use crate::steps::arrow_type;
 use crate::values::micros_at;
+
+/// Fewer intervals than these are not worth another worker.
+const WORTH_A_WORKER: usize = 32;
 
 /// Lines of one call that are kept.
 const MOST_LINES: usize = 10_000;
@@ -86,10 +90,16 @@ impl Rows<'_> {
             None => batches.extend(self.of(&session, None).await?),
             Some(interval) => {
                 let intervals = self.intervals(&session, interval).await?;
-                let count = intervals.len() as u64;
-                for (done, interval) in (1..).zip(intervals) {
-                    batches.extend(self.of(&session, Some(interval)).await?);
-                    self.call.services.progress.advanced(self.call.asset, done, count);
+                let count = intervals.len();
+                // A second worker is worth its start when there is enough for it.
+                let at_once = self.call.services.python.workers().min(count / WORTH_A_WORKER).max(1);
+                let calls = intervals.into_iter().map(|interval| self.of(&session, Some(interval)));
+                let mut calls = futures::stream::iter(calls).buffered(at_once);
+                let mut done = 0;
+                while let Some(rows) = calls.try_next().await? {
+                    batches.extend(rows);
+                    done += 1;
+                    self.call.services.progress.advanced(self.call.asset, done, count as u64);
                 }
             }
         }
