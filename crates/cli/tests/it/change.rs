@@ -97,7 +97,7 @@ fn changed_column_says_what_it_breaks() {
 
               2 unchanged, 1 breaking
 
-            Estimate  2 rows, 1.2 kB, [time]
+            Estimate  2 rows, 1.1 kB, [time]
             Undo      baton rollback -e prod [hash]
         "#]],
     );
@@ -169,6 +169,7 @@ fn rollback_brings_back_what_was() {
         exit: 0
         --- stdout
         prod: rollback to [hash] ([hash], as of 2024-01-05 00:00 UTC)
+        [hash] is undone; `baton rollback -e prod [hash]` brings it back
     "#]],
     );
     check(

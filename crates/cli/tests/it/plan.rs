@@ -49,7 +49,7 @@ fn plan_tells_what_a_breaking_change_reaches() {
           exposures      board
           owners to ask  boss@example.com (board), finance@example.com (days)
 
-        Estimate  2 rows, 1.2 kB, [time]
+        Estimate  2 rows, 1.1 kB, [time]
         Approval  needed from boss@example.com (board), finance@example.com (days)
         Undo      baton rollback -e prod [hash]
     "#]],
@@ -81,7 +81,7 @@ fn plan_as_markdown_is_a_comment() {
 
         </details>
 
-        - Estimate: 2 rows, 1.2 kB, [time]
+        - Estimate: 2 rows, 1.1 kB, [time]
         - Approval: needed from boss@example.com (board), finance@example.com (days)
         - Undo: `baton rollback -e prod [hash]`
     "#]],
@@ -162,7 +162,7 @@ fn saved_plan_is_executed_exactly_and_once() {
 
           3 unchanged, 1 additive
 
-        Estimate  2 rows, 1.2 kB, [time]
+        Estimate  2 rows, 1.1 kB, [time]
         Undo      baton rollback -e prod [hash]
           ✓ build       days                 2 rows
         prod moved to [hash]
@@ -280,7 +280,7 @@ fn owners_approve_what_breaks_before_it_is_applied() {
           exposures      board
           owners to ask  boss@example.com (board), finance@example.com (days)
 
-        Estimate  2 rows, 1.2 kB, [time]
+        Estimate  2 rows, 1.1 kB, [time]
         Approval  needed from boss@example.com (board), finance@example.com (days)
         Undo      baton rollback -e prod [hash]
         --- stderr
@@ -371,7 +371,7 @@ fn a_selection_leaves_the_rest_as_recorded() {
           4 unchanged, 1 breaking
           Not selected, stay as recorded though they have changes: days
 
-        Estimate  1 row, 1.2 kB, [time]
+        Estimate  1 row, 1.1 kB, [time]
         Undo      baton rollback -e prod [hash]
           ✓ build       weeks                1 row
         prod moved to [hash]
@@ -468,7 +468,7 @@ fn a_full_refresh_makes_incremental_tables_from_nothing() {
 
           1 unchanged, 1 new data
 
-        Estimate  2 rows, 1.2 kB, [time]
+        Estimate  2 rows, 1.1 kB, [time]
         Undo      baton rollback -e dev [hash]
     "#]],
     );
@@ -483,7 +483,7 @@ fn a_full_refresh_makes_incremental_tables_from_nothing() {
 
           1 unchanged, 1 new data
 
-        Estimate  2 rows, 1.2 kB, [time]
+        Estimate  2 rows, 1.1 kB, [time]
         Undo      baton rollback -e dev [hash]
           ✓ build       days                 2 rows
         dev moved to [hash]
