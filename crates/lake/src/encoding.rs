@@ -2,7 +2,7 @@
 //!
 //! Whole numbers, decimals, dates and instants are packed to the bits that they need, by a dictionary or as differences,
 //! and not compressed; everything else is as Parquet writers do it. See
-//! [0017](../../../docs/adr/0017-numbers-packed-not-compressed.md).
+//! [0014](../../../docs/adr/0014-numbers-packed-not-compressed.md).
 
 use std::collections::HashSet;
 use std::slice;
