@@ -125,7 +125,7 @@ async fn cancel(context: &Context, id: &str) -> Result<Outcome, CliError> {
     let workspace = Workspace::open(context, Access::Write).await?;
     let run = find(&workspace, Some(id)).await?;
     if run.state != RunState::Running || !workspace.services().operations.cancel_run(&run.id).await? {
-        let message = format!("run {} does not go on: it {}", run.id, run.state.word());
+        let message = format!("run {} has ended: {}", run.id, run.state.word());
         return Err(CliError::argument(message, "`baton runs --state running` lists those that do"));
     }
     if context.is_json() {
