@@ -11,29 +11,29 @@ fn wrong_key_is_shown_with_its_place() {
     check(
         &project.run(&at(&["check"])),
         &expect![[r#"
-        exit: 1
-        --- stderr
-        error[P0102]: source `refunds` has unknown key `conector`
-           ╭─[more.yml:3:5]
-         2 │   - name: refunds
-         3 │     conector: file
-           ·     ────────
-         4 │     path: landing/refunds.csv
-           ╰────
-          detail: Known keys: name, owner, description, tags, connector, path, load, time, available_at, freshness, columns, select, on_schema_change, null_values, checks.
-          help: did you mean `connector`?
+            exit: 1
+            --- stderr
+            error[P0102]: source `refunds` has unknown key `conector`
+               ╭─[more.yml:3:5]
+             2 │   - name: refunds
+             3 │     conector: file
+               ·     ────────
+             4 │     path: landing/refunds.csv
+               ╰────
+              detail: Known keys: name, owner, description, tags, connector, path, url, table, query, mode, cursor, lag, key, deletes, options, load, time, available_at, freshness, columns, select, on_schema_change, null_values, checks.
+              help: did you mean `connector`?
 
-        error[C0102]: `landing/refunds.csv` does not exist; mend the path of the source, or use a pattern if files arrive later
-           ╭─[more.yml:2:11]
-         1 │ sources:
-         2 │   - name: refunds
-           ·           ───┬───
-           ·              ╰── declared here
-         3 │     conector: file
-           ╰────
+            error[C0102]: `landing/refunds.csv` does not exist; mend the path of the source, or use a pattern if files arrive later
+               ╭─[more.yml:2:11]
+             1 │ sources:
+             2 │   - name: refunds
+               ·           ───┬───
+               ·              ╰── declared here
+             3 │     conector: file
+               ╰────
 
-        2 errors, 0 warnings
-    "#]],
+            2 errors, 0 warnings
+        "#]],
     );
 }
 
@@ -147,7 +147,7 @@ fn diagnostics_as_json_are_the_answer() {
                       "text": ""
                     }
                   ],
-                  "detail": "Known keys: project, environments, warehouse, ledger, online, memory_limit, server, policies, vars, sources, tables, features, models, endpoints, monitors, exposures, tests.",
+                  "detail": "Known keys: project, environments, warehouse, ledger, online, memory_limit, server, python, policies, vars, execution, sources, tables, features, models, endpoints, monitors, exposures, tests, schedules, channels.",
                   "help": [
                     "did you mean `environments`?"
                   ]
