@@ -391,26 +391,26 @@ fn a_selection_leaves_the_rest_as_recorded() {
     check(
         &project.run(&at(&["apply", "--yes"])),
         &expect![[r#"
-        exit: 0
-        --- stdout
-        Plan for environment `prod` as of 2024-01-05 00:00 UTC
+            exit: 0
+            --- stdout
+            Plan for environment `prod` as of 2024-01-05 00:00 UTC
 
-          ~ table         days                   breaking: changes amount
-          ~ table         weeks                  breaking: changes amount
+              ~ table         days                   breaking: changes amount
+              ~ table         weeks                  breaking: changes amount
 
-          3 unchanged, 2 breaking
+              3 unchanged, 2 breaking
 
-        Blast radius
-          tables         weeks (amount)
-          exposures      board
-          owners to ask  boss@example.com (board), finance@example.com (days)
+            Blast radius
+              tables         weeks (amount)
+              exposures      board
+              owners to ask  boss@example.com (board), finance@example.com (days)
 
-        Estimate  3 rows, 2.3 kB, [time]
-        Undo      baton rollback -e prod [hash]
-          = build       days                 built before: 2 rows
-          = build       weeks                built before: 1 row
-        prod moved to [hash]
-    "#]],
+            Estimate  3 rows, 2.2 kB, [time]
+            Undo      baton rollback -e prod [hash]
+              = build       days                 built before: 2 rows
+              = build       weeks                built before: 1 row
+            prod moved to [hash]
+        "#]],
     );
     check(
         &project.run(&["query", "select amount from weeks"]),
