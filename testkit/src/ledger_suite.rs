@@ -411,7 +411,8 @@ fn keys(events: &[Event]) -> Vec<&str> {
     events.iter().map(|event| event.event.key.as_str()).collect()
 }
 
-fn event(key: &str, as_of_micros: i64) -> NewEvent {
+/// An event of `prod`.
+pub fn event(key: &str, as_of_micros: i64) -> NewEvent {
     NewEvent {
         at: timestamp_from_micros(as_of_micros + 7),
         as_of: timestamp_from_micros(as_of_micros),
@@ -424,7 +425,8 @@ fn event(key: &str, as_of_micros: i64) -> NewEvent {
     }
 }
 
-fn commit(environment: &str, parent: Option<&Commit>, number: i64) -> Commit {
+/// A commit of one table; `number` tells it from others.
+pub fn commit(environment: &str, parent: Option<&Commit>, number: i64) -> Commit {
     let table = TableVersion { location: "tables/flights/0123".to_owned(), version: number.unsigned_abs() };
     let pin = Pin {
         kind: Kind::Table,
@@ -439,6 +441,7 @@ fn commit(environment: &str, parent: Option<&Commit>, number: i64) -> Commit {
         rows: Some(3),
         digest: None,
         inputs: BTreeMap::new(),
+        declared: None,
     };
     let unsealed = Commit {
         id: CommitId(String::new()),

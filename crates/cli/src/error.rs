@@ -220,6 +220,9 @@ pub(crate) enum CliError {
     /// The ledger failed.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    /// The ledger was not copied.
+    #[error(transparent)]
+    Copy(#[from] baton_ledger::CopyError),
     /// The lake failed.
     #[error(transparent)]
     Lake(#[from] LakeError),

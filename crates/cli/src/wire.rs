@@ -3,15 +3,17 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use baton_core::channel::SecretText;
 use baton_core::ports::{Ledger, MemoryLedger, MemoryOperations, Operations};
 use baton_core::{Clock, Timestamp};
 use baton_engine::{Engine, EngineOptions};
 use baton_lake::Lake;
-use baton_ledger::SqliteLedger;
+use baton_ledger::{Location, SqlLedger, is_address};
 use baton_ml::runtime::RuntimeOptions;
 use baton_orchestrator::{Asked, PythonOptions, PythonWorkers, Services};
 use baton_project::Settings as ProjectSettings;
 use baton_serving::{PredictionLog, RedbOnlineStore};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::context::Context;
 use crate::error::CliError;
@@ -46,7 +48,7 @@ pub(crate) struct Parts {
     /// What the orchestrator works with.
     pub(crate) services: Services,
     /// The ledger again, for its lock; `None` when there is none yet and the command only looks.
-    pub(crate) ledger: Option<SqliteLedger>,
+    pub(crate) ledger: Option<SqlLedger>,
     /// Holds stores that stand in for missing ones; they go with the command.
     _scratch: Option<tempfile::TempDir>,
 }
@@ -61,16 +63,15 @@ pub(crate) async fn parts(
     settings: &ProjectSettings,
     access: Access,
 ) -> Result<Parts, CliError> {
-    let (warehouse, ledger_path) = (folder.join(&settings.warehouse), folder.join(&settings.ledger));
-    let is_there = ledger_path.exists() && warehouse.exists();
-    let (scratch, warehouse) = if access == Access::Write || is_there {
+    let warehouse = folder.join(&settings.warehouse);
+    let ledger = ledger(folder, settings, access, warehouse.exists()).await?;
+    let (scratch, warehouse) = if ledger.is_some() {
         (None, warehouse)
     } else {
         let scratch = tempfile::tempdir().map_err(CliError::file("create", "a temporary folder"))?;
         let warehouse = scratch.path().join("warehouse");
         (Some(scratch), warehouse)
     };
-    let ledger = if scratch.is_some() { None } else { Some(SqliteLedger::open(&ledger_path).await?) };
     let port: Arc<dyn Ledger> = match &ledger {
         Some(ledger) => Arc::new(ledger.clone()),
         None => Arc::new(MemoryLedger::new()),
@@ -98,6 +99,44 @@ pub(crate) async fn parts(
         git_revision: git::revision(folder),
     };
     Ok(Parts { services, ledger, _scratch: scratch })
+}
+
+/// Opens the ledger. `None` where there is none yet and the command only looks; a file of a ledger without the folder of
+/// tables counts as none.
+async fn ledger(
+    folder: &Path,
+    settings: &ProjectSettings,
+    access: Access,
+    has_tables: bool,
+) -> Result<Option<SqlLedger>, CliError> {
+    let location = ledger_location(folder, &settings.ledger)?;
+    Ok(match (access, &location) {
+        (Access::Write, _) => Some(SqlLedger::open(&location).await?),
+        (Access::Read, Location::File(_)) if !has_tables => None,
+        (Access::Read, _) => SqlLedger::open_existing(&location).await?,
+    })
+}
+
+/// Where the ledger is, by what `ledger:` says. Secrets within an address are written so that any sign in them counts as
+/// itself; one that is the whole address is taken as it is.
+///
+/// # Errors
+/// Those of an address that cannot be read, or of a secret that is not there.
+pub(crate) fn ledger_location(folder: &Path, said: &str) -> Result<Location, CliError> {
+    let is_whole = !is_address(said);
+    let lookup = |kind: &str, name: &str| {
+        let value = match kind {
+            "env" => crate::settings::secret(name),
+            _ => std::fs::read_to_string(folder.join(name)).ok().map(|text| text.trim_end().to_owned()),
+        }?;
+        Some(if is_whole { value } else { utf8_percent_encode(&value, NON_ALPHANUMERIC).to_string() })
+    };
+    let missing = |reference: String| {
+        let message = format!("secret `{reference}` of the ledger's address is not there");
+        CliError::argument(message, "set the variable or make the file where Baton runs")
+    };
+    let text = SecretText(said.to_owned()).reveal(lookup).map_err(missing)?;
+    Ok(Location::parse(&text, folder)?)
 }
 
 /// The same parts for another folder of deliveries: tables, ledger and online values are shared.

@@ -1,12 +1,13 @@
 //! Proofs over the sealed log: everything computed again, and single events proven to be in it.
 
 use baton_core::ports::{LedgerError, LogRoot};
-use sqlx::SqliteConnection;
 
+use crate::SqlLedger;
+use crate::database::{Statement, Transaction};
 use crate::error::{damaged, storage};
+use crate::ledger::read_frontier;
 use crate::merkle::{self, Frontier, Hash};
 use crate::record::EventRow;
-use crate::sqlite::{SqliteLedger, read_frontier};
 
 /// Events that are checked at a time, which bounds memory.
 const CHUNK: i64 = 4096;
@@ -32,7 +33,7 @@ impl InclusionProof {
     }
 }
 
-impl SqliteLedger {
+impl SqlLedger {
     /// Computes every leaf and the root again from the stored events, and answers the root.
     ///
     /// # Errors
@@ -40,21 +41,7 @@ impl SqliteLedger {
     /// events cannot be read.
     pub async fn verify(&self) -> Result<LogRoot, LedgerError> {
         // One transaction, so that events appended meanwhile do not look like damage.
-        let mut snapshot = self.connections.readers.begin().await.map_err(|error| storage("verify the log", &error))?;
-        let recorded = read_frontier(&mut snapshot).await?;
-        let mut computed = Frontier::default();
-        while check_chunk(&mut snapshot, &mut computed).await? {}
-        let first_missing = || damaged(format!("event {}", computed.size() + 1), "it is missing");
-        match (computed.size(), recorded.size()) {
-            (found, expected) if found < expected => Err(first_missing()),
-            (found, expected) if found > expected => {
-                Err(damaged(format!("event {}", expected + 1), "it was added without being sealed"))
-            }
-            _ if computed != recorded => {
-                Err(damaged("the log's head", "events were rewritten together with their hashes"))
-            }
-            (size, _) => Ok(LogRoot { size, hash: hex::encode(computed.root()) }),
-        }
+        verify(&mut self.database.snapshot("verify the log").await?).await
     }
 
     /// Proves that the event with this sequence number is in the log; `None` when there is no such event. Reads all leaf
@@ -71,25 +58,39 @@ impl SqliteLedger {
     }
 
     async fn leaves(&self) -> Result<Vec<Hash>, LedgerError> {
-        let rows: Vec<Vec<u8>> = sqlx::query_scalar("SELECT leaf FROM event ORDER BY sequence")
-            .fetch_all(&self.connections.readers)
-            .await
-            .map_err(|error| storage("read the log's leaves", &error))?;
-        rows.iter().map(|leaf| Hash::try_from(leaf.as_slice()).map_err(|error| damaged("a leaf hash", error))).collect()
+        let select = Statement::new("SELECT leaf FROM event ORDER BY sequence");
+        let rows: Vec<(Vec<u8>,)> =
+            self.database.all(select).await.map_err(|error| storage("read the log's leaves", &error))?;
+        rows.iter()
+            .map(|(leaf,)| Hash::try_from(leaf.as_slice()).map_err(|error| damaged("a leaf hash", error)))
+            .collect()
+    }
+}
+
+/// Computes every leaf and the root again, within a transaction.
+pub(crate) async fn verify(snapshot: &mut Transaction) -> Result<LogRoot, LedgerError> {
+    let recorded = read_frontier(snapshot).await?;
+    let mut computed = Frontier::default();
+    while check_chunk(snapshot, &mut computed).await? {}
+    let first_missing = || damaged(format!("event {}", computed.size() + 1), "it is missing");
+    match (computed.size(), recorded.size()) {
+        (found, expected) if found < expected => Err(first_missing()),
+        (found, expected) if found > expected => {
+            Err(damaged(format!("event {}", expected + 1), "it was added without being sealed"))
+        }
+        _ if computed != recorded => Err(damaged("the log's head", "events were rewritten together with their hashes")),
+        (size, _) => Ok(LogRoot { size, hash: hex::encode(computed.root()) }),
     }
 }
 
 /// Checks the events after those in `computed` and adds their leaves; `false` when there are no more.
-async fn check_chunk(connection: &mut SqliteConnection, computed: &mut Frontier) -> Result<bool, LedgerError> {
-    let rows: Vec<EventRow> = sqlx::query_as(
+async fn check_chunk(snapshot: &mut Transaction, computed: &mut Frontier) -> Result<bool, LedgerError> {
+    let select = Statement::new(
         "SELECT sequence, at, as_of, environment, run, asset, kind, key, body, leaf FROM event
-         WHERE sequence > ? ORDER BY sequence LIMIT ?",
-    )
-    .bind(computed.size().cast_signed())
-    .bind(CHUNK)
-    .fetch_all(connection)
-    .await
-    .map_err(|error| storage("verify the log", &error))?;
+          WHERE sequence > $1 ORDER BY sequence LIMIT $2",
+    );
+    let select = select.bind(computed.size().cast_signed()).bind(CHUNK);
+    let rows: Vec<EventRow> = snapshot.all(select).await.map_err(|error| storage("verify the log", &error))?;
     for row in &rows {
         let expected = computed.size() + 1;
         if row.sequence.cast_unsigned() != expected {

@@ -6,6 +6,7 @@
 //! Invariant: reading never stops at a mistake. What could not be built is left out of the assets, its name still
 //! counts as declared, and a diagnostic says why.
 
+mod edit;
 mod files;
 mod graph;
 mod keys;
@@ -26,6 +27,7 @@ mod template;
 mod unread;
 mod yaml;
 
+pub use edit::with_setting;
 pub use files::load;
 pub use graph::graph;
 pub use load::load_texts;

@@ -22,7 +22,7 @@ pub(super) async fn backfill(context: &Context, arguments: &BackfillArguments) -
     }
     let workspace = Workspace::open(context, Access::Write).await?;
     workspace.need_asset(&arguments.asset)?;
-    let _guard = workspace.lock("baton backfill")?;
+    let _guard = workspace.lock("baton backfill").await?;
     let as_of = workspace.viewed_at().await?;
     let prepared = workspace.prepare(as_of).await?;
     let request = BackfillRequest {

@@ -5,7 +5,7 @@ use std::path::Path;
 use baton_core::Definition;
 use baton_core::ports::OnlineStore as _;
 use baton_diagnostics::{Severity, count};
-use baton_ledger::SqliteLedger;
+use baton_ledger::{Location, SqlLedger};
 use serde::Serialize;
 
 use super::end_at_interrupt;
@@ -14,7 +14,7 @@ use crate::error::CliError;
 use crate::exit::Outcome;
 use crate::project::Workspace;
 use crate::render::style;
-use crate::wire::Access;
+use crate::wire::{self, Access};
 use crate::{output, render};
 
 /// One thing that was tried.
@@ -38,6 +38,7 @@ pub(super) async fn doctor(context: &Context) -> Result<Outcome, CliError> {
     let mut findings = vec![Finding::of("version", Ok(env!("CARGO_PKG_VERSION").to_owned()))];
     match Workspace::open(context, Access::Read).await {
         Ok(workspace) => examine(&workspace, &mut findings).await,
+        Err(error @ CliError::Ledger(_)) => findings.push(Finding::of("ledger", Err(error.to_string()))),
         Err(error) => findings.push(Finding::of("project", Err(error.to_string()))),
     }
     findings.push(Finding::of("onnx runtime", onnxruntime(context)));
@@ -55,7 +56,7 @@ async fn examine(workspace: &Workspace, findings: &mut Vec<Finding>) {
     let folder = &workspace.services().folder;
     let settings = &workspace.project.settings;
     findings.push(Finding::of("warehouse", writable(&folder.join(&settings.warehouse))));
-    findings.push(Finding::of("ledger", ledger(&folder.join(&settings.ledger)).await));
+    findings.push(Finding::of("ledger", ledger(folder, &settings.ledger).await));
     findings.push(Finding::of("online store", online(&folder.join(&settings.online))));
     for (name, answer) in baton_orchestrator::connections(workspace.services(), &workspace.project).await {
         let named = |text: String| format!("{name}: {text}");
@@ -96,13 +97,13 @@ fn writable(folder: &Path) -> Result<String, String> {
     made.map(|_| folder.display().to_string()).map_err(|error| format!("{}: {error}", folder.display()))
 }
 
-async fn ledger(path: &Path) -> Result<String, String> {
-    if !path.exists() {
-        return Ok("not there yet; the first apply makes it".to_owned());
-    }
-    let opened = SqliteLedger::open(path).await.map_err(|error| error.to_string())?;
+async fn ledger(folder: &Path, said: &str) -> Result<String, String> {
+    let location = wire::ledger_location(folder, said).map_err(|error| error.to_string())?;
+    let opened = SqlLedger::open_existing(&location).await.map_err(|error| error.to_string())?;
+    let place = if matches!(location, Location::Server(_)) { format!("{location}: ") } else { String::new() };
+    let Some(opened) = opened else { return Ok(format!("{place}not there yet; the first apply makes it")) };
     let root = opened.verify().await.map_err(|error| error.to_string())?;
-    Ok(format!("{} events, the seal holds", render::count(root.size)))
+    Ok(format!("{place}{} events, the seal holds", render::count(root.size)))
 }
 
 fn online(path: &Path) -> Result<String, String> {

@@ -24,7 +24,7 @@ pub(super) async fn env(context: &Context, arguments: &EnvArguments) -> Result<O
 
 async fn create(context: &Context, arguments: &EnvCreateArguments) -> Result<Outcome, CliError> {
     let workspace = Workspace::open(context, Access::Write).await?;
-    let _guard = workspace.lock_environment(&arguments.name, "baton env create")?;
+    let _guard = workspace.lock_environment(&arguments.name, "baton env create").await?;
     let from = arguments.from.as_deref().unwrap_or(&workspace.environment);
     let made = baton_orchestrator::create_environment(workspace.services(), None, &arguments.name, from).await?;
     if context.is_json() {
@@ -67,7 +67,7 @@ async fn diff(context: &Context, arguments: &EnvDiffArguments) -> Result<Outcome
 async fn remove(context: &Context, arguments: &EnvRemoveArguments) -> Result<Outcome, CliError> {
     let context = context.at(context.folder.clone(), &arguments.name);
     let workspace = Workspace::open(&context, Access::Write).await?;
-    let _guard = workspace.lock("baton env rm")?;
+    let _guard = workspace.lock("baton env rm").await?;
     confirm(&workspace, arguments.yes, "Remove it?")?;
     let commit = baton_orchestrator::remove_environment(workspace.services(), &arguments.name).await?;
     if context.is_json() {

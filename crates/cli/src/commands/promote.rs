@@ -19,7 +19,7 @@ pub(super) async fn promote(context: &Context, arguments: &PromoteArguments) -> 
     end_at_interrupt();
     let context = context.at(context.folder.clone(), &arguments.target);
     let workspace = Workspace::open(&context, Access::Write).await?;
-    let _guard = workspace.lock("baton promote")?;
+    let _guard = workspace.lock("baton promote").await?;
     let prepared = workspace.prepare(workspace.viewed_at().await?).await?;
     let options = PromoteOptions {
         dry_run: false,
@@ -59,7 +59,7 @@ pub(super) async fn promote_saved(
 ) -> Result<Outcome, CliError> {
     let context = saved_plan::context_of(context, saved)?;
     let workspace = Workspace::open(&context, Access::Write).await?;
-    let _guard = workspace.lock("baton promote")?;
+    let _guard = workspace.lock("baton promote").await?;
     let prepared = workspace.prepare(workspace.viewed_at().await?).await?;
     saved_plan::need_heads(&workspace, saved, path).await?;
     let options = PromoteOptions {

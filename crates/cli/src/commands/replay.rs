@@ -17,7 +17,7 @@ pub(super) async fn replay(context: &Context, arguments: &ReplayArguments) -> Re
     end_at_interrupt();
     let options = options(arguments)?;
     let workspace = Workspace::open(context, Access::Write).await?;
-    let _guard = workspace.lock("baton replay")?;
+    let _guard = workspace.lock("baton replay").await?;
     let prepared = workspace.prepare(options.from).await?;
     let report = baton_orchestrator::replay(workspace.services(), &prepared, &workspace.environment, &options).await?;
     if context.is_json() {

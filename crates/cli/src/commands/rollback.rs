@@ -17,7 +17,7 @@ use crate::{instant, output};
 pub(super) async fn rollback(context: &Context, arguments: &RollbackArguments) -> Result<Outcome, CliError> {
     end_at_interrupt();
     let workspace = Workspace::open(context, Access::Write).await?;
-    let _guard = workspace.lock("baton rollback")?;
+    let _guard = workspace.lock("baton rollback").await?;
     let prepared = workspace.prepare(workspace.viewed_at().await?).await?;
     confirm(&workspace, arguments.yes, "Roll back?")?;
     let to = arguments.commit.as_deref();

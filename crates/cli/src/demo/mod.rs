@@ -57,7 +57,7 @@ pub(crate) async fn run(context: &Context, folder: &Path, force: bool) -> Result
     let written = write_project(folder)?;
     heading(context, &format!("The flights project: {} files in {}", written.len(), folder.display()))?;
     let workspace = Workspace::open(&context.at(folder.to_owned(), ENVIRONMENT), Access::Write).await?;
-    let _guard = workspace.lock("baton demo")?;
+    let _guard = workspace.lock("baton demo").await?;
     let applied_at = instant::parse(APPLIED_AT)?;
     let prepared = workspace.prepare(applied_at).await?;
     let apply = apply(context, &workspace, &prepared, applied_at).await?;

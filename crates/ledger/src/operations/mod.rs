@@ -1,4 +1,4 @@
-//! The operations port on SQLite: leases and cursors here, the queue, the history of runs and the outbox beside it.
+//! The operations port on a database: leases and cursors here, the queue, the history of runs and the outbox beside it.
 
 mod outbox;
 mod requests;
@@ -12,20 +12,16 @@ use baton_core::ports::{
 };
 use baton_core::time::timestamp_from_micros;
 use serde_json::Value;
-use sqlx::SqliteConnection;
 
+use crate::SqlLedger;
+use crate::database::{Statement, Transaction};
 use crate::error::{damaged, storage};
-use crate::sqlite::SqliteLedger;
 
 #[async_trait]
-impl Operations for SqliteLedger {
+impl Operations for SqlLedger {
     async fn pulse(&self) -> Result<u64, LedgerError> {
-        // One connection of its own: the figure counts what others wrote since that connection last looked.
-        let version: i64 = sqlx::query_scalar("PRAGMA data_version")
-            .fetch_one(&self.connections.pulse)
-            .await
-            .map_err(|error| storage("look for changes", &error))?;
-        Ok(version.cast_unsigned())
+        let pulse = self.database.pulse().await;
+        pulse.map(i64::cast_unsigned).map_err(|error| storage("look for changes", &error))
     }
 
     async fn take_lease(
@@ -36,51 +32,44 @@ impl Operations for SqliteLedger {
         until: Timestamp,
     ) -> Result<Lease, LedgerError> {
         let action = format!("take the lease `{name}`");
-        let mut transaction = self.begin(&action).await?;
+        let mut transaction = self.database.begin(&action).await?;
         let found = read_lease(&mut transaction, name).await?;
         let token = match found {
             Some(found) if found.holder == holder => found.token,
             Some(found) if found.until > now && !found.holder.is_empty() => return Ok(found),
             found => found.map_or(1, |found| found.token + 1),
         };
-        sqlx::query(
-            "INSERT INTO lease (name, holder, token, until) VALUES (?, ?, ?, ?)
+        let keep = Statement::new(
+            "INSERT INTO lease (name, holder, token, until) VALUES ($1, $2, $3, $4)
              ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, token = excluded.token, until = excluded.until",
-        )
-        .bind(name)
-        .bind(holder)
-        .bind(token.cast_signed())
-        .bind(until.timestamp_micros())
-        .execute(&mut *transaction)
-        .await
-        .map_err(|error| storage(&action, &error))?;
-        transaction.commit().await.map_err(|error| storage(&action, &error))?;
+        );
+        let keep = keep.bind(name).bind(holder).bind(token.cast_signed()).bind(until.timestamp_micros());
+        transaction.execute(keep).await.map_err(|error| storage(&action, &error))?;
+        transaction.commit(&action).await?;
         Ok(Lease { name: name.to_owned(), holder: holder.to_owned(), token, until })
     }
 
     async fn release_lease(&self, lease: &Lease) -> Result<(), LedgerError> {
-        sqlx::query("UPDATE lease SET holder = '', until = 0 WHERE name = ? AND token = ? AND holder = ?")
-            .bind(&lease.name)
-            .bind(lease.token.cast_signed())
-            .bind(&lease.holder)
-            .execute(&self.connections.writer)
-            .await
-            .map_err(|error| storage(format!("give back the lease `{}`", lease.name), &error))?;
-        Ok(())
+        let action = format!("give back the lease `{}`", lease.name);
+        let mut transaction = self.database.begin(&action).await?;
+        let give =
+            Statement::new("UPDATE lease SET holder = '', until = 0 WHERE name = $1 AND token = $2 AND holder = $3");
+        let give = give.bind(&lease.name).bind(lease.token.cast_signed()).bind(&lease.holder);
+        transaction.execute(give).await.map_err(|error| storage(&action, &error))?;
+        transaction.commit(&action).await
     }
 
     async fn cursor(&self, environment: &str, schedule: &str) -> Result<Option<Value>, LedgerError> {
-        let text: Option<String> =
-            sqlx::query_scalar("SELECT cursor FROM schedule_cursor WHERE environment = ? AND schedule = ?")
-                .bind(environment)
-                .bind(schedule)
-                .fetch_optional(&self.connections.readers)
-                .await
-                .map_err(|error| storage(format!("read where schedule `{schedule}` is"), &error))?;
-        let parse = |text: String| {
+        let select = Statement::new("SELECT cursor FROM schedule_cursor WHERE environment = $1 AND schedule = $2");
+        let row: Option<(String,)> = self
+            .database
+            .one(select.bind(environment).bind(schedule))
+            .await
+            .map_err(|error| storage(format!("read where schedule `{schedule}` is"), &error))?;
+        let parse = |(text,): (String,)| {
             serde_json::from_str(&text).map_err(|error| damaged("a schedule's cursor", error.to_string()))
         };
-        text.map(parse).transpose()
+        row.map(parse).transpose()
     }
 
     async fn advance(
@@ -92,36 +81,32 @@ impl Operations for SqliteLedger {
         requests: &[NewRequest],
     ) -> Result<usize, LedgerError> {
         let action = format!("move schedule `{schedule}` on");
-        let mut transaction = self.begin(&action).await?;
+        let mut transaction = self.database.begin(&action).await?;
         need_lease(&mut transaction, lease).await?;
-        sqlx::query(
-            "INSERT INTO schedule_cursor (environment, schedule, cursor) VALUES (?, ?, ?)
+        let keep = Statement::new(
+            "INSERT INTO schedule_cursor (environment, schedule, cursor) VALUES ($1, $2, $3)
              ON CONFLICT (environment, schedule) DO UPDATE SET cursor = excluded.cursor",
-        )
-        .bind(environment)
-        .bind(schedule)
-        .bind(cursor.to_string())
-        .execute(&mut *transaction)
-        .await
-        .map_err(|error| storage(&action, &error))?;
+        );
+        let keep = keep.bind(environment).bind(schedule).bind(cursor.to_string());
+        transaction.execute(keep).await.map_err(|error| storage(&action, &error))?;
         let mut count = 0;
         for request in requests {
             count += usize::from(requests::put(&mut transaction, environment, request).await?.is_some());
         }
-        transaction.commit().await.map_err(|error| storage(&action, &error))?;
+        transaction.commit(&action).await?;
         Ok(count)
     }
 
     async fn request(&self, environment: &str, request: &NewRequest) -> Result<u64, LedgerError> {
         let action = format!("ask for schedule `{}`", request.schedule);
-        let mut transaction = self.begin(&action).await?;
+        let mut transaction = self.database.begin(&action).await?;
         let number = requests::put(&mut transaction, environment, request).await?;
-        transaction.commit().await.map_err(|error| storage(&action, &error))?;
+        transaction.commit(&action).await?;
         Ok(number.unwrap_or_default())
     }
 
     async fn open_requests(&self, environment: &str) -> Result<Vec<Request>, LedgerError> {
-        requests::open(&self.connections.readers, environment).await
+        requests::open(&self.database, environment).await
     }
 
     async fn begin_request(
@@ -131,100 +116,108 @@ impl Operations for SqliteLedger {
         now: Timestamp,
     ) -> Result<Option<Request>, LedgerError> {
         const ACTION: &str = "begin a run that waits";
-        let mut transaction = self.begin(ACTION).await?;
+        let mut transaction = self.database.begin(ACTION).await?;
         need_lease(&mut transaction, lease).await?;
         let found = requests::begin_next(&mut transaction, lease.token, environment, now).await?;
-        transaction.commit().await.map_err(|error| storage(ACTION, &error))?;
+        transaction.commit(ACTION).await?;
         Ok(found)
     }
 
     async fn end_request(&self, lease: &Lease, id: u64, end: &RequestEnd) -> Result<(), LedgerError> {
         const ACTION: &str = "say how a run ended";
-        let mut transaction = self.begin(ACTION).await?;
+        let mut transaction = self.database.begin(ACTION).await?;
         need_lease(&mut transaction, lease).await?;
         requests::end(&mut transaction, id, end).await?;
-        transaction.commit().await.map_err(|error| storage(ACTION, &error))
+        transaction.commit(ACTION).await
     }
 
     async fn recover_requests(&self, lease: &Lease, environment: &str) -> Result<usize, LedgerError> {
         const ACTION: &str = "take over runs";
-        let mut transaction = self.begin(ACTION).await?;
+        let mut transaction = self.database.begin(ACTION).await?;
         need_lease(&mut transaction, lease).await?;
         let count = requests::recover(&mut transaction, lease.token, environment).await?;
-        transaction.commit().await.map_err(|error| storage(ACTION, &error))?;
+        transaction.commit(ACTION).await?;
         Ok(count)
     }
 
     async fn keep_runs(&self, changes: Vec<RunChange>) -> Result<(), LedgerError> {
         const ACTION: &str = "keep the history of a run";
-        let mut transaction = self.begin(ACTION).await?;
+        let mut transaction = self.database.begin(ACTION).await?;
         for change in &changes {
             runs::keep(&mut transaction, change).await?;
         }
-        transaction.commit().await.map_err(|error| storage(ACTION, &error))
+        transaction.commit(ACTION).await
     }
 
     async fn runs(&self, filter: &RunFilter) -> Result<Vec<RunRecord>, LedgerError> {
-        runs::find(&self.connections.readers, filter).await
+        runs::find(&self.database, filter).await
     }
 
     async fn steps(&self, run: &str) -> Result<Vec<StepRecord>, LedgerError> {
-        runs::steps(&self.connections.readers, run).await
+        runs::steps(&self.database, run).await
+    }
+
+    async fn planned(&self, run: &str) -> Result<Vec<String>, LedgerError> {
+        runs::planned(&self.database, run).await
+    }
+
+    async fn prune_runs(&self, before: Timestamp, keep: u32) -> Result<u64, LedgerError> {
+        const ACTION: &str = "prune the history of runs";
+        let mut transaction = self.database.begin(ACTION).await?;
+        let count = runs::prune(&mut transaction, before, keep).await?;
+        transaction.commit(ACTION).await?;
+        Ok(count)
     }
 
     async fn log(&self, run: &str) -> Result<Vec<LogLine>, LedgerError> {
-        runs::log(&self.connections.readers, run).await
+        runs::log(&self.database, run).await
     }
 
     async fn cancel_run(&self, run: &str) -> Result<bool, LedgerError> {
-        let done = sqlx::query("UPDATE run SET cancelled = 1 WHERE id = ? AND state = 'running'")
-            .bind(run)
-            .execute(&self.connections.writer)
-            .await
-            .map_err(|error| storage(format!("cancel run {run}"), &error))?;
-        Ok(done.rows_affected() > 0)
+        let action = format!("cancel run {run}");
+        let mut transaction = self.database.begin(&action).await?;
+        let cancel = Statement::new("UPDATE run SET cancelled = 1 WHERE id = $1 AND state = 'running'").bind(run);
+        let changed = transaction.execute(cancel).await.map_err(|error| storage(&action, &error))?;
+        transaction.commit(&action).await?;
+        Ok(changed > 0)
     }
 
     async fn is_cancelled(&self, run: &str) -> Result<bool, LedgerError> {
-        let found: Option<i64> = sqlx::query_scalar("SELECT cancelled FROM run WHERE id = ?")
-            .bind(run)
-            .fetch_optional(&self.connections.readers)
-            .await
-            .map_err(|error| storage(format!("read run {run}"), &error))?;
-        Ok(found == Some(1))
+        let select = Statement::new("SELECT cancelled FROM run WHERE id = $1").bind(run);
+        let row: Option<(i64,)> =
+            self.database.one(select).await.map_err(|error| storage(format!("read run {run}"), &error))?;
+        Ok(row == Some((1,)))
     }
 
     async fn post(&self, messages: Vec<NewMessage>) -> Result<usize, LedgerError> {
         const ACTION: &str = "put messages into the outbox";
-        let mut transaction = self.begin(ACTION).await?;
+        let mut transaction = self.database.begin(ACTION).await?;
         let mut count = 0;
         for message in &messages {
             count += usize::from(outbox::post(&mut transaction, message).await?);
         }
-        transaction.commit().await.map_err(|error| storage(ACTION, &error))?;
+        transaction.commit(ACTION).await?;
         Ok(count)
     }
 
     async fn outbox(&self, now: Timestamp, limit: u32) -> Result<Vec<Message>, LedgerError> {
-        outbox::due(&self.connections.readers, now, limit).await
+        outbox::due(&self.database, now, limit).await
     }
 
     async fn settle_messages(&self, settled: Vec<(u64, Delivery)>) -> Result<(), LedgerError> {
         const ACTION: &str = "settle messages";
-        let mut transaction = self.begin(ACTION).await?;
+        let mut transaction = self.database.begin(ACTION).await?;
         for (id, delivery) in &settled {
             outbox::settle(&mut transaction, *id, delivery).await?;
         }
-        transaction.commit().await.map_err(|error| storage(ACTION, &error))
+        transaction.commit(ACTION).await
     }
 }
 
-async fn read_lease(connection: &mut SqliteConnection, name: &str) -> Result<Option<Lease>, LedgerError> {
-    let row: Option<(String, i64, i64)> = sqlx::query_as("SELECT holder, token, until FROM lease WHERE name = ?")
-        .bind(name)
-        .fetch_optional(connection)
-        .await
-        .map_err(|error| storage(format!("read the lease `{name}`"), &error))?;
+async fn read_lease(transaction: &mut Transaction, name: &str) -> Result<Option<Lease>, LedgerError> {
+    let select = Statement::new("SELECT holder, token, until FROM lease WHERE name = $1").bind(name);
+    let row: Option<(String, i64, i64)> =
+        transaction.one(select).await.map_err(|error| storage(format!("read the lease `{name}`"), &error))?;
     Ok(row.map(|(holder, token, until)| Lease {
         name: name.to_owned(),
         holder,
@@ -234,11 +227,21 @@ async fn read_lease(connection: &mut SqliteConnection, name: &str) -> Result<Opt
 }
 
 /// Refuses to go on when another holder has the lease by now.
-async fn need_lease(connection: &mut SqliteConnection, lease: &Lease) -> Result<(), LedgerError> {
-    let found = read_lease(connection, &lease.name).await?;
+async fn need_lease(transaction: &mut Transaction, lease: &Lease) -> Result<(), LedgerError> {
+    let found = read_lease(transaction, &lease.name).await?;
     if found.as_ref().is_some_and(|found| found.token == lease.token && found.holder == lease.holder) {
         return Ok(());
     }
     let holder = found.map(|found| found.holder).filter(|holder| !holder.is_empty());
     Err(LedgerError::LeaseLost { name: lease.name.clone(), holder: holder.unwrap_or_else(|| "nobody".to_owned()) })
+}
+
+/// A text that a step, a message or a person's script wrote, as every database takes it: without zero bytes.
+fn writable(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
+}
+
+/// A number that was stored as one of 32 bits.
+fn count(stored: i64) -> u32 {
+    u32::try_from(stored).unwrap_or(u32::MAX)
 }

@@ -3,8 +3,9 @@
 use baton_core::Timestamp;
 use baton_core::ports::{LedgerError, NewRequest, Request, RequestEnd, RunState};
 use baton_core::time::timestamp_from_micros;
-use sqlx::{SqliteConnection, SqlitePool};
 
+use super::{count, writable};
+use crate::database::{Database, Statement, Transaction};
 use crate::error::{damaged, storage};
 
 const COLUMNS: &str = "id, environment, schedule, trigger, key, due_at, as_of, requested_at, priority, parameters, \
@@ -47,7 +48,7 @@ impl Row {
                 coalesces: false,
             },
             state,
-            attempts: u32::try_from(self.attempts).unwrap_or(u32::MAX),
+            attempts: count(self.attempts),
             reason: self.reason,
         })
     }
@@ -55,104 +56,93 @@ impl Row {
 
 /// Answers the number of a new request; `None` when it is there already.
 pub(super) async fn put(
-    connection: &mut SqliteConnection,
+    transaction: &mut Transaction,
     environment: &str,
     asked: &NewRequest,
 ) -> Result<Option<u64>, LedgerError> {
     let action = || format!("queue schedule `{}`", asked.schedule);
-    let done = sqlx::query(
+    let put = Statement::new(
         "INSERT INTO request (environment, schedule, trigger, key, due_at, as_of, requested_at, priority, parameters, state)
-         SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 'queued'
-          WHERE NOT ?10 OR NOT EXISTS (
-            SELECT 1 FROM request WHERE environment = ?1 AND schedule = ?2 AND state = 'queued')
-         ON CONFLICT (environment, schedule, key) DO NOTHING",
-    )
-    .bind(environment)
-    .bind(&asked.schedule)
-    .bind(&asked.trigger)
-    .bind(&asked.key)
-    .bind(asked.due_at.timestamp_micros())
-    .bind(asked.as_of.map(|at| at.timestamp_micros()))
-    .bind(asked.requested_at.timestamp_micros())
-    .bind(asked.priority)
-    .bind(serde_json::json!(asked.parameters).to_string())
-    .bind(asked.coalesces)
-    .execute(connection)
-    .await
-    .map_err(|error| storage(action(), &error))?;
-    Ok((done.rows_affected() > 0).then(|| done.last_insert_rowid().cast_unsigned()))
+         SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, 'queued'
+          WHERE $10 = 0 OR NOT EXISTS (
+            SELECT id FROM request
+             WHERE environment = $1 AND schedule = $2 AND state = 'queued' AND parameters = $9)
+         ON CONFLICT (environment, schedule, key) DO NOTHING
+         RETURNING id",
+    );
+    let put = put
+        .bind(environment)
+        .bind(&asked.schedule)
+        .bind(&asked.trigger)
+        .bind(&asked.key)
+        .bind(asked.due_at.timestamp_micros())
+        .bind(asked.as_of.map(|at| at.timestamp_micros()))
+        .bind(asked.requested_at.timestamp_micros())
+        .bind(asked.priority)
+        .bind(serde_json::json!(asked.parameters).to_string())
+        .bind(asked.coalesces);
+    let row: Option<(i64,)> = transaction.write_one(put).await.map_err(|error| storage(action(), &error))?;
+    Ok(row.map(|(id,)| id.cast_unsigned()))
 }
 
 /// Requests that wait or run; those that run come first.
-pub(super) async fn open(readers: &SqlitePool, environment: &str) -> Result<Vec<Request>, LedgerError> {
-    let query = format!(
-        "SELECT {COLUMNS} FROM request WHERE environment = ? AND state IN ('queued', 'running')
+pub(super) async fn open(database: &Database, environment: &str) -> Result<Vec<Request>, LedgerError> {
+    let select = Statement::new(format!(
+        "SELECT {COLUMNS} FROM request WHERE environment = $1 AND state IN ('queued', 'running')
           ORDER BY state = 'queued', priority DESC, due_at, id"
-    );
-    let rows: Vec<Row> = sqlx::query_as(sqlx::AssertSqlSafe(query))
-        .bind(environment)
-        .fetch_all(readers)
-        .await
-        .map_err(|error| storage("read the queue", &error))?;
+    ));
+    let rows: Vec<Row> =
+        database.all(select.bind(environment)).await.map_err(|error| storage("read the queue", &error))?;
     rows.into_iter().map(Row::decode).collect()
 }
 
 /// Begins the next request that may begin.
 pub(super) async fn begin_next(
-    connection: &mut SqliteConnection,
+    transaction: &mut Transaction,
     token: u64,
     environment: &str,
     now: Timestamp,
 ) -> Result<Option<Request>, LedgerError> {
-    let query = format!(
-        "UPDATE request SET state = 'running', attempts = attempts + 1, token = ?1 WHERE id = (
+    let begin = Statement::new(format!(
+        "UPDATE request SET state = 'running', attempts = attempts + 1, token = $1 WHERE id = (
             SELECT id FROM request
-             WHERE environment = ?2 AND state IN ('queued', 'running') AND state = 'queued'
-               AND (not_before IS NULL OR not_before <= ?3)
+             WHERE environment = $2 AND state IN ('queued', 'running') AND state = 'queued'
+               AND (not_before IS NULL OR not_before <= $3)
              ORDER BY priority DESC, due_at, id LIMIT 1)
          RETURNING {COLUMNS}"
-    );
-    let row: Option<Row> = sqlx::query_as(sqlx::AssertSqlSafe(query))
-        .bind(token.cast_signed())
-        .bind(environment)
-        .bind(now.timestamp_micros())
-        .fetch_optional(connection)
-        .await
-        .map_err(|error| storage("begin a run that waits", &error))?;
+    ));
+    let begin = begin.bind(token.cast_signed()).bind(environment).bind(now.timestamp_micros());
+    let row: Option<Row> =
+        transaction.write_one(begin).await.map_err(|error| storage("begin a run that waits", &error))?;
     row.map(Row::decode).transpose()
 }
 
 /// Says how a request ended.
-pub(super) async fn end(connection: &mut SqliteConnection, id: u64, end: &RequestEnd) -> Result<(), LedgerError> {
+pub(super) async fn end(transaction: &mut Transaction, id: u64, end: &RequestEnd) -> Result<(), LedgerError> {
     let (state, not_before, reason) = match end {
         RequestEnd::Ended { state, reason } => (*state, None, reason.as_deref()),
         RequestEnd::Again { not_before, reason } => (RunState::Queued, Some(*not_before), Some(reason.as_str())),
     };
-    sqlx::query("UPDATE request SET state = ?, not_before = ?, reason = ? WHERE id = ?")
+    let settle = Statement::new("UPDATE request SET state = $1, not_before = $2, reason = $3 WHERE id = $4");
+    let settle = settle
         .bind(state.word())
         .bind(not_before.map(|at| at.timestamp_micros()))
-        .bind(reason)
-        .bind(id.cast_signed())
-        .execute(connection)
-        .await
-        .map_err(|error| storage("say how a run ended", &error))?;
-    Ok(())
+        .bind(reason.map(writable))
+        .bind(id.cast_signed());
+    transaction.execute(settle).await.map(drop).map_err(|error| storage("say how a run ended", &error))
 }
 
 /// Puts what was begun under other tokens back into the queue.
 pub(super) async fn recover(
-    connection: &mut SqliteConnection,
+    transaction: &mut Transaction,
     token: u64,
     environment: &str,
 ) -> Result<usize, LedgerError> {
-    let done = sqlx::query(
+    let again = Statement::new(
         "UPDATE request SET state = 'queued', reason = 'the server that ran it ended'
-          WHERE environment = ? AND state IN ('queued', 'running') AND state = 'running' AND token <> ?",
-    )
-    .bind(environment)
-    .bind(token.cast_signed())
-    .execute(connection)
-    .await
-    .map_err(|error| storage("take over runs", &error))?;
-    Ok(usize::try_from(done.rows_affected()).unwrap_or(usize::MAX))
+          WHERE environment = $1 AND state IN ('queued', 'running') AND state = 'running' AND token <> $2",
+    );
+    let again = again.bind(environment).bind(token.cast_signed());
+    let changed = transaction.execute(again).await.map_err(|error| storage("take over runs", &error))?;
+    Ok(usize::try_from(changed).unwrap_or(usize::MAX))
 }

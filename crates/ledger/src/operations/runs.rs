@@ -3,31 +3,36 @@
 use baton_core::Timestamp;
 use baton_core::ports::{LedgerError, LogLine, RunChange, RunEnd, RunFilter, RunRecord, RunState, StepRecord};
 use baton_core::time::timestamp_from_micros;
-use sqlx::{QueryBuilder, Sqlite, SqliteConnection, SqlitePool};
 
+use super::{count, writable};
+use crate::database::{Database, Statement, Transaction};
 use crate::error::{damaged, storage};
 
 const ACTION: &str = "keep the history of a run";
 
 /// Keeps one change.
-pub(super) async fn keep(connection: &mut SqliteConnection, change: &RunChange) -> Result<(), LedgerError> {
-    match change {
-        RunChange::Started(run) => start(connection, run).await,
-        RunChange::Step(step) => keep_step(connection, step).await,
-        RunChange::Log(line) => keep_line(connection, line).await,
-        RunChange::Ended(run) => end(connection, run).await,
+pub(super) async fn keep(transaction: &mut Transaction, change: &RunChange) -> Result<(), LedgerError> {
+    if let RunChange::Started(run) = change {
+        let interrupt =
+            Statement::new("UPDATE run SET state = 'interrupted' WHERE state = 'running' AND environment = $1");
+        let interrupted = transaction.execute(interrupt.bind(&run.environment)).await;
+        interrupted.map_err(|error| storage(ACTION, &error))?;
     }
+    let statement = match change {
+        RunChange::Started(run) => start(run),
+        RunChange::Planned { run, assets } => keep_plan(run, assets),
+        RunChange::Step(step) => keep_step(step),
+        RunChange::Log(line) => keep_line(line),
+        RunChange::Ended(run) => end(run),
+    };
+    transaction.execute(statement).await.map(drop).map_err(|error| storage(ACTION, &error))
 }
 
-async fn start(connection: &mut SqliteConnection, run: &RunRecord) -> Result<(), LedgerError> {
-    sqlx::query("UPDATE run SET state = 'interrupted' WHERE state = 'running' AND environment = ?")
-        .bind(&run.environment)
-        .execute(&mut *connection)
-        .await
-        .map_err(|error| storage(ACTION, &error))?;
-    sqlx::query(
-        "INSERT INTO run (id, environment, command, schedule, trigger, due_at, as_of, author, started_at, state, steps, failed)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0) ON CONFLICT (id) DO NOTHING",
+fn start(run: &RunRecord) -> Statement {
+    Statement::new(
+        "INSERT INTO run (id, environment, command, schedule, trigger, due_at, as_of, author, started_at, state, steps,
+                          failed, parameters)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, $12) ON CONFLICT (id) DO NOTHING",
     )
     .bind(&run.id)
     .bind(&run.environment)
@@ -40,17 +45,20 @@ async fn start(connection: &mut SqliteConnection, run: &RunRecord) -> Result<(),
     .bind(run.started_at.timestamp_micros())
     .bind(run.state.word())
     .bind(run.steps)
-    .execute(connection)
-    .await
-    .map_err(|error| storage(ACTION, &error))?;
-    Ok(())
+    .bind(serde_json::json!(run.parameters).to_string())
 }
 
-async fn keep_step(connection: &mut SqliteConnection, step: &StepRecord) -> Result<(), LedgerError> {
-    sqlx::query(
-        "INSERT OR REPLACE INTO run_step
-           (run, number, asset, verb, state, attempts, started_at, finished_at, detail, hit, rows)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+fn keep_plan(run: &str, assets: &[String]) -> Statement {
+    Statement::new("UPDATE run SET planned = $1 WHERE id = $2").bind(assets.join("\n")).bind(run)
+}
+
+fn keep_step(step: &StepRecord) -> Statement {
+    Statement::new(
+        "INSERT INTO run_step (run, number, asset, verb, state, attempts, started_at, finished_at, detail, hit, rows)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+         ON CONFLICT (run, number) DO UPDATE SET asset = excluded.asset, verb = excluded.verb, state = excluded.state,
+            attempts = excluded.attempts, started_at = excluded.started_at, finished_at = excluded.finished_at,
+            detail = excluded.detail, hit = excluded.hit, rows = excluded.rows",
     )
     .bind(&step.run)
     .bind(step.number)
@@ -60,40 +68,28 @@ async fn keep_step(connection: &mut SqliteConnection, step: &StepRecord) -> Resu
     .bind(step.attempts)
     .bind(step.started_at.timestamp_micros())
     .bind(micros(step.finished_at))
-    .bind(&step.detail)
+    .bind(writable(&step.detail))
     .bind(step.hit)
     .bind(step.rows.map(u64::cast_signed))
-    .execute(connection)
-    .await
-    .map_err(|error| storage(ACTION, &error))?;
-    Ok(())
 }
 
-async fn keep_line(connection: &mut SqliteConnection, line: &LogLine) -> Result<(), LedgerError> {
-    sqlx::query("INSERT INTO run_log (run, asset, at, level, text) VALUES (?, ?, ?, ?, ?)")
+fn keep_line(line: &LogLine) -> Statement {
+    Statement::new("INSERT INTO run_log (run, asset, at, level, text) VALUES ($1, $2, $3, $4, $5)")
         .bind(&line.run)
         .bind(&line.asset)
         .bind(line.at.timestamp_micros())
         .bind(&line.level)
-        .bind(&line.text)
-        .execute(connection)
-        .await
-        .map_err(|error| storage(ACTION, &error))?;
-    Ok(())
+        .bind(writable(&line.text))
 }
 
-async fn end(connection: &mut SqliteConnection, run: &RunEnd) -> Result<(), LedgerError> {
-    sqlx::query("UPDATE run SET finished_at = ?, state = ?, commit_id = ?, failed = ?, cause = ? WHERE id = ?")
+fn end(run: &RunEnd) -> Statement {
+    Statement::new("UPDATE run SET finished_at = $1, state = $2, commit_id = $3, failed = $4, cause = $5 WHERE id = $6")
         .bind(run.at.timestamp_micros())
         .bind(run.state.word())
         .bind(&run.commit)
         .bind(run.failed)
-        .bind(&run.cause)
+        .bind(run.cause.as_deref().map(writable))
         .bind(&run.run)
-        .execute(connection)
-        .await
-        .map_err(|error| storage(ACTION, &error))?;
-    Ok(())
 }
 
 fn micros(at: Option<Timestamp>) -> Option<i64> {
@@ -114,14 +110,17 @@ struct RunRow {
     finished_at: Option<i64>,
     state: String,
     commit_id: Option<String>,
-    steps: u32,
-    failed: u32,
+    steps: i64,
+    failed: i64,
     cause: Option<String>,
+    parameters: String,
 }
 
 impl RunRow {
     fn decode(self) -> Result<RunRecord, LedgerError> {
         let unknown = || damaged(format!("run {}", self.id), format!("state `{}`", self.state));
+        let parameters = serde_json::from_str(&self.parameters)
+            .map_err(|error| damaged(format!("run {}", self.id), error.to_string()))?;
         Ok(RunRecord {
             state: RunState::parse(&self.state).ok_or_else(unknown)?,
             due_at: self.due_at.map(timestamp_from_micros),
@@ -135,18 +134,19 @@ impl RunRow {
             trigger: self.trigger,
             author: self.author,
             commit: self.commit_id,
-            steps: self.steps,
-            failed: self.failed,
+            steps: count(self.steps),
+            failed: count(self.failed),
             cause: self.cause,
+            parameters,
         })
     }
 }
 
 /// The runs that match, newest first.
-pub(super) async fn find(readers: &SqlitePool, filter: &RunFilter) -> Result<Vec<RunRecord>, LedgerError> {
-    let mut query = QueryBuilder::<Sqlite>::new(
+pub(super) async fn find(database: &Database, filter: &RunFilter) -> Result<Vec<RunRecord>, LedgerError> {
+    let mut select = Statement::new(
         "SELECT id, environment, command, schedule, trigger, due_at, as_of, author, started_at, finished_at, state,
-                commit_id, steps, failed, cause FROM run WHERE true",
+                commit_id, steps, failed, cause, parameters FROM run WHERE true",
     );
     let texts = [
         (" AND environment = ", filter.environment.clone()),
@@ -155,68 +155,96 @@ pub(super) async fn find(readers: &SqlitePool, filter: &RunFilter) -> Result<Vec
     ];
     for (condition, value) in texts {
         if let Some(value) = value {
-            query.push(condition).push_bind(value);
+            select.push(condition).push_bind(value);
         }
     }
     if let Some(id) = &filter.id {
         // Ids are hexadecimal: everything that begins like this lies before `g`.
-        query.push(" AND id >= ").push_bind(id.clone()).push(" AND id < ").push_bind(format!("{id}g"));
+        select.push(" AND id >= ").push_bind(id.clone()).push(" AND id < ").push_bind(format!("{id}g"));
     }
-    query.push(" ORDER BY started_at DESC, id LIMIT ").push_bind(filter.limit);
-    let rows: Vec<RunRow> =
-        query.build_query_as().fetch_all(readers).await.map_err(|error| storage("read the history of runs", &error))?;
+    select.push(" ORDER BY started_at DESC, id LIMIT ").push_bind(filter.limit);
+    let rows: Vec<RunRow> = database.all(select).await.map_err(|error| storage("read the history of runs", &error))?;
     rows.into_iter().map(RunRow::decode).collect()
+}
+
+/// The assets that a run was to work on.
+pub(super) async fn planned(database: &Database, run: &str) -> Result<Vec<String>, LedgerError> {
+    let select = Statement::new("SELECT planned FROM run WHERE id = $1").bind(run);
+    let row: Option<(String,)> =
+        database.one(select).await.map_err(|error| storage(format!("read what run {run} was to do"), &error))?;
+    Ok(row.map(|(text,)| text.lines().map(str::to_owned).collect()).unwrap_or_default())
+}
+
+/// Deletes runs that ended and began before `before`, but for the newest `keep` of each environment, with all that hangs
+/// on them; and what is settled of queue and outbox.
+pub(super) async fn prune(transaction: &mut Transaction, before: Timestamp, keep: u32) -> Result<u64, LedgerError> {
+    const OLD: &str = "SELECT id FROM (
+        SELECT id, state, started_at, row_number() OVER (PARTITION BY environment ORDER BY started_at DESC, id) AS place
+          FROM run) AS placed WHERE place > $1 AND started_at < $2 AND state <> 'running'";
+    let steps = format!("DELETE FROM run_step WHERE run IN ({OLD})");
+    let logs = format!("DELETE FROM run_log WHERE run IN ({OLD})");
+    let runs = format!("DELETE FROM run WHERE id IN ({OLD})");
+    let requests =
+        "DELETE FROM request WHERE state NOT IN ('queued', 'running') AND due_at < $2 AND $1 >= 0".to_owned();
+    // The last that a channel heard of a cause says whether it is to hear of it again.
+    let messages = "DELETE FROM message WHERE state <> 'open' AND at < $2 AND $1 >= 0 AND id NOT IN (
+        SELECT max(id) FROM message GROUP BY environment, channel, cause)"
+        .to_owned();
+    let mut total = 0;
+    for (statement, counts) in [(steps, false), (logs, false), (requests, false), (messages, false), (runs, true)] {
+        let deleted = transaction.execute(Statement::new(statement).bind(keep).bind(before.timestamp_micros())).await;
+        let deleted = deleted.map_err(|error| storage("prune the history of runs", &error))?;
+        total += if counts { deleted } else { 0 };
+    }
+    Ok(total)
 }
 
 #[derive(sqlx::FromRow)]
 struct StepRow {
     run: String,
-    number: u32,
+    number: i64,
     asset: String,
     verb: String,
     state: String,
-    attempts: u32,
+    attempts: i64,
     started_at: i64,
     finished_at: Option<i64>,
     detail: String,
-    hit: Option<bool>,
+    hit: Option<i64>,
     rows: Option<i64>,
 }
 
 /// The steps of a run in order.
-pub(super) async fn steps(readers: &SqlitePool, run: &str) -> Result<Vec<StepRecord>, LedgerError> {
-    let rows: Vec<StepRow> = sqlx::query_as(
+pub(super) async fn steps(database: &Database, run: &str) -> Result<Vec<StepRecord>, LedgerError> {
+    let select = Statement::new(
         "SELECT run, number, asset, verb, state, attempts, started_at, finished_at, detail, hit, rows
-           FROM run_step WHERE run = ? ORDER BY number",
-    )
-    .bind(run)
-    .fetch_all(readers)
-    .await
-    .map_err(|error| storage(format!("read the steps of run {run}"), &error))?;
+           FROM run_step WHERE run = $1 ORDER BY number",
+    );
+    let rows: Vec<StepRow> = database
+        .all(select.bind(run))
+        .await
+        .map_err(|error| storage(format!("read the steps of run {run}"), &error))?;
     let decode = |row: StepRow| StepRecord {
         started_at: timestamp_from_micros(row.started_at),
         finished_at: row.finished_at.map(timestamp_from_micros),
         rows: row.rows.map(i64::cast_unsigned),
         run: row.run,
-        number: row.number,
+        number: count(row.number),
         asset: row.asset,
         verb: row.verb,
         state: row.state,
-        attempts: row.attempts,
+        attempts: count(row.attempts),
         detail: row.detail,
-        hit: row.hit,
+        hit: row.hit.map(|hit| hit != 0),
     };
     Ok(rows.into_iter().map(decode).collect())
 }
 
 /// The log of a run in order.
-pub(super) async fn log(readers: &SqlitePool, run: &str) -> Result<Vec<LogLine>, LedgerError> {
+pub(super) async fn log(database: &Database, run: &str) -> Result<Vec<LogLine>, LedgerError> {
+    let select = Statement::new("SELECT run, asset, at, level, text FROM run_log WHERE run = $1 ORDER BY id");
     let rows: Vec<(String, String, i64, String, String)> =
-        sqlx::query_as("SELECT run, asset, at, level, text FROM run_log WHERE run = ? ORDER BY id")
-            .bind(run)
-            .fetch_all(readers)
-            .await
-            .map_err(|error| storage(format!("read the log of run {run}"), &error))?;
+        database.all(select.bind(run)).await.map_err(|error| storage(format!("read the log of run {run}"), &error))?;
     let decode = |(run, asset, at, level, text): (String, String, i64, String, String)| {
         let at = timestamp_from_micros(at);
         LogLine { run, asset, at, level, text }

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use baton_core::event::{EventFilter, EventKind, NewEvent};
 use baton_core::ports::Ledger as _;
 use baton_core::time::timestamp_from_micros;
-use baton_ledger::SqliteLedger;
+use baton_ledger::SqlLedger;
 
 const LEDGER: &str = "BATON_TEST_LEDGER";
 
@@ -16,8 +16,8 @@ const LEDGER: &str = "BATON_TEST_LEDGER";
 #[expect(clippy::print_stderr, reason = "the parent process reads it")]
 async fn append_until_killed() {
     let Some(path) = std::env::var_os(LEDGER) else { return };
-    let ledger = SqliteLedger::open(path).await.unwrap();
-    let _guard = ledger.lock("prod", "baton apply").unwrap();
+    let ledger = SqlLedger::open_file(path).await.unwrap();
+    let _guard = ledger.lock("prod", "baton apply").await.unwrap();
     for number in 0..1_000_000 {
         let event = NewEvent {
             at: timestamp_from_micros(number),
@@ -52,8 +52,8 @@ async fn acknowledged_events_survive_a_kill() {
         child.kill().unwrap();
         child.wait().unwrap();
 
-        let ledger = SqliteLedger::open(&path).await.unwrap();
-        ledger.lock("prod", "baton run").unwrap();
+        let ledger = SqlLedger::open_file(&path).await.unwrap();
+        ledger.lock("prod", "baton run").await.unwrap();
         let found = ledger.events(&EventFilter::default()).await.unwrap();
         assert!(last > total && found.len() as u64 >= last, "{} events, {last} acknowledged", found.len());
         assert_eq!(ledger.verify().await.unwrap().size, found.len() as u64);

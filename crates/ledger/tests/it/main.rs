@@ -1,15 +1,22 @@
-//! The ledger on SQLite, held to the contract of its port.
+//! The ledger on SQLite, held to the contract of its ports; in `postgres` the same on PostgreSQL.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
+
+mod breaks;
+mod copy;
+mod kill;
+mod locks;
+mod postgres;
+mod throughput;
 
 use std::sync::Arc;
 
 use baton_core::ports::{Ledger, Operations};
-use baton_ledger::SqliteLedger;
+use baton_ledger::SqlLedger;
 use tempfile::TempDir;
 
 async fn open() -> (TempDir, Arc<dyn Ledger>) {
     let folder = tempfile::tempdir().unwrap();
-    let ledger = SqliteLedger::open(folder.path().join("ledger.sqlite")).await.unwrap();
+    let ledger = SqlLedger::open_file(folder.path().join("ledger.sqlite")).await.unwrap();
     (folder, Arc::new(ledger))
 }
 
@@ -17,7 +24,7 @@ baton_testkit::ledger_suite!(open);
 
 async fn open_operations() -> (TempDir, Arc<dyn Operations>) {
     let folder = tempfile::tempdir().unwrap();
-    let ledger = SqliteLedger::open(folder.path().join("ledger.sqlite")).await.unwrap();
+    let ledger = SqlLedger::open_file(folder.path().join("ledger.sqlite")).await.unwrap();
     (folder, Arc::new(ledger))
 }
 
@@ -27,7 +34,11 @@ baton_testkit::operations_suite!(open_operations);
 async fn the_pulse_tells_what_others_wrote_and_nothing_else() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ledger.sqlite");
-    let (ours, theirs) = (SqliteLedger::open(&path).await.unwrap(), SqliteLedger::open(&path).await.unwrap());
+    pulse_of(SqlLedger::open_file(&path).await.unwrap(), SqlLedger::open_file(&path).await.unwrap()).await;
+}
+
+/// Holds two ledgers on one database to what the pulse promises.
+async fn pulse_of(ours: SqlLedger, theirs: SqlLedger) {
     let first = ours.pulse().await.unwrap();
     assert_eq!(ours.pulse().await.unwrap(), first);
     theirs.cancel_run("none").await.unwrap();
@@ -36,6 +47,3 @@ async fn the_pulse_tells_what_others_wrote_and_nothing_else() {
     theirs.take_lease("scheduler/prod", "them", now, now).await.unwrap();
     assert_ne!(ours.pulse().await.unwrap(), first);
 }
-
-mod kill;
-mod throughput;

@@ -12,7 +12,7 @@ use baton_core::time::FixedClock;
 use baton_core::{TableVersion, Timestamp};
 use baton_engine::{Engine, EngineOptions, Session, SessionInput, TableFiles, TableInput};
 use baton_lake::Lake;
-use baton_ledger::SqliteLedger;
+use baton_ledger::SqlLedger;
 use baton_ml::StoredModel;
 use baton_ml::gate::LoadTestResult;
 use baton_ml::runtime::{RuntimeOptions, load};
@@ -202,7 +202,7 @@ async fn services(folder: &Path) -> Services {
     let state = folder.join(".baton");
     std::fs::create_dir_all(&state).unwrap();
     let engine = EngineOptions { memory_limit_bytes: 1 << 30, spill_dir: state.join("spill"), threads: 2 };
-    let ledger = Arc::new(SqliteLedger::open(&state.join("ledger.db")).await.unwrap());
+    let ledger = Arc::new(SqlLedger::open_file(&state.join("ledger.db")).await.unwrap());
     Services {
         folder: folder.to_owned(),
         lake: Lake::open(&state.join("warehouse")).unwrap(),

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use baton_core::Parameter;
 use baton_core::schedule::Execution;
 use baton_diagnostics::codes;
 
 use super::python::{PythonSettings, read_python_settings};
 use crate::keys;
 use crate::reader::{Reader, wrong_type};
-use crate::spec::execution;
+use crate::spec::{execution, parameter};
 use crate::yaml::Value;
 
 /// A declared environment.
@@ -38,7 +39,7 @@ impl Default for Policies {
 pub struct Settings {
     /// Folder of tables and artifacts.
     pub warehouse: String,
-    /// File of commits and events.
+    /// File of commits and events, or the address of a PostgreSQL database; secrets by reference.
     pub ledger: String,
     /// File of the latest feature values.
     pub online: String,
@@ -74,6 +75,7 @@ pub(crate) struct Head {
     pub(crate) settings: Settings,
     pub(crate) policies: Policies,
     pub(crate) vars: BTreeMap<String, serde_json::Value>,
+    pub(crate) params: BTreeMap<String, Parameter>,
     pub(crate) execution: Execution,
 }
 
@@ -85,6 +87,7 @@ pub(crate) fn read_head(root: &Reader<'_>) -> Head {
         settings: read_settings(root),
         policies: read_policies(root),
         vars: read_vars(root),
+        params: parameter::read_all(root),
         execution: root.object("execution", keys::EXECUTION).map(|object| execution::read(&object)).unwrap_or_default(),
     }
 }
@@ -95,7 +98,7 @@ fn read_settings(root: &Reader<'_>) -> Settings {
     let server = server.as_ref();
     Settings {
         warehouse: root.text("warehouse").unwrap_or(default.warehouse),
-        ledger: root.text("ledger").unwrap_or(default.ledger),
+        ledger: read_ledger(root).unwrap_or(default.ledger),
         online: root.text("online").unwrap_or(default.online),
         memory_limit: read_size(root, "memory_limit"),
         bind: server.and_then(|server| server.text("bind")).unwrap_or(default.bind),
@@ -105,6 +108,21 @@ fn read_settings(root: &Reader<'_>) -> Settings {
             .unwrap_or(default.port),
         python: read_python_settings(root),
     }
+}
+
+/// A file, or an address that a ledger can be at; which of them a secret holds is seen when it is opened.
+fn read_ledger(root: &Reader<'_>) -> Option<String> {
+    let text = root.text("ledger")?;
+    let scheme = text.split_once("://").map(|(scheme, _)| scheme);
+    if let (Some(scheme), Some(node)) = (scheme.filter(|scheme| !is_ledger_scheme(scheme)), root.get("ledger")) {
+        let message = format!("{} is an address of `{scheme}`", root.of("ledger"));
+        root.report.error(codes::INVALID_VALUE, message, node.span, "a ledger is a file, or at `postgres://…`");
+    }
+    Some(text)
+}
+
+fn is_ledger_scheme(scheme: &str) -> bool {
+    ["postgres", "postgresql"].contains(&scheme) || scheme.contains("${")
 }
 
 fn read_policies(root: &Reader<'_>) -> Policies {

@@ -35,6 +35,26 @@ fn nothing_declared() {
 }
 
 #[test]
+fn a_ledger_that_can_be_nowhere() {
+    check(
+        "-- /baton.yml
+project: shop
+ledger: mysql://ada@db/work
+",
+        expect![[r#"
+            error[P0105]: `ledger` of file `baton.yml` is an address of `mysql`
+               ╭─[baton.yml:2:9]
+             1 │ project: shop
+             2 │ ledger: mysql://ada@db/work
+               ·         ─────────┬─────────
+               ·                  ╰── a ledger is a file, or at `postgres://…`
+               ╰────
+
+        "#]],
+    );
+}
+
+#[test]
 fn a_head_with_mistakes() {
     check(
         "-- /baton.yml

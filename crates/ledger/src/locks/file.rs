@@ -1,7 +1,4 @@
-//! Locks across processes: OS file locks, which the OS frees however the process ends.
-//!
-//! One lock an environment keeps two commands from working on it. One lock for the stored files is shared by all who
-//! read or write them, and held alone by who deletes what nobody reaches, so that nothing is deleted under a reader.
+//! Locks beside a SQLite file: OS file locks, which the OS frees however the process ends.
 //!
 //! The lock file names its holder for the message of whoever comes second. It is never removed: a removed file could
 //! be locked by two processes at once, each through its own inode.
@@ -20,53 +17,50 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Time between two tries.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Holds an environment's lock until it is dropped or the process ends.
+/// A locked file.
 #[derive(Debug)]
-pub struct LockGuard {
+pub(super) struct FileLock {
     file: File,
-    /// Keeps the stored files from being collected meanwhile.
-    _storage: StorageGuard,
+    /// Whether no other process shares it.
+    is_alone: bool,
 }
 
-impl Drop for LockGuard {
+impl Drop for FileLock {
     fn drop(&mut self) {
-        // The name of a past holder would only mislead; the lock itself goes when the file closes.
-        let _stale_name_is_harmless = self.file.set_len(0);
+        if self.is_alone {
+            // The name of a past holder would only mislead; the lock itself goes when the file closes.
+            let _stale_name_is_harmless = self.file.set_len(0);
+        }
     }
 }
 
-/// Holds the lock of the stored files, shared or alone, until it is dropped or the process ends.
-#[derive(Debug)]
-pub struct StorageGuard {
-    _file: File,
-}
-
 /// Takes the lock of the stored files beside the database together with others who read and write them.
-pub(crate) fn share_storage(database: &Path, holder: &str) -> Result<StorageGuard, LedgerError> {
-    take_storage(database, holder, File::try_lock_shared)
+pub(super) async fn share_storage(database: &Path, holder: &str) -> Result<FileLock, LedgerError> {
+    let file = take_storage(database, holder, File::try_lock_shared).await?;
+    Ok(FileLock { file, is_alone: false })
 }
 
 /// Takes the lock of the stored files alone.
-pub(crate) fn own_storage(database: &Path, holder: &str) -> Result<StorageGuard, LedgerError> {
-    take_storage(database, holder, File::try_lock)
+pub(super) async fn own_storage(database: &Path, holder: &str) -> Result<FileLock, LedgerError> {
+    let file = take_storage(database, holder, File::try_lock).await?;
+    Ok(FileLock { file, is_alone: true })
 }
 
-fn take_storage(
+async fn take_storage(
     database: &Path,
     holder: &str,
     try_lock: fn(&File) -> Result<(), TryLockError>,
-) -> Result<StorageGuard, LedgerError> {
+) -> Result<File, LedgerError> {
     let mut path = database.as_os_str().to_owned();
     path.push(".storage.lock");
     let path = PathBuf::from(path);
-    let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
-    let mut file = open.map_err(|error| error::file("open the lock file", &path, &error))?;
+    let mut file = open(&path)?;
     let mut waited = Duration::ZERO;
     loop {
         match try_lock(&file) {
             Ok(()) => break,
             Err(TryLockError::WouldBlock) if waited < PATIENCE => {
-                std::thread::sleep(PAUSE);
+                tokio::time::sleep(PAUSE).await;
                 waited += PAUSE;
             }
             Err(TryLockError::WouldBlock) => {
@@ -76,15 +70,14 @@ fn take_storage(
         }
     }
     write_holder(&mut file, holder).map_err(|error| error::file("write the lock file", &path, &error))?;
-    Ok(StorageGuard { _file: file })
+    Ok(file)
 }
 
-/// Locks `environment` beside the database, or says who holds it.
-pub(crate) fn acquire(database: &Path, environment: &str, holder: &str) -> Result<LockGuard, LedgerError> {
-    let storage = share_storage(database, holder)?;
+/// Locks `environment` beside the database, or says who holds it; and keeps the stored files from being collected.
+pub(super) async fn acquire(database: &Path, environment: &str, holder: &str) -> Result<Vec<FileLock>, LedgerError> {
+    let storage = share_storage(database, holder).await?;
     let path = lock_path(database, environment);
-    let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
-    let mut file = open.map_err(|error| error::file("open the lock file", &path, &error))?;
+    let mut file = open(&path)?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
@@ -93,7 +86,12 @@ pub(crate) fn acquire(database: &Path, environment: &str, holder: &str) -> Resul
         Err(TryLockError::Error(error)) => return Err(error::file("lock", &path, &error)),
     }
     write_holder(&mut file, holder).map_err(|error| error::file("write the lock file", &path, &error))?;
-    Ok(LockGuard { file, _storage: storage })
+    Ok(vec![FileLock { file, is_alone: true }, storage])
+}
+
+fn open(path: &Path) -> Result<File, LedgerError> {
+    let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
+    opened.map_err(|error| error::file("open the lock file", path, &error))
 }
 
 /// The name of an environment may hold any character, a file name may not.
@@ -125,39 +123,39 @@ fn read_holder(file: &mut File) -> String {
 mod tests {
     use super::*;
 
-    #[test]
-    fn second_comer_is_told_who_holds_the_lock() {
+    #[tokio::test]
+    async fn second_comer_is_told_who_holds_the_lock() {
         let folder = tempfile::tempdir().unwrap();
         let database = folder.path().join("ledger.sqlite");
-        let guard = acquire(&database, "prod", "baton apply").unwrap();
-        let refused = acquire(&database, "prod", "baton run").unwrap_err().to_string();
+        let guard = acquire(&database, "prod", "baton apply").await.unwrap();
+        let refused = acquire(&database, "prod", "baton run").await.unwrap_err().to_string();
         let expected = format!(
             "`baton apply` (process {}) is working on environment `prod`; wait for it to end, or stop it and try again",
             std::process::id()
         );
         assert_eq!(refused, expected);
-        acquire(&database, "dev", "baton run").unwrap();
+        acquire(&database, "dev", "baton run").await.unwrap();
         drop(guard);
-        acquire(&database, "prod", "baton run").unwrap();
+        acquire(&database, "prod", "baton run").await.unwrap();
     }
 
-    #[test]
-    fn stored_files_are_shared_or_held_alone() {
+    #[tokio::test]
+    async fn stored_files_are_shared_or_held_alone() {
         let folder = tempfile::tempdir().unwrap();
         let database = folder.path().join("ledger.sqlite");
-        let reader = share_storage(&database, "baton query").unwrap();
-        let writer = acquire(&database, "prod", "baton apply").unwrap();
+        let reader = share_storage(&database, "baton query").await.unwrap();
+        let writer = acquire(&database, "prod", "baton apply").await.unwrap();
         drop(reader);
         drop(writer);
-        let alone = own_storage(&database, "baton gc").unwrap();
-        let waiting = std::thread::spawn({
+        let alone = own_storage(&database, "baton gc").await.unwrap();
+        let waiting = tokio::spawn({
             let database = database.clone();
-            move || acquire(&database, "prod", "baton apply").map(drop)
+            async move { acquire(&database, "prod", "baton apply").await.map(drop) }
         });
-        std::thread::sleep(Duration::from_millis(100));
+        tokio::time::sleep(Duration::from_millis(100)).await;
         assert!(!waiting.is_finished(), "an apply began while files were deleted");
         drop(alone);
-        waiting.join().unwrap().unwrap();
+        waiting.await.unwrap().unwrap();
     }
 
     #[test]

@@ -2,6 +2,9 @@
 
 use baton_core::event::EventKind;
 use baton_core::time::timestamp_from_micros;
+use std::time::Duration;
+
+use sqlx::SqlitePool;
 use tempfile::TempDir;
 
 use super::*;
@@ -19,17 +22,25 @@ fn event(key: &str) -> NewEvent {
     }
 }
 
-async fn ledger_with_events(count: usize) -> (TempDir, SqliteLedger) {
+async fn ledger_with_events(count: usize) -> (TempDir, SqlLedger) {
     let folder = tempfile::tempdir().unwrap();
-    let ledger =
-        SqliteLedger::open_within(&folder.path().join("state/ledger.sqlite"), Duration::from_millis(50)).await.unwrap();
+    let path = folder.path().join("state/ledger.sqlite");
+    let database = SqliteDatabase::open(&path, Duration::from_millis(50)).await.unwrap();
+    let ledger = SqlLedger { database: Database::Sqlite(database) };
     ledger.append((0..count).map(|number| event(&number.to_string())).collect()).await.unwrap();
     (folder, ledger)
 }
 
+fn writer(ledger: &SqlLedger) -> &SqlitePool {
+    match &ledger.database {
+        Database::Sqlite(database) => &database.writer,
+        Database::Postgres(_) => unreachable!("these tests are about files"),
+    }
+}
+
 /// Changes the database behind the ledger's back, past the triggers.
-async fn tamper(ledger: &SqliteLedger, change: &'static str) {
-    let writer = &ledger.connections.writer;
+async fn tamper(ledger: &SqlLedger, change: &'static str) {
+    let writer = writer(ledger);
     sqlx::raw_sql("DROP TRIGGER event_is_not_updated; DROP TRIGGER event_is_not_deleted;")
         .execute(writer)
         .await
@@ -41,7 +52,7 @@ async fn tamper(ledger: &SqliteLedger, change: &'static str) {
 async fn events_cannot_be_changed_or_removed() {
     let (_folder, ledger) = ledger_with_events(1).await;
     for change in ["UPDATE event SET key = 'x'", "DELETE FROM event"] {
-        let error = sqlx::query(change).execute(&ledger.connections.writer).await.unwrap_err();
+        let error = sqlx::query(change).execute(writer(&ledger)).await.unwrap_err();
         assert!(error.to_string().contains("events are append-only"), "{error}");
     }
 }
@@ -91,7 +102,7 @@ async fn every_event_is_proven_and_no_other() {
 #[tokio::test]
 async fn read_only_ledger_reads_and_refuses_to_write() {
     let (folder, ledger) = ledger_with_events(3).await;
-    let reader = SqliteLedger::open_read_only(folder.path().join("state/ledger.sqlite")).await.unwrap();
+    let reader = SqlLedger::open_file_read_only(folder.path().join("state/ledger.sqlite")).await.unwrap();
     assert_eq!(reader.root().await.unwrap(), ledger.root().await.unwrap());
     let error = reader.append(vec![event("late")]).await.unwrap_err().to_string();
     assert_eq!(
@@ -105,7 +116,7 @@ async fn read_only_ledger_reads_and_refuses_to_write() {
 async fn full_disk_keeps_what_was_there_and_takes_nothing_by_half() {
     let (_folder, ledger) = ledger_with_events(3).await;
     // A page limit is the only full disk that a test can have on every machine; SQLite answers both alike.
-    let writer = &ledger.connections.writer;
+    let writer = writer(&ledger);
     let pages: i64 = sqlx::query_scalar("PRAGMA page_count").fetch_one(writer).await.unwrap();
     let limit = sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {}", pages + 1));
     sqlx::raw_sql(limit).execute(writer).await.unwrap();
@@ -122,8 +133,8 @@ async fn full_disk_keeps_what_was_there_and_takes_nothing_by_half() {
 #[tokio::test]
 async fn ledger_locked_by_another_process_is_said_so() {
     let (folder, ledger) = ledger_with_events(1).await;
-    let other = SqliteLedger::open(folder.path().join("state/ledger.sqlite")).await.unwrap();
-    let held = other.begin("hold").await.unwrap();
+    let other = SqlLedger::open_file(folder.path().join("state/ledger.sqlite")).await.unwrap();
+    let held = other.database.begin("hold").await.unwrap();
     let error = ledger.append(vec![event("blocked")]).await.unwrap_err().to_string();
     assert!(error.contains("another process keeps it locked; wait for that process to end"), "{error}");
     drop(held);
@@ -134,7 +145,7 @@ async fn file_that_is_no_ledger_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ledger.sqlite");
     std::fs::write(&path, "not a database, but long enough to be looked at as one, for sure").unwrap();
-    let error = SqliteLedger::open(&path).await.unwrap_err().to_string();
+    let error = SqlLedger::open_file(&path).await.unwrap_err().to_string();
     assert!(error.contains("the file is damaged or no ledger; restore it from a backup"), "{error}");
 }
 
@@ -143,7 +154,7 @@ async fn events_survive_reopening_and_go_on() {
     let (folder, ledger) = ledger_with_events(3).await;
     let root = ledger.root().await.unwrap();
     drop(ledger);
-    let again = SqliteLedger::open(folder.path().join("state/ledger.sqlite")).await.unwrap();
+    let again = SqlLedger::open_file(folder.path().join("state/ledger.sqlite")).await.unwrap();
     assert_eq!(again.root().await.unwrap(), root);
     assert_eq!(again.append(vec![event("next")]).await.unwrap(), 4);
     assert_eq!(again.verify().await.unwrap().size, 4);

@@ -1,0 +1,86 @@
+//! SQLite in a file: opening, settings, migrations, and what to do when it cannot be written.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use baton_core::ports::LedgerError;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Sqlite, SqlitePool};
+
+use crate::error::{self, storage};
+
+/// How long a write waits for another process before it gives up.
+pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+const N_READERS: u32 = 4;
+
+/// Writers queue for one connection, fairly; readers never wait for them (WAL).
+#[derive(Debug, Clone)]
+pub(crate) struct SqliteDatabase {
+    pub(crate) path: PathBuf,
+    pub(crate) writer: SqlitePool,
+    pub(super) readers: SqlitePool,
+    /// One connection that only looks whether others wrote; opened when it is first asked.
+    pulse: SqlitePool,
+}
+
+impl SqliteDatabase {
+    /// Opens `path` and creates file and folder when they are missing; one that cannot be written opens for reading.
+    pub(crate) async fn open(path: &Path, busy_timeout: Duration) -> Result<Self, LedgerError> {
+        if let Some(folder) = path.parent().filter(|_| !path.exists()) {
+            std::fs::create_dir_all(folder).map_err(|error| error::file("create the folder", folder, &error))?;
+        }
+        match Self::open_for_writing(path, busy_timeout).await {
+            Ok(database) => Ok(database),
+            Err(error) if error::cannot_be_written(&error) && path.is_file() => Self::open_read_only(path).await,
+            Err(error) => Err(storage(format!("open `{}`", path.display()), &error)),
+        }
+    }
+
+    /// Opens `path` for reading and writing and brings it up to the newest migration; creates it when it is missing.
+    async fn open_for_writing(path: &Path, busy_timeout: Duration) -> Result<Self, sqlx::Error> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(busy_timeout)
+            .foreign_keys(true);
+        let writer = pool(1).connect_with(options.clone()).await?;
+        sqlx::migrate!("migrations/sqlite").run(&writer).await?;
+        let readers = pool(N_READERS).connect_with(options.clone()).await?;
+        Ok(Self { path: path.to_owned(), writer, readers, pulse: pool(1).connect_lazy_with(options) })
+    }
+
+    /// Opens `path` for reading only.
+    ///
+    /// Without a write-ahead log there is nothing that another process could be writing, so the file is read as it lies,
+    /// which also works in a folder where SQLite cannot make its own files.
+    pub(crate) async fn open_read_only(path: &Path) -> Result<Self, LedgerError> {
+        let mut log = path.as_os_str().to_owned();
+        log.push("-wal");
+        let has_log = std::fs::metadata(&log).is_ok_and(|found| found.len() > 0);
+        let options = SqliteConnectOptions::new().filename(path).read_only(true).immutable(!has_log);
+        let action = || format!("open `{}`", path.display());
+        let readers = pool(N_READERS).connect_with(options).await.map_err(|error| storage(action(), &error))?;
+        Ok(Self { path: path.to_owned(), writer: readers.clone(), pulse: readers.clone(), readers })
+    }
+
+    /// Begins a transaction that holds the write lock from the start.
+    pub(super) async fn begin(&self) -> sqlx::Result<sqlx::Transaction<'static, Sqlite>> {
+        self.writer.begin_with("BEGIN IMMEDIATE").await
+    }
+
+    /// A figure that differs when another connection wrote since the one that is asked here last looked.
+    pub(super) async fn pulse(&self) -> sqlx::Result<i64> {
+        sqlx::query_scalar("PRAGMA data_version").fetch_one(&self.pulse).await
+    }
+}
+
+fn pool(connections: u32) -> SqlitePoolOptions {
+    SqlitePoolOptions::new()
+        .max_connections(connections)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
+}

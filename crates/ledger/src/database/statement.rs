@@ -1,0 +1,127 @@
+//! A statement that SQLite and PostgreSQL both understand, and the values to bind to it.
+//!
+//! Places are written `$1`, `$2`, …; whole numbers are of 64 bits everywhere, and flags are 0 or 1.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+use sqlx::postgres::PgRow;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{AssertSqlSafe, Executor, FromRow, Postgres, Sqlite};
+
+/// A value to bind.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Value {
+    Integer(Option<i64>),
+    Text(Option<String>),
+    Bytes(Vec<u8>),
+}
+
+/// What a row of either database becomes.
+pub(crate) trait Record: Send + Unpin + for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> {}
+
+impl<T: Send + Unpin + for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow>> Record for T {}
+
+/// A statement with its values.
+#[derive(Debug, Clone)]
+pub(crate) struct Statement {
+    text: Cow<'static, str>,
+    values: Vec<Value>,
+}
+
+impl Statement {
+    /// A statement whose values are bound in the order of their places.
+    pub(crate) fn new(text: impl Into<Cow<'static, str>>) -> Self {
+        Self { text: text.into(), values: Vec::new() }
+    }
+
+    /// Binds the next value.
+    pub(crate) fn bind(mut self, value: impl Into<Value>) -> Self {
+        self.values.push(value.into());
+        self
+    }
+
+    /// Adds text, which must not come from outside.
+    pub(crate) fn push(&mut self, text: &str) -> &mut Self {
+        self.text.to_mut().push_str(text);
+        self
+    }
+
+    /// Adds the next place, and binds its value.
+    pub(crate) fn push_bind(&mut self, value: impl Into<Value>) -> &mut Self {
+        self.values.push(value.into());
+        // Writing to a text does not fail.
+        let _written = write!(self.text.to_mut(), "${}", self.values.len());
+        self
+    }
+}
+
+macro_rules! values_of {
+    ($variant:ident: $($type:ty),+) => {
+        $(impl From<$type> for Value {
+            fn from(value: $type) -> Self {
+                Self::$variant(Some(value.into()))
+            }
+        }
+
+        impl From<Option<$type>> for Value {
+            fn from(value: Option<$type>) -> Self {
+                Self::$variant(value.map(Into::into))
+            }
+        })+
+    };
+}
+
+values_of!(Integer: i64, u32, bool);
+values_of!(Text: String, &String, &str);
+
+impl From<&Option<String>> for Value {
+    fn from(value: &Option<String>) -> Self {
+        Self::Text(value.clone())
+    }
+}
+
+impl From<Vec<u8>> for Value {
+    fn from(value: Vec<u8>) -> Self {
+        Self::Bytes(value)
+    }
+}
+
+macro_rules! driver {
+    ($name:ident, $database:ty, $words:literal) => {
+        #[doc = $words]
+        pub(super) mod $name {
+            use super::*;
+
+            macro_rules! bound {
+                ($query:expr, $values:expr) => {
+                    $values.into_iter().fold($query, |query, value| match value {
+                        Value::Integer(value) => query.bind(value),
+                        Value::Text(value) => query.bind(value),
+                        Value::Bytes(value) => query.bind(value),
+                    })
+                };
+            }
+
+            /// The rows of the answer.
+            pub(in crate::database) async fn all<'c, T: Record>(
+                executor: impl Executor<'c, Database = $database>,
+                Statement { text, values }: Statement,
+            ) -> sqlx::Result<Vec<T>> {
+                bound!(sqlx::query_as::<$database, T>(AssertSqlSafe(text)), values).fetch_all(executor).await
+            }
+
+            /// Carries out a statement without an answer; the rows that it changed.
+            pub(in crate::database) async fn execute<'c>(
+                executor: impl Executor<'c, Database = $database>,
+                Statement { text, values }: Statement,
+            ) -> sqlx::Result<u64> {
+                let done = bound!(sqlx::query::<$database>(AssertSqlSafe(text)), values).execute(executor).await?;
+                Ok(done.rows_affected())
+            }
+        }
+    };
+}
+
+driver!(sqlite, Sqlite, "Statements on SQLite.");
+driver!(postgres, Postgres, "Statements on PostgreSQL.");
