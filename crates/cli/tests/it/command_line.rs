@@ -55,6 +55,7 @@ fn help_lists_the_commands() {
               promote      Bring what one environment changed into another, all of it or nothing
               gc           Delete what no environment, tag, model version or retention reaches
               tag          Name a commit, list or delete such names
+              ledger       Move the ledger to another database, or check its seal
               rollback     Move the environment back: data, features, model and endpoint together
               demo         Run the whole relay on a year of real flights
               explain      Say what the code of a message means, and what to do
