@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use baton_core::Timestamp;
 use datafusion::execution::SessionState;
@@ -12,7 +13,9 @@ use datafusion::logical_expr::execution_props::ExecutionProps;
 use datafusion::prelude::SessionConfig;
 
 use crate::error::{EngineError, plain_message};
+use crate::memory;
 use crate::session::{Session, SessionInput};
+use crate::yielding::Yielding;
 
 /// The least part of a join key's range that its rows fill for the join to look rows up by the key itself instead of by
 /// its hash: at most some 130 bytes a row. Of the TPC-H queries whose keys were filtered before, q05 takes half the
@@ -35,6 +38,7 @@ pub struct EngineOptions {
 pub struct Engine {
     options: EngineOptions,
     runtime: Arc<RuntimeEnv>,
+    side_by_side: Arc<AtomicUsize>,
 }
 
 impl Engine {
@@ -52,7 +56,7 @@ impl Engine {
             .with_temp_file_path(&options.spill_dir)
             .build_arc()
             .map_err(|error| EngineError::Setup(plain_message(&error)))?;
-        Ok(Self { options, runtime })
+        Ok(Self { options, runtime, side_by_side: Arc::new(AtomicUsize::new(1)) })
     }
 
     /// The limits.
@@ -60,30 +64,45 @@ impl Engine {
         &self.options
     }
 
+    /// From now on a session takes its part of the threads only, as one of so many that work side by side. Rows do not
+    /// depend on it.
+    pub fn share_threads(&self, sessions: usize) {
+        self.side_by_side.store(sessions.clamp(1, self.options.threads.max(1)), Ordering::Relaxed);
+    }
+
     /// A session over `input`'s tables.
     ///
     /// # Errors
     /// [`EngineError::Sql`] when a view's SQL is wrong, [`EngineError::ViewCycle`].
     pub fn session(&self, input: SessionInput) -> Result<Session, EngineError> {
-        let state = new_state(self.options.threads, input.as_of, Some(Arc::clone(&self.runtime)));
+        let threads = self.options.threads / self.side_by_side.load(Ordering::Relaxed).max(1);
+        let state = new_state(threads, input.as_of, Some((&self.runtime, self.options.memory_limit_bytes)));
         Session::new(state, input, &self.options)
     }
 }
 
-/// A state without tables. Under a logical clock, `now()` and its relatives are the clock.
-pub(crate) fn new_state(threads: usize, now: Option<Timestamp>, runtime: Option<Arc<RuntimeEnv>>) -> SessionState {
+/// A state without tables; one that is to run plans comes with a runtime and its memory limit. Under a logical clock,
+/// `now()` and its relatives are the clock.
+pub(crate) fn new_state(
+    threads: usize,
+    now: Option<Timestamp>,
+    runtime: Option<(&Arc<RuntimeEnv>, usize)>,
+) -> SessionState {
     let mut config = SessionConfig::new().with_target_partitions(threads.max(1)).with_information_schema(true);
     let options = config.options_mut();
     options.sql_parser.collect_spans = true;
     options.sql_parser.map_string_types_to_utf8view = false;
     options.execution.parquet.schema_force_view_types = false;
     options.execution.perfect_hash_join_min_key_density = LOOKED_UP_BY_KEY;
-    let mut builder = SessionStateBuilder::new_with_default_features().with_config(config);
+    let mut builder = SessionStateBuilder::new_with_default_features()
+        .with_config(config)
+        .with_physical_optimizer_rule(Arc::new(Yielding));
     if let Some(now) = now {
         builder = builder.with_execution_props(ExecutionProps::new().with_query_execution_start_time(now));
     }
-    if let Some(runtime) = runtime {
-        builder = builder.with_runtime_env(runtime);
+    if let Some((runtime, limit_bytes)) = runtime {
+        let rules = memory::rules(limit_bytes);
+        builder = builder.with_runtime_env(Arc::clone(runtime)).with_physical_optimizer_rules(rules);
     }
     builder.build()
 }

@@ -17,6 +17,7 @@ mod session;
 pub mod sql;
 mod stream;
 pub mod table;
+mod yielding;
 
 pub use analysis::inspection::{FanOut, InspectedTable, Inspection, NullCause, TableFacts, inspect};
 pub use analysis::{Analysis, analyze};

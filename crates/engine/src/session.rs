@@ -40,6 +40,8 @@ pub struct BuildOptions {
     pub interval: Option<Interval>,
     /// Add the column `_available_at`: when each row became known.
     pub track_availability: bool,
+    /// Join in a way that spills, however little the joins are estimated to take: for a query that ran out of memory.
+    pub spill_joins: bool,
 }
 
 /// Named tables at exact versions.
@@ -82,7 +84,7 @@ impl Session {
         let plan = plan_statement(&self.state, sql, statement).map_err(EngineError::Sql)?;
         sql::ensure_read_only_plan(&plan)?;
         let bound = availability::bind(plan, self.as_of).map_err(|error| self.failed(&error))?;
-        self.run(&bound).await
+        self.run(&bound, false).await
     }
 
     /// Runs a table's SELECT. System columns other than the tracked one do not come through; types are those that
@@ -106,7 +108,7 @@ impl Session {
             availability::bind(plan, self.as_of).map_err(|error| self.failed(&error))?
         };
         let bound = determinism::break_ties(bound).map_err(|error| self.failed(&error))?;
-        self.run(&bound).await
+        self.run(&bound, options.spill_joins).await
     }
 
     /// All rows of one table with its system columns.
@@ -117,12 +119,12 @@ impl Session {
         self.query_stream(&format!("select * from system.\"{}\"", table.replace('"', "\"\""))).await
     }
 
-    async fn run(&self, plan: &LogicalPlan) -> Result<BatchStream, EngineError> {
+    async fn run(&self, plan: &LogicalPlan, spill_joins: bool) -> Result<BatchStream, EngineError> {
         let mut state = self.state.clone();
         if determinism::depends_on_order(plan) {
             state.config_mut().options_mut().execution.target_partitions = 1;
         }
-        memory::fit(plan, self.memory_limit_bytes, state.config_mut().options_mut());
+        memory::fit(self.memory_limit_bytes, spill_joins, state.config_mut().options_mut());
         let physical = state.create_physical_plan(plan).await.map_err(|error| self.failed(&error))?;
         let stream = execute_stream(physical, state.task_ctx()).map_err(|error| self.failed(&error))?;
         Ok(BatchStream::new(stream, self.memory_limit_bytes))

@@ -184,6 +184,7 @@ fn a_build_keeps_the_interval_and_stores_plain_types() {
         time_column: Some("at".to_owned()),
         interval: Some(Interval { start: 2, end: 5 }),
         track_availability: true,
+        ..BuildOptions::default()
     };
     let sql = "select at, row_number() over (order by id) as n, arrow_cast(city, 'Utf8View') as city, null as nothing from sales";
     let stream = block(session.execute(sql, &options)).unwrap();
@@ -225,6 +226,33 @@ fn sorts_joins_and_groups_beyond_the_memory_limit_spill_and_finish() {
     let (_, batches) = block(session.query(sorted)).unwrap();
     let ids = batches.iter().flat_map(|batch| batch.column(0).as_primitive::<Int64Type>().values().to_vec());
     assert!(ids.eq((0..rows).rev().flat_map(|id| [id, id + rows])));
+}
+
+#[test]
+fn joins_are_hashed_where_the_smaller_side_fits_and_merged_where_it_does_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let (small, large) = (folder.path().join("small"), folder.path().join("large"));
+    [&small, &large].map(|folder| std::fs::create_dir(folder).unwrap());
+    let tables = BTreeMap::from([
+        ("few".to_owned(), files(&small, &[batch(0, 100)])),
+        ("many".to_owned(), files(&large, &[batch(0, 400_000)])),
+    ]);
+    let joins = |limit: usize, threads: usize, sql: &str| {
+        let options = EngineOptions { memory_limit_bytes: limit, spill_dir: folder.path().join("spill"), threads };
+        let input = SessionInput { tables: tables.clone(), as_of: None };
+        let session = Engine::new(options).unwrap().session(input).unwrap();
+        let (_, plan) = block(session.query(&format!("explain format indent {sql}"))).unwrap();
+        let plan = pretty_format_batches(&plan).unwrap().to_string();
+        (plan.matches("HashJoinExec").count(), plan.matches("SortMergeJoin").count())
+    };
+    // Each row of `many` is estimated at 2 x (8 + 8) + 32 bytes: 26 MB of a hash join's side.
+    let both = "select count(m.amount) from many m join many n on m.id = n.id join few f on f.id = n.id and f.amount < m.amount";
+    for threads in [1, 2] {
+        assert_eq!(joins(256 << 20, threads, both), (2, 0), "{threads} threads");
+        assert_eq!(joins(16 << 20, threads, both).1, 1, "{threads} threads");
+        let with_few = "select count(*) from many m join few f on f.id = m.id";
+        assert_eq!(joins(4 << 20, threads, with_few), (1, 0), "the size of what is probed does not matter");
+    }
 }
 
 /// A version that grew by a column, written and read back through the lake.

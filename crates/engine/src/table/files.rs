@@ -60,11 +60,6 @@ impl FilesTable {
         Self { files: files.collect(), schema }
     }
 
-    /// The size of all files.
-    pub(crate) fn bytes(&self) -> u64 {
-        self.files.iter().map(|known| known.file.size).sum()
-    }
-
     /// The one value, in microseconds, that a timestamp column has in every row; `None` unless the statistics prove it.
     pub(crate) fn only_instant(&self, column: &str) -> Option<i64> {
         let index = self.schema.index_of(column).ok()?;

@@ -123,7 +123,7 @@ fn read_by_view(pin: &Pin) -> Vec<AssetName> {
 }
 
 /// The tables that a check's query reads beside the asset itself.
-fn tables_of(check: &Check) -> Vec<AssetName> {
+pub(crate) fn tables_of(check: &Check) -> Vec<AssetName> {
     let names: Vec<String> = match &check.rule {
         Rule::Relationships { to, .. } => vec![to.clone()],
         // A query that cannot be parsed fails with its problem when it is run.

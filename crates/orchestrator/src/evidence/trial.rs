@@ -53,8 +53,8 @@ impl<'a> Trial<'a> {
         let needed = self.rows_read(name).saturating_add(self.rows_of(name));
         self.spend(needed)?;
         let interval = interval_of(table, pin)?;
-        let now = self.computed(name, table, interval).await.ok()??;
-        let before = self.recorded(name).await.ok()?;
+        let (now, before) = self.now_and_before(name, table, interval).await.ok()?;
+        let now = now?;
         let found = before.and_then(|before| proven(&before, &now, &planned.columns));
         self.made.insert(name.clone(), now);
         found.map(|found| Proven { proof: "tried on the recorded rows".to_owned(), ..found })
@@ -80,18 +80,34 @@ impl<'a> Trial<'a> {
         self.prepared.graph.inputs(name).all(is_known)
     }
 
-    async fn computed(
+    /// The rows that the query makes now, and those that the environment has; of either none when there are too many.
+    async fn now_and_before(
         &self,
         name: &AssetName,
         table: &Table,
         interval: Option<Interval>,
-    ) -> Result<Option<Rows>, RunError> {
+    ) -> Result<(Option<Rows>, Option<Rows>), RunError> {
         let reads: Vec<&AssetName> = self.prepared.graph.inputs(name).collect();
         let mut tables = inputs_of(self.services, self.pins, reads.iter().copied()).await?;
         tables.extend(reads.iter().filter_map(|read| Some((read.to_string(), self.made.get(*read)?.input()))));
+        // One session for both, as making one costs more than a small table. A recorded view reads its inputs as recorded.
+        let is_stored = self.pins.get(name).is_some_and(|pin| pin.version.table().is_some());
+        if is_stored {
+            tables.extend(inputs_of(self.services, self.pins, [name]).await?);
+        }
         let session = self.session(tables)?;
-        let options = BuildOptions { time_column: table.time.clone(), interval, track_availability: true };
-        Rows::at_most(MOST_ROWS, session.execute(&table.sql, &options).await?).await
+        let options = BuildOptions {
+            time_column: table.time.clone(),
+            interval,
+            track_availability: true,
+            ..BuildOptions::default()
+        };
+        let now = Rows::at_most(MOST_ROWS, session.execute(&table.sql, &options).await?).await?;
+        let before = match is_stored {
+            true => Rows::at_most(MOST_ROWS, session.scan(name.as_str()).await?).await?,
+            false => self.recorded(name).await?,
+        };
+        Ok((now, before))
     }
 
     /// The rows that the environment has, as known at the clock.

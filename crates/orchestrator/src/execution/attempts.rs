@@ -14,12 +14,13 @@ use baton_plan::Stage;
 
 use super::{Execution, StepOutcome};
 use crate::error::RunError;
+use crate::program::ProgramError;
 
 /// How often a step looks whether somebody ended its run.
 const LOOK_EVERY: Duration = Duration::from_millis(400);
 
 /// How far the run had written things down when a try began.
-struct Mark {
+pub(super) struct Mark {
     alerts: usize,
     pending: usize,
     checks: usize,
@@ -31,9 +32,31 @@ impl Execution<'_> {
         self.services.asked.execution.policy(&self.prepared.project.execution, asset)
     }
 
-    /// Tries a step as often as its policy allows; answers how often it was tried, too.
+    /// Tries a step as often as its policy allows, with a slot of its pool; answers how often it was tried, too.
     pub(super) async fn tries(&mut self, stage: &Stage, asset: &AssetName) -> (Result<StepOutcome, RunError>, u32) {
         let policy = self.policy(asset);
+        let Some(pool) = policy.pool.clone() else { return self.tries_by(&policy, stage, asset).await };
+        let run = self.run.clone();
+        let slot = tokio::select! {
+            slot = self.slot(&pool, asset) => slot,
+            () = cancellation(Arc::clone(&self.services.operations), run.clone()) => Err(RunError::Cancelled { run }),
+        };
+        match slot {
+            Err(error) => (Err(error), 0),
+            Ok(slot) => {
+                let tried = self.tries_by(&policy, stage, asset).await;
+                slot.give_back().await;
+                tried
+            }
+        }
+    }
+
+    async fn tries_by(
+        &mut self,
+        policy: &ExecutionPolicy,
+        stage: &Stage,
+        asset: &AssetName,
+    ) -> (Result<StepOutcome, RunError>, u32) {
         let mut tried = 1;
         loop {
             let mark = self.mark();
@@ -41,7 +64,7 @@ impl Execution<'_> {
                 Err(error) if tried < policy.retries.attempts && is_transient(&error) => error,
                 outcome => return (outcome, tried),
             };
-            self.back_to(mark);
+            self.back_to(&mark);
             let wait = policy.retries.wait(tried, chance());
             let of = policy.retries.attempts;
             self.log(asset, "warn", format!("try {tried} of {of} failed: {error}; the next one is in {wait:.1} s"));
@@ -69,20 +92,22 @@ impl Execution<'_> {
                 None => std::future::pending().await,
             }
         };
+        // Work that computes without a pause uses up its share of the runtime before it gives way, and clocks that are
+        // asked after it would not answer: they come first.
         tokio::select! {
             biased;
-            outcome = self.perform(stage, asset) => outcome,
             () = cancelled => Err(RunError::Cancelled { run }),
             () = too_long => Err(RunError::TimedOut { asset: asset.clone(), seconds: timeout.unwrap_or_default() }),
+            outcome = self.perform_in_memory(stage, asset) => outcome,
         }
     }
 
-    fn mark(&self) -> Mark {
+    pub(super) fn mark(&self) -> Mark {
         Mark { alerts: self.alerts.len(), pending: self.pending.len(), checks: self.report.checks.len() }
     }
 
     /// Forgets what a try that failed wrote down; what it had recorded durably is exact and stays.
-    fn back_to(&mut self, mark: Mark) {
+    pub(super) fn back_to(&mut self, mark: &Mark) {
         self.alerts.truncate(mark.alerts);
         self.pending.truncate(mark.pending);
         self.report.checks.truncate(mark.checks);
@@ -115,6 +140,7 @@ fn is_transient(error: &RunError) -> bool {
         RunError::Connector(ConnectorError::Origin { is_transient, .. }) => *is_transient,
         RunError::Connector(ConnectorError::ChangedWhileReading { .. })
         | RunError::Lake(LakeError::Contended { .. })
+        | RunError::Program(ProgramError::Failed { may_pass: true, .. })
         | RunError::TimedOut { .. } => true,
         _ => false,
     }

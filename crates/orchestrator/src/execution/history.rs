@@ -4,6 +4,7 @@ use baton_core::ports::{RunChange, RunEnd, RunRecord, RunState, StepRecord};
 use baton_core::{AssetName, Timestamp};
 use baton_plan::Stage;
 
+use super::lineage::Moment;
 use super::{Execution, Journal};
 use crate::error::RunError;
 use crate::report::{StepReport, StepState};
@@ -30,8 +31,13 @@ impl Execution<'_> {
             steps: u32::try_from(steps).unwrap_or(u32::MAX),
             failed: 0,
             cause: None,
+            parameters: asked.parameters.clone(),
         }));
+        let planned = stages.iter().filter_map(Stage::asset).map(ToString::to_string);
+        let known = self.report.steps.iter().map(|step| step.asset.clone());
+        journal.note(RunChange::Planned { run: self.run.clone(), assets: known.chain(planned).collect() });
         self.journal = Some(journal);
+        self.tell_run(Moment::Start, None);
         for number in 0..self.report.steps.len() {
             self.record_step(number, self.began, 0);
         }
@@ -40,9 +46,10 @@ impl Execution<'_> {
     /// A step begins.
     pub(super) fn record_begun(&self, stage: &Stage, asset: &AssetName, at: Timestamp) {
         let Some(journal) = &self.journal else { return };
+        self.tell_step(Moment::Start, stage.verb(), asset, None);
         journal.note(RunChange::Step(StepRecord {
             run: self.run.clone(),
-            number: u32::try_from(self.report.steps.len() + 1).unwrap_or(u32::MAX),
+            number: self.number_of(self.report.steps.len()),
             asset: asset.to_string(),
             verb: stage.verb().to_owned(),
             state: "running".to_owned(),
@@ -55,12 +62,20 @@ impl Execution<'_> {
         }));
     }
 
+    /// The number in the run, from 1, of the step at this place of the report.
+    fn number_of(&self, place: usize) -> u32 {
+        u32::try_from(self.steps_before + place + 1).unwrap_or(u32::MAX)
+    }
+
     /// A step of the report ended: the one at this place.
     pub(super) fn record_step(&self, place: usize, started_at: Timestamp, attempts: u32) {
         let (Some(journal), Some(step)) = (&self.journal, self.report.steps.get(place)) else { return };
+        if let (Some(moment), Ok(asset)) = (Moment::of(step.state), AssetName::parse(&step.asset)) {
+            self.tell_step(moment, &step.verb, &asset, Some(step));
+        }
         journal.note(RunChange::Step(StepRecord {
             run: self.run.clone(),
-            number: u32::try_from(place + 1).unwrap_or(u32::MAX),
+            number: self.number_of(place),
             asset: step.asset.clone(),
             verb: step.verb.clone(),
             state: word(step.state).to_owned(),
@@ -78,6 +93,12 @@ impl Execution<'_> {
     /// # Errors
     /// Those of the ledger.
     pub(super) async fn record_end(&mut self, ended: &Result<(), RunError>) -> Result<(), RunError> {
+        let moment = match ended {
+            Err(RunError::Cancelled { .. }) => Moment::Abort,
+            Ok(()) if self.report.succeeded() => Moment::Complete,
+            _ => Moment::Fail,
+        };
+        self.tell_run(moment, ended.as_ref().err().map(ToString::to_string));
         let Some(journal) = self.journal.take() else { return Ok(()) };
         let failed = self.report.failures().count();
         let state = match ended {
@@ -96,7 +117,8 @@ impl Execution<'_> {
             failed: u32::try_from(failed).unwrap_or(u32::MAX),
             cause: cause.or_else(|| self.report.failures().next().map(of_step)),
         }));
-        journal.end().await
+        journal.end().await?;
+        self.send_lineage().await
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use baton_core::ports::{LedgerError, Operations, RunChange};
+use baton_core::ports::{LedgerError, NewMessage, Operations, RunChange};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -14,30 +14,48 @@ use crate::error::RunError;
 /// Most changes in one transaction.
 const MOST: usize = 1_000;
 
+/// What is written down.
+enum Note {
+    Change(RunChange),
+    /// Something to tell somebody, by the outbox.
+    Message(NewMessage),
+}
+
 /// Where a run writes down how it goes.
 pub(crate) struct Journal {
-    changes: mpsc::UnboundedSender<RunChange>,
-    writer: JoinHandle<Result<(), LedgerError>>,
+    notes: mpsc::UnboundedSender<Note>,
+    /// `None` for one that notes into another's.
+    writer: Option<JoinHandle<Result<(), LedgerError>>>,
 }
 
 impl Journal {
     /// Begins to write into `operations`.
     pub(crate) fn begin(operations: Arc<dyn Operations>) -> Self {
-        let (changes, mut waiting) = mpsc::unbounded_channel();
+        let (notes, mut waiting) = mpsc::unbounded_channel();
         let writer = tokio::spawn(async move {
             let mut batch = Vec::new();
             while waiting.recv_many(&mut batch, MOST).await > 0 {
-                operations.keep_runs(std::mem::take(&mut batch)).await?;
+                write(&*operations, std::mem::take(&mut batch)).await?;
             }
             Ok(())
         });
-        Self { changes, writer }
+        Self { notes, writer: Some(writer) }
+    }
+
+    /// Notes into this journal, which ends only when the other has gone, too.
+    pub(super) fn beside(&self) -> Self {
+        Self { notes: self.notes.clone(), writer: None }
     }
 
     /// Writes a change down, soon.
     pub(crate) fn note(&self, change: RunChange) {
         // Where the writer has failed, the end of the run says so.
-        let _failed_before = self.changes.send(change);
+        let _failed_before = self.notes.send(Note::Change(change));
+    }
+
+    /// Puts a message into the outbox, soon.
+    pub(crate) fn tell(&self, message: NewMessage) {
+        let _failed_before = self.notes.send(Note::Message(message));
     }
 
     /// Waits until everything is written.
@@ -45,8 +63,24 @@ impl Journal {
     /// # Errors
     /// Those of the ledger.
     pub(crate) async fn end(self) -> Result<(), RunError> {
-        drop(self.changes);
-        let written = self.writer.await.map_err(|error| RunError::Worker(error.to_string()))?;
+        drop(self.notes);
+        let Some(writer) = self.writer else { return Ok(()) };
+        let written = writer.await.map_err(|error| RunError::Worker(error.to_string()))?;
         Ok(written?)
     }
+}
+
+async fn write(operations: &dyn Operations, notes: Vec<Note>) -> Result<(), LedgerError> {
+    let (mut changes, mut messages) = (Vec::new(), Vec::new());
+    for note in notes {
+        match note {
+            Note::Change(change) => changes.push(change),
+            Note::Message(message) => messages.push(message),
+        }
+    }
+    operations.keep_runs(changes).await?;
+    if !messages.is_empty() {
+        operations.post(messages).await?;
+    }
+    Ok(())
 }

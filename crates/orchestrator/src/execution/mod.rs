@@ -5,24 +5,33 @@
 //! the recorded steps.
 
 mod attempts;
+mod beside;
 mod history;
 mod journal;
+mod lineage;
+mod memory;
 mod pins;
 mod publish;
+mod queue;
 mod record;
 mod settle;
+mod slots;
 
 pub(crate) use journal::Journal;
+pub(crate) use lineage::{namespace, origin};
 pub(crate) use publish::commit_event;
 pub(crate) use settle::Applied;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Instant;
 
 use baton_core::incident::Alert;
 use baton_core::{AssetName, Commit, Definition, Fingerprint, Interval, NewEvent, Pin, Timestamp, failpoint};
 use baton_plan::Stage;
 
+use self::beside::Places;
+use self::memory::Others;
 use crate::error::RunError;
 use crate::prepare::Prepared;
 use crate::report::{CacheReport, RunReport, StepState};
@@ -41,7 +50,7 @@ pub(crate) struct Execution<'a> {
     /// When it began, on the machine's clock.
     pub(crate) began: Timestamp,
     pub(crate) reason: String,
-    pub(crate) base: Option<Commit>,
+    pub(crate) base: Option<Arc<Commit>>,
     pub(crate) working: BTreeMap<AssetName, Pin>,
     pub(crate) failed: BTreeSet<AssetName>,
     /// Tables of this run whose rows changed from an instant (microseconds) on that no lookback reaches.
@@ -55,6 +64,12 @@ pub(crate) struct Execution<'a> {
     pub(crate) alerts: Vec<Alert>,
     pub(crate) pending: Vec<NewEvent>,
     pub(crate) report: RunReport,
+    /// How many steps of the run come before those of the report: of one that is executed beside others.
+    steps_before: usize,
+    /// Whether the step at hand is to join in a way that spills.
+    pub(crate) spill_joins: bool,
+    /// Those whose steps are executed beside this one's, if any are.
+    others: Option<Arc<Others>>,
     /// Where it is written down how the run goes.
     pub(crate) journal: Option<Journal>,
     /// Assets that failed and whose readers go on with the last good version.
@@ -121,7 +136,7 @@ impl<'a> Execution<'a> {
             run: run.short().to_owned(),
             began,
             reason: reason.to_owned(),
-            base,
+            base: base.map(Arc::new),
             working,
             failed: BTreeSet::new(),
             moved_from: BTreeMap::new(),
@@ -136,6 +151,9 @@ impl<'a> Execution<'a> {
                 as_of: Some(as_of),
                 ..RunReport::default()
             },
+            steps_before: 0,
+            spill_joins: false,
+            others: None,
             journal: None,
             passing: BTreeSet::new(),
             stopped: None,
@@ -154,11 +172,16 @@ impl<'a> Execution<'a> {
     }
 
     async fn go_through(&mut self, stages: &[Stage]) -> Result<(), RunError> {
-        for stage in stages {
-            match stage {
-                Stage::Publish => self.publish().await?,
-                _ => self.step(stage).await?,
+        let places = Places::of(self.prepared);
+        let mut ahead = stages;
+        while !ahead.is_empty() {
+            let (now, later) = ahead.split_at(self.count_beside(ahead, &places));
+            match now {
+                [Stage::Publish] => self.publish().await?,
+                [stage] => self.step(stage).await?,
+                several => self.steps_beside(several, &places).await?,
             }
+            ahead = later;
         }
         Ok(())
     }
@@ -185,7 +208,10 @@ impl<'a> Execution<'a> {
                 self.services.progress.finished(stage.verb(), &asset, &outcome.detail, took);
                 self.note(stage, outcome, took.as_secs_f64());
             }
-            Err(error) if is_fatal(&error) => return Err(error),
+            Err(error) if is_fatal(&error) => {
+                self.tell_step(lineage::Moment::Abort, stage.verb(), &asset, None);
+                return Err(error);
+            }
             Err(error) => self.step_failed(stage, &asset, &error, took.as_secs_f64()).await?,
         }
         self.record_step(place, started_at, attempts);

@@ -1,5 +1,7 @@
 //! The end of a run: alerts folded into incidents, events written, the environment moved; all in one transaction.
 
+use std::sync::Arc;
+
 use baton_core::{Commit, CommitId, EventKind, Kind, NewEvent, Timestamp, Version, failpoint};
 use serde_json::{Value, json};
 
@@ -35,7 +37,7 @@ impl Execution<'_> {
         failpoint::reach("run.after_publish");
         self.report.commit = Some(commit.id.clone());
         self.report.moved = true;
-        self.base = Some(commit);
+        self.base = Some(Arc::new(commit));
         Ok(())
     }
 

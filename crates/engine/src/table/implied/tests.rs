@@ -85,8 +85,12 @@ fn build_with_days(sql: &str, kept: std::ops::Range<i64>, interval: Interval, as
         }
     }
     let session = session(TableInput::Files(table), folder.path(), as_of);
-    let options =
-        BuildOptions { time_column: Some("day_end".to_owned()), interval: Some(interval), track_availability: true };
+    let options = BuildOptions {
+        time_column: Some("day_end".to_owned()),
+        interval: Some(interval),
+        track_availability: true,
+        ..BuildOptions::default()
+    };
     block(async { session.execute(sql, &options).await.unwrap().collect().await }).unwrap()
 }
 

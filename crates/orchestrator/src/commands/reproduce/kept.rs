@@ -123,6 +123,7 @@ async fn step_again(
         as_of,
         run: None,
         checks: Vec::new(),
+        spill_joins: false,
     };
     let inputs = inputs_of(services, &link.recipe.inputs, link.recipe.inputs.keys()).await?;
     let outcome = batch.meet(services, inputs).await?;

@@ -123,6 +123,7 @@ async fn rows_of(
     let tables = inputs_of(services, &recipe.inputs, recipe.inputs.keys()).await?;
     let call = TableCall { services, asset: &recipe.asset.name, table, as_of, interval, run: None };
     let session = session_for(&call, tables).await?;
-    let options = BuildOptions { time_column: table.time.clone(), interval, track_availability: true };
+    let options =
+        BuildOptions { time_column: table.time.clone(), interval, track_availability: true, ..BuildOptions::default() };
     Ok(session.execute(&table.sql, &options).await?)
 }

@@ -193,7 +193,12 @@ impl Execution<'_> {
         let (as_of, interval) = (self.as_of, key.interval);
         let call = TableCall { services: self.services, asset, table, as_of, interval, run: Some(&self.run) };
         let session = session_for(&call, tables).await?;
-        let options = BuildOptions { time_column: table.time.clone(), interval, track_availability: true };
+        let options = BuildOptions {
+            time_column: table.time.clone(),
+            interval,
+            track_availability: true,
+            spill_joins: self.spill_joins,
+        };
         if let (Some((name, interval, parallel)), Some(base)) = (&self.restated, base)
             && name == asset
         {

@@ -109,8 +109,12 @@ impl Execution<'_> {
     }
 
     async fn write_piece(&self, writing: &Pieces<'_>, piece: Interval) -> Result<(Written, SchemaRef), RunError> {
-        let options =
-            BuildOptions { time_column: writing.table.time.clone(), interval: Some(piece), track_availability: true };
+        let options = BuildOptions {
+            time_column: writing.table.time.clone(),
+            interval: Some(piece),
+            track_availability: true,
+            spill_joins: self.spill_joins,
+        };
         let stream = writing.session.execute(&writing.table.sql, &options).await?;
         let schema = stream.schema();
         let key = StepKey { interval: Some(piece), ..writing.key.clone() }.with("part", "piece of a backfill");

@@ -36,6 +36,8 @@ pub(crate) struct Batch<'t> {
     /// The run that does it; `None` when it is done again outside of one.
     pub(crate) run: Option<&'t str>,
     pub(crate) checks: Vec<Check>,
+    /// See [`BuildOptions::spill_joins`].
+    pub(crate) spill_joins: bool,
 }
 
 /// What came of it, not visible yet.
@@ -142,6 +144,7 @@ impl Batch<'_> {
             time_column: table.time.clone(),
             interval: self.since.map(|start| Interval { start, end: END }),
             track_availability: true,
+            spill_joins: self.spill_joins,
         };
         let (asset, as_of) = (self.asset, self.as_of);
         let call = TableCall { services, asset, table, as_of, interval: None, run: self.run };

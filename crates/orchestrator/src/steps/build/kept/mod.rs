@@ -58,7 +58,8 @@ impl Execution<'_> {
             return Ok(StepOutcome::reused(rows_of(pin.rows.unwrap_or_default())));
         }
         let (as_of, run) = (self.as_of, self.run.clone());
-        let batch = Batch { asset, table, stored, location, since, as_of, run: Some(&run), checks };
+        let spill_joins = self.spill_joins;
+        let batch = Batch { asset, table, stored, location, since, as_of, run: Some(&run), checks, spill_joins };
         self.take_in(&batch, inputs, previous.as_ref(), &key).await
     }
 
