@@ -1,6 +1,8 @@
 //! Opening a project: its files, the environment to work on, and the parts that a command works with.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use baton_core::{Kind, Timestamp};
 use baton_diagnostics::{Diagnostic, has_errors, nearest};
@@ -18,11 +20,13 @@ pub(crate) struct Workspace {
     /// How the command was called.
     pub(crate) context: Context,
     /// What the folder declares.
-    pub(crate) project: Project,
+    pub(crate) project: Arc<Project>,
     /// What is wrong with it so far.
     pub(crate) diagnostics: Vec<Diagnostic>,
     /// The environment to work on.
     pub(crate) environment: String,
+    /// The project with the defaults of its parameters, where it has others.
+    with_defaults: Option<Arc<Project>>,
     parts: Parts,
     /// Keeps what is read from being collected meanwhile.
     _storage: Option<StorageGuard>,
@@ -36,7 +40,7 @@ impl Workspace {
     pub(crate) async fn open(context: &Context, access: Access) -> Result<Self, CliError> {
         let mut workspace = Self::open_alone(context, access).await?;
         workspace._storage = match &workspace.parts.ledger {
-            Some(ledger) => ledger.use_storage("baton")?,
+            Some(ledger) => ledger.use_storage("baton").await?,
             None => None,
         };
         Ok(workspace)
@@ -55,9 +59,10 @@ impl Workspace {
         let context = context.clone();
         Ok(Self {
             context,
-            project: loaded.project,
+            project: Arc::new(loaded.project),
             diagnostics: loaded.diagnostics,
             environment,
+            with_defaults: None,
             parts,
             _storage: None,
         })
@@ -72,6 +77,14 @@ impl Workspace {
     pub(crate) fn asked_by(mut self, asked: Asked) -> Self {
         self.parts.services.asked = asked;
         self
+    }
+
+    /// Puts other values into the place of parameters' defaults.
+    pub(crate) fn vary(&mut self, values: BTreeMap<String, serde_json::Value>) {
+        let (project, diagnostics) = self.project.with_vars(&values);
+        self.diagnostics = diagnostics;
+        self.with_defaults = Some(std::mem::replace(&mut self.project, Arc::new(project)));
+        self.parts.services.asked.parameters = values;
     }
 
     /// The logical clock of this call: as asked for, or now.
@@ -114,11 +127,20 @@ impl Workspace {
     /// # Errors
     /// Those of the stores; mistakes in the project are diagnostics.
     pub(crate) async fn examine(&self, as_of: Timestamp) -> Result<(Option<Prepared>, Vec<Diagnostic>), CliError> {
-        let project = self.project.clone();
+        let project = Arc::clone(&self.project);
         let (prepared, found) = baton_orchestrator::prepare(self.services(), project, &self.environment, as_of).await?;
         let mut diagnostics = self.diagnostics.clone();
         diagnostics.extend(found);
-        let prepared = prepared.filter(|_| !has_errors(&diagnostics));
+        let mut prepared = prepared.filter(|_| !has_errors(&diagnostics));
+        if let (Some(found), Some(project)) = (prepared.take_if(|_| self.with_defaults.is_some()), &self.with_defaults) {
+            let project = Arc::clone(project);
+            let (with_defaults, mistakes) =
+                baton_orchestrator::prepare(self.services(), project, &self.environment, as_of).await?;
+            match with_defaults {
+                Some(with_defaults) => prepared = Some(found.varying(&with_defaults)),
+                None => diagnostics.extend(mistakes),
+            }
+        }
         Ok((prepared, diagnostics))
     }
 
@@ -126,27 +148,30 @@ impl Workspace {
     ///
     /// # Errors
     /// `LedgerError::Locked` when another process holds it.
-    pub(crate) fn lock(&self, command: &str) -> Result<Option<LockGuard>, CliError> {
-        let guard = self.parts.ledger.as_ref().map(|ledger| ledger.lock(&self.environment, command));
-        Ok(guard.transpose()?)
+    pub(crate) async fn lock(&self, command: &str) -> Result<Option<LockGuard>, CliError> {
+        self.lock_environment(&self.environment, command).await
     }
 
     /// As [`Self::lock`], for an environment by name.
     ///
     /// # Errors
     /// `LedgerError::Locked` when another process holds it.
-    pub(crate) fn lock_environment(&self, name: &str, command: &str) -> Result<Option<LockGuard>, CliError> {
-        let guard = self.parts.ledger.as_ref().map(|ledger| ledger.lock(name, command));
-        Ok(guard.transpose()?)
+    pub(crate) async fn lock_environment(&self, name: &str, command: &str) -> Result<Option<LockGuard>, CliError> {
+        Ok(match &self.parts.ledger {
+            Some(ledger) => Some(ledger.lock(name, command).await?),
+            None => None,
+        })
     }
 
     /// Takes the stored files for deleting; nobody else reads or writes them until the guard is dropped.
     ///
     /// # Errors
     /// `LedgerError::StorageLocked` when another process works with them.
-    pub(crate) fn own_storage(&self, command: &str) -> Result<Option<StorageGuard>, CliError> {
-        let guard = self.parts.ledger.as_ref().map(|ledger| ledger.own_storage(command));
-        Ok(guard.transpose()?)
+    pub(crate) async fn own_storage(&self, command: &str) -> Result<Option<StorageGuard>, CliError> {
+        Ok(match &self.parts.ledger {
+            Some(ledger) => Some(ledger.own_storage(command).await?),
+            None => None,
+        })
     }
 
     /// Whether the environment moves only by apply of a checked plan.
@@ -182,7 +207,11 @@ impl Workspace {
     }
 }
 
-fn project_folder(folder: &Path) -> Result<PathBuf, CliError> {
+/// The folder of the project, if it is one.
+///
+/// # Errors
+/// [`CliError::NotAProject`].
+pub(crate) fn project_folder(folder: &Path) -> Result<PathBuf, CliError> {
     if folder.join("baton.yml").is_file() {
         return Ok(folder.to_owned());
     }

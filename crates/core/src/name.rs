@@ -3,13 +3,15 @@
 use std::borrow::Borrow;
 use std::fmt;
 use std::ops::Deref;
+use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::de::{Deserialize, Deserializer, Error, Visitor};
+use serde::{Serialize, Serializer};
 
-/// The name of an asset, unique in a project: a letter or underscore, then letters, digits, underscores.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct AssetName(String);
+/// The name of an asset, unique in a project: a letter or underscore, then letters, digits, underscores. Copies share the
+/// text: what reads what is told by name in many places.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AssetName(Arc<str>);
 
 /// A text that cannot be a name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -26,7 +28,7 @@ impl AssetName {
         let starts_well = characters.next().is_some_and(|first| first.is_ascii_alphabetic() || first == '_');
         let goes_on_well = characters.all(|next| next.is_ascii_alphanumeric() || next == '_');
         if starts_well && goes_on_well && text.len() <= 128 {
-            Ok(Self(text.to_owned()))
+            Ok(Self(Arc::from(text)))
         } else {
             Err(InvalidName(text.to_owned()))
         }
@@ -47,7 +49,7 @@ impl TryFrom<String> for AssetName {
 
 impl From<AssetName> for String {
     fn from(name: AssetName) -> Self {
-        name.0
+        name.0.as_ref().to_owned()
     }
 }
 
@@ -67,6 +69,33 @@ impl Borrow<str> for AssetName {
 impl fmt::Display for AssetName {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.0)
+    }
+}
+
+impl Serialize for AssetName {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for AssetName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(Text)
+    }
+}
+
+/// Parses a name from a text without keeping the text.
+struct Text;
+
+impl Visitor<'_> for Text {
+    type Value = AssetName;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a name")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<AssetName, E> {
+        AssetName::parse(text).map_err(E::custom)
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! The only file that speaks Delta's actions. An entry is put only if no entry of its number exists, so two writers
 //! cannot make the same version. Loading a version from nothing goes through Delta's kernel, which starts at the
-//! nearest checkpoint; following the log from a known version reads the new entries only.
+//! nearest checkpoint, except for the first few versions; following the log from a known version reads the new entries only.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -25,6 +25,9 @@ use crate::change::{CommitInfo, Target};
 use crate::error::LakeError;
 use crate::schema::{arrow_from_delta, delta_from_arrow};
 use crate::snapshot::{FileEntry, Snapshot};
+
+/// Versions of a young table: reading their entries one by one costs a fraction of a start of Delta's kernel.
+const FEW: u64 = 8;
 
 /// Versions between two checkpoints.
 const CHECKPOINT_INTERVAL: u64 = 50;
@@ -70,6 +73,33 @@ impl DeltaLog {
 
     /// The snapshot of `version`, or of the newest; `None` when there is no such table.
     pub(crate) async fn load(&self, version: Option<u64>) -> Result<Option<Snapshot>, LakeError> {
+        if let Some(version) = version.filter(|version| *version < FEW)
+            && let Some(found) = self.load_few(version).await?
+        {
+            return Ok(Some(found));
+        }
+        self.load_any(version).await
+    }
+
+    /// The snapshot of an early version, entry by entry; `None` when an entry is not there or asks for more than Baton's own
+    /// tables do, which is for Delta's kernel to judge.
+    async fn load_few(&self, version: u64) -> Result<Option<Snapshot>, LakeError> {
+        let own = Action::Protocol(protocol()?);
+        let mut snapshot = None;
+        for version in 0..=version {
+            let Some(actions) = self.entry(version).await? else { return Ok(None) };
+            let mut protocols = actions.iter().filter(|action| matches!(action, Action::Protocol(_))).peekable();
+            let is_told = version > 0 || protocols.peek().is_some();
+            if !is_told || protocols.any(|protocol| *protocol != own) {
+                return Ok(None);
+            }
+            snapshot = self.after(snapshot.as_ref(), version, actions)?;
+        }
+        Ok(snapshot)
+    }
+
+    /// The same by Delta's kernel.
+    async fn load_any(&self, version: Option<u64>) -> Result<Option<Snapshot>, LakeError> {
         if !self.store.is_delta_table_location().await.map_err(|error| self.failed(&error))? {
             return Ok(None);
         }
@@ -97,20 +127,36 @@ impl DeltaLog {
     /// The snapshot after `snapshot`; `None` when `snapshot` is the newest.
     pub(crate) async fn next(&self, snapshot: &Snapshot) -> Result<Option<Snapshot>, LakeError> {
         let version = snapshot.table.version + 1;
-        let Some(bytes) = self.store.read_commit_entry(version).await.map_err(|error| self.failed(&error))? else {
-            return Ok(None);
-        };
-        let actions = get_actions(version, &bytes).map_err(|error| self.failed(&error))?;
-        let metadata = actions.iter().find_map(|action| match action {
+        match self.entry(version).await? {
+            Some(actions) => self.after(Some(snapshot), version, actions),
+            None => Ok(None),
+        }
+    }
+
+    /// What the entry of `version` says; `None` when there is none.
+    async fn entry(&self, version: u64) -> Result<Option<Vec<Action>>, LakeError> {
+        let bytes = self.store.read_commit_entry(version).await.map_err(|error| self.failed(&error))?;
+        bytes.map(|bytes| get_actions(version, &bytes).map_err(|error| self.failed(&error))).transpose()
+    }
+
+    /// The snapshot that the actions of `version` make of the one before; `None` when no schema is known by then.
+    fn after(
+        &self,
+        before: Option<&Snapshot>,
+        version: u64,
+        actions: Vec<Action>,
+    ) -> Result<Option<Snapshot>, LakeError> {
+        let found = actions.iter().find_map(|action| match action {
             Action::Metadata(metadata) => Some(metadata.clone()),
             _ => None,
         });
-        let schema = match &metadata {
-            Some(metadata) => self.schema_of(metadata)?,
-            None => snapshot.schema.clone(),
+        let (schema, metadata) = match (found, before) {
+            (Some(metadata), _) => (self.schema_of(&metadata)?, metadata),
+            (None, Some(before)) => (before.schema.clone(), before.metadata.clone()),
+            (None, None) => return Ok(None),
         };
         let mut files: BTreeMap<String, Arc<FileEntry>> =
-            snapshot.files.iter().map(|file| (file.name.clone(), file.clone())).collect();
+            before.iter().flat_map(|before| &before.files).map(|file| (file.name.clone(), file.clone())).collect();
         for action in actions {
             match action {
                 Action::Add(add) => {
@@ -126,7 +172,7 @@ impl DeltaLog {
             table: TableVersion { location: self.location.clone(), version },
             schema,
             files: files.into_values().collect(),
-            metadata: metadata.unwrap_or_else(|| snapshot.metadata.clone()),
+            metadata,
         }))
     }
 
@@ -237,4 +283,62 @@ fn commit_info(info: &CommitInfo) -> Action {
 fn protocol() -> Result<Protocol, LakeError> {
     let protocol = json!({"minReaderVersion": 1, "minWriterVersion": 2});
     serde_json::from_value(protocol).map_err(|error| LakeError::log("new", error))
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{ArrayRef, Int64Array, RecordBatch};
+    use baton_core::time::timestamp_from_micros;
+
+    use super::*;
+    use crate::store::DurableStore;
+    use crate::{Change, Lake, TableLocation, WriteOptions};
+
+    fn rows(ids: std::ops::Range<i64>, name: &str) -> RecordBatch {
+        let ids: ArrayRef = Arc::new(Int64Array::from_iter_values(ids));
+        RecordBatch::try_from_iter_with_nullable([(name, ids, true)]).unwrap()
+    }
+
+    /// Appends, replaces, widens, and goes back.
+    async fn grown(warehouse: &Path, location: &TableLocation) {
+        let lake = Lake::open(warehouse).unwrap();
+        let info = CommitInfo {
+            operation: "WRITE".to_owned(),
+            at: timestamp_from_micros(0),
+            metadata: serde_json::Value::Null,
+        };
+        for version in 0..FEW {
+            let base = version.checked_sub(1);
+            let wide = rows(0..9, if version < 4 { "id" } else { "other" });
+            let mut writer =
+                lake.writer(location, &wide.schema(), WriteOptions { base, ..WriteOptions::default() }).await.unwrap();
+            writer.write(&wide).await.unwrap();
+            let files = writer.finish().await.unwrap();
+            let change = if version % 3 == 2 { Change::Replace(files) } else { Change::Append(files) };
+            lake.commit(location, &wide.schema(), base, change, &info).await.unwrap();
+        }
+        lake.restore(location, 2, &info).await.unwrap();
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn entries_one_by_one_give_what_the_kernel_gives() {
+        let folder = tempfile::tempdir().unwrap();
+        let location = TableLocation::new("grown", "0").unwrap();
+        grown(folder.path(), &location).await;
+        let warehouse = std::fs::canonicalize(folder.path()).unwrap();
+        let store = Arc::new(DurableStore::new(warehouse.join(".staging")));
+        let log = DeltaLog::open(store, &warehouse, &location.to_string()).unwrap();
+        let text = |snapshot: &Snapshot| format!("{:?} {:?} {:?}", snapshot.table, snapshot.schema, snapshot.files);
+        for version in 0..=FEW {
+            let few = log.load_few(version).await.unwrap().unwrap();
+            let any = log.load_any(Some(version)).await.unwrap().unwrap();
+            assert_eq!(text(&few), text(&any), "version {version}");
+            assert_eq!(few.metadata, any.metadata, "version {version}");
+        }
+        assert!(log.load_few(FEW + 1).await.unwrap().is_none(), "there is no such version");
+        let first = folder.path().join(location.to_string()).join("_delta_log/00000000000000000000.json");
+        let entry = std::fs::read_to_string(&first).unwrap();
+        std::fs::write(&first, entry.replace("\"minReaderVersion\":1", "\"minReaderVersion\":3")).unwrap();
+        assert!(log.load_few(1).await.unwrap().is_none(), "a table that asks for more is the kernel's");
+    }
 }

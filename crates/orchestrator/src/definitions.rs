@@ -4,8 +4,10 @@
 use std::collections::BTreeSet;
 
 use baton_core::asset::Origin;
+use baton_core::check::Check;
 use baton_core::event::EventFilter;
-use baton_core::{Asset, AssetName, EventKind, Fingerprint, NewEvent};
+use baton_core::{Asset, AssetName, Definition, EventKind, Fingerprint, NewEvent};
+use serde::Serialize;
 use serde_json::json;
 
 use crate::error::RunError;
@@ -14,8 +16,26 @@ use crate::services::Services;
 
 /// What a definition is known by: a hash of all that is declared, without the line it stands on.
 pub(crate) fn definition_key(asset: &Asset) -> Fingerprint {
-    let declared = Asset { origin: Origin::default(), ..asset.clone() };
-    Fingerprint::of([serde_json::to_vec(&declared).unwrap_or_default()])
+    Fingerprint::of([serde_json::to_vec(&Declared::of(asset)).unwrap_or_default()])
+}
+
+/// An [`Asset`] as it is hashed: field by field the same, without a place. Plans hash every asset, so nothing is copied.
+#[derive(Serialize)]
+struct Declared<'a> {
+    name: &'a AssetName,
+    owner: &'a Option<String>,
+    description: &'a Option<String>,
+    tags: &'a [String],
+    checks: &'a [Check],
+    origin: Origin,
+    definition: &'a Definition,
+}
+
+impl<'a> Declared<'a> {
+    fn of(asset: &'a Asset) -> Self {
+        let Asset { name, owner, description, tags, checks, origin: _, definition } = asset;
+        Self { name, owner, description, tags, checks, origin: Origin::default(), definition }
+    }
 }
 
 /// The definition with this key; `None` when it was never recorded or is of a form that this version cannot read.
@@ -64,5 +84,28 @@ impl Execution<'_> {
         let events = self.define(&moved).await?;
         self.pending.extend(events);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use baton_core::asset::Exposure;
+
+    use super::*;
+
+    #[test]
+    fn the_key_is_that_of_the_asset_without_its_place() {
+        let name = AssetName::parse("board").unwrap();
+        let asset = Asset {
+            name: name.clone(),
+            owner: Some("boss@example.com".to_owned()),
+            description: None,
+            tags: vec!["weekly".to_owned()],
+            checks: Vec::new(),
+            origin: Origin { file: "exposures.yml".to_owned(), line: 7, column: 3 },
+            definition: Definition::Exposure(Exposure { depends_on: vec![name], url: None }),
+        };
+        let unplaced = Asset { origin: Origin::default(), ..asset.clone() };
+        assert_eq!(definition_key(&asset), Fingerprint::of([serde_json::to_vec(&unplaced).unwrap()]));
     }
 }

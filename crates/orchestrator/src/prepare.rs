@@ -5,20 +5,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use arrow::datatypes::{Schema, SchemaRef};
-use baton_connectors::ConnectorError;
-use baton_core::asset::{Materialize, Source, Table};
+use arrow::datatypes::SchemaRef;
+use baton_core::asset::Materialize;
 use baton_core::{Asset, AssetName, Commit, Definition, Fingerprint, Graph, Timestamp};
-use baton_diagnostics::{Diagnostic, codes, has_errors};
+use baton_diagnostics::{Diagnostic, has_errors};
 use baton_engine::fingerprint::Upstream;
-use baton_engine::{Analysis, SqlProblem, TableFingerprints};
-use baton_lake::delta_schema;
+use baton_engine::{Analysis, SqlProblem};
 use baton_plan::{Desired, DesiredAsset};
 use baton_project::Project;
 
 use crate::error::RunError;
 use crate::services::Services;
-use crate::steps::{LandingCache, arrived_units, contract_of, described_schema, examine};
+use crate::steps::LandingCache;
 
 mod about;
 mod checks;
@@ -27,26 +25,33 @@ mod identity;
 mod inspect;
 mod kept;
 mod levels;
+mod program;
 mod python;
+mod queries;
 mod remembered;
+mod sources;
 
-use diagnose::{at, in_query};
 pub(crate) use identity::{retyped, source as source_identity};
 pub use inspect::{InspectOptions, inspect_project, place_of_output};
-use remembered::{Remembered, seen, table_key};
+use queries::{Resolved, sql_reads};
+use remembered::{Remembered, seen};
 
 /// A project that can be planned and run.
 pub struct Prepared {
     /// What was loaded.
-    pub project: Project,
+    pub project: Arc<Project>,
+    /// What the environment pointed at when the project was resolved against it.
+    pub(crate) head: Option<Arc<Commit>>,
     /// Which asset reads which.
     pub graph: Graph,
     /// What it asks for, as fingerprints.
     pub desired: Desired,
     /// Types and lineage of every SQL table.
-    pub analyses: BTreeMap<AssetName, Analysis>,
+    pub analyses: BTreeMap<AssetName, Arc<Analysis>>,
     /// Columns that users see, of sources and tables.
     pub schemas: BTreeMap<AssetName, SchemaRef>,
+    /// What assets would be with the defaults of the project's parameters, where it is given other values.
+    pub(crate) declared: BTreeMap<AssetName, Fingerprint>,
     /// Deliveries by version, remembered over the ticks of a replay.
     pub(crate) landings: LandingCache,
     /// Reference samples of models, remembered over the ticks of a replay.
@@ -60,14 +65,32 @@ pub struct Prepared {
 }
 
 impl Prepared {
+    /// The same, knowing what the project asks for with the defaults of its parameters: a run brings the values that it is
+    /// given along, and no other change.
+    #[must_use]
+    pub fn varying(mut self, with_defaults: &Self) -> Self {
+        let contents = with_defaults.desired.assets.iter().map(|(name, desired)| (name.clone(), desired.content()));
+        let differs = |(name, content): &(AssetName, Fingerprint)| {
+            self.desired.assets.get(name).is_some_and(|desired| desired.content() != *content)
+        };
+        self.declared = contents.filter(differs).collect();
+        self
+    }
+
     /// As much of a project as recorded definitions say: nothing is resolved, so it cannot be planned.
-    pub(crate) fn recorded(project: Project, graph: Graph, schemas: BTreeMap<AssetName, SchemaRef>) -> Self {
+    pub(crate) fn recorded(
+        project: impl Into<Arc<Project>>,
+        graph: Graph,
+        schemas: BTreeMap<AssetName, SchemaRef>,
+    ) -> Self {
         Self {
-            project,
+            project: project.into(),
+            head: None,
             graph,
             desired: Desired::default(),
             analyses: BTreeMap::new(),
             schemas,
+            declared: BTreeMap::new(),
             landings: LandingCache::default(),
             references: Default::default(),
             estimators: Default::default(),
@@ -80,22 +103,23 @@ impl Prepared {
 /// Resolves `project` against what `environment` holds. `None` when there is an error among the diagnostics.
 pub async fn prepare(
     services: &Services,
-    project: Project,
+    project: impl Into<Arc<Project>>,
     environment: &str,
     as_of: Timestamp,
 ) -> Result<(Option<Prepared>, Vec<Diagnostic>), RunError> {
-    let mut diagnostics = Vec::new();
+    let mut project: Arc<Project> = project.into();
+    let mut diagnostics = program::hash_files(&services.folder, &mut project);
     let mut remembered = Remembered::of(&services.folder);
     let reads = sql_reads(&project, &mut remembered, &mut diagnostics);
     let (graph, found) = project.graph(&reads);
     diagnostics.extend(found);
     let Ok(order) = graph.topological_order() else { return Ok((None, diagnostics)) };
-    let head = services.ledger.head(environment).await?;
+    let head = services.ledger.head(environment).await?.map(Arc::new);
     let mut resolver = Resolver {
         services,
         project: &project,
         reads: &reads,
-        head: head.as_ref(),
+        head: head.as_deref(),
         as_of,
         upstream: BTreeMap::new(),
         analyses: BTreeMap::new(),
@@ -124,38 +148,8 @@ pub async fn prepare(
     }
     let schemas =
         upstream.into_iter().filter_map(|(name, table)| Some((AssetName::parse(&name).ok()?, table.schema))).collect();
-    let prepared = Prepared { desired, analyses, ..Prepared::recorded(project, graph, schemas) };
+    let prepared = Prepared { desired, analyses, head, ..Prepared::recorded(project, graph, schemas) };
     Ok((Some(prepared), diagnostics))
-}
-
-/// What each table's query reads; mistakes in the order of names.
-fn sql_reads(
-    project: &Project,
-    remembered: &mut Remembered,
-    diagnostics: &mut Vec<Diagnostic>,
-) -> BTreeMap<AssetName, BTreeSet<String>> {
-    let mut reads = BTreeMap::new();
-    let mut unknown: Vec<(&AssetName, &Table)> = Vec::new();
-    for (name, asset) in &project.assets {
-        let Definition::Table(table) = &asset.definition else { continue };
-        match remembered.references(name, table) {
-            Some(found) => {
-                reads.insert(name.clone(), found);
-            }
-            None => unknown.push((name, table)),
-        }
-    }
-    let found = levels::side_by_side(&unknown, |(name, table)| kept::references(name, table));
-    for ((name, table), found) in unknown.into_iter().zip(found) {
-        match found {
-            Ok(found) => {
-                remembered.keep_references(name, table, &found);
-                reads.insert(name.clone(), found);
-            }
-            Err(problem) => diagnostics.push(in_query(name, table, &problem)),
-        }
-    }
-    reads
 }
 
 struct Resolver<'a> {
@@ -166,7 +160,7 @@ struct Resolver<'a> {
     head: Option<&'a Commit>,
     as_of: Timestamp,
     upstream: BTreeMap<String, Upstream>,
-    analyses: BTreeMap<AssetName, Analysis>,
+    analyses: BTreeMap<AssetName, Arc<Analysis>>,
     desired: Desired,
     broken: BTreeSet<AssetName>,
     /// What readers see of each table, as a fingerprint.
@@ -178,39 +172,9 @@ struct Resolver<'a> {
 }
 
 /// What came of a query.
-type Resolution = Result<(TableFingerprints, Analysis), Vec<SqlProblem>>;
+type Resolution = Result<Resolved, Vec<SqlProblem>>;
 
 impl Resolver<'_> {
-    /// Resolves the queries of a level: those that are not remembered side by side.
-    fn resolve_queries(&mut self, level: &[&AssetName], graph: &Graph) {
-        let mut unknown = Vec::new();
-        for name in level {
-            let Some(Definition::Table(table)) = self.project.assets.get(*name).map(|asset| &asset.definition) else {
-                continue;
-            };
-            let inputs = graph.inputs(name).filter_map(|input| self.seen.get_key_value(input.as_str()));
-            let key = table_key(name, table, inputs);
-            match self.remembered.table(&key) {
-                Some(found) => {
-                    self.resolved.insert((*name).clone(), Ok(found));
-                }
-                None => unknown.push((*name, table, key, self.upstream_of(name, graph))),
-            }
-        }
-        let found = levels::side_by_side(&unknown, |(name, table, _, upstream)| kept::resolved(name, table, upstream));
-        for ((name, _, key, _), found) in unknown.into_iter().zip(found) {
-            if let Ok(found) = &found {
-                self.remembered.keep_table(&key, found);
-            }
-            self.resolved.insert(name.clone(), found);
-        }
-    }
-
-    fn upstream_of(&self, name: &AssetName, graph: &Graph) -> BTreeMap<String, Upstream> {
-        let known = graph.inputs(name).filter_map(|input| self.upstream.get_key_value(input.as_str()));
-        known.map(|(input, table)| (input.clone(), table.clone())).collect()
-    }
-
     /// Takes note of what readers of `name` see.
     fn insert_upstream(&mut self, name: &AssetName, upstream: Upstream) {
         self.seen.insert(name.to_string(), seen(&upstream));
@@ -267,96 +231,6 @@ impl Resolver<'_> {
         let mut reads = self.reads.get(name).into_iter().flatten();
         reads.any(|read| self.project.assets.contains_key(read.as_str()) && !inputs.contains(read.as_str()))
     }
-
-    async fn source(&mut self, name: &AssetName, source: &Source) -> Result<TableFingerprints, RunError> {
-        let rows = identity::source(source);
-        let schema = match self.landed_schema(name, &rows).await? {
-            Some(schema) => schema,
-            None => match self.schema_to_land(name, source).await {
-                Ok(schema) => schema,
-                Err(error) => {
-                    let asset = self.project.assets.get(name);
-                    self.diagnostics.push(at(asset, Diagnostic::error(codes::UNREADABLE_DELIVERY, error.to_string())));
-                    contract_schema(source)
-                }
-            },
-        };
-        let read = identity::source_rows(source);
-        let columns = identity::source_columns(&read, source, &schema);
-        let fingerprints = TableFingerprints { columns, rows: read };
-        self.insert_upstream(name, Upstream { schema, fingerprints: fingerprints.clone() });
-        self.check_source(name, source);
-        Ok(TableFingerprints { columns: identity::declared_columns(&fingerprints, source), rows })
-    }
-
-    /// The columns of what is landed, when it was landed under this contract.
-    async fn landed_schema(&self, name: &AssetName, contract: &Fingerprint) -> Result<Option<SchemaRef>, RunError> {
-        let Some(table) = self.head.and_then(|commit| commit.assets.get(name)).and_then(|pin| pin.version.table())
-        else {
-            return Ok(None);
-        };
-        if !table.location.ends_with(contract.as_str()) {
-            return Ok(None);
-        }
-        Ok(Some(visible(self.services.lake.snapshot(table).await?.schema())))
-    }
-
-    /// The columns that a first landing would make.
-    async fn schema_to_land(&mut self, name: &AssetName, source: &Source) -> Result<SchemaRef, RunError> {
-        let Some(pull) = &source.pull else { return self.delivered_schema(source) };
-        if let Err(error) = examine(self.services, name, source, pull) {
-            let asset = self.project.assets.get(name);
-            self.diagnostics.push(at(asset, Diagnostic::error(codes::INVALID_VALUE, error.to_string())));
-            return Ok(contract_schema(source));
-        }
-        match described_schema(self.services, name, source, pull).await {
-            // What is declared can be planned with while the origin cannot be reached.
-            Err(_) if !source.columns.is_empty() => Ok(contract_schema(source)),
-            outcome => outcome,
-        }
-    }
-
-    /// The columns of the first delivery, read no further than its first rows; the contract's when nothing arrived.
-    fn delivered_schema(&self, source: &Source) -> Result<SchemaRef, RunError> {
-        let (connector, units) = arrived_units(self.services, source, self.as_of)?;
-        let Some(unit) = units.first() else { return Ok(contract_schema(source)) };
-        let mut first: Option<SchemaRef> = None;
-        let outcome = connector.read(unit, &contract_of(source), &mut |batch| {
-            first = Some(batch.schema());
-            Err(ConnectorError::sink("the first rows are enough".to_owned()))
-        });
-        match (first, outcome) {
-            (Some(schema), _) => Ok(Arc::new(delta_schema(&schema)?.as_ref().clone())),
-            (None, Ok(report)) => Ok(Arc::new(delta_schema(&report.schema)?.as_ref().clone())),
-            // A broken delivery is set aside when it is landed; the contract says the columns.
-            (None, Err(_)) => Ok(contract_schema(source)),
-        }
-    }
-
-    fn table(&mut self, name: &AssetName, table: &Table) -> Option<TableFingerprints> {
-        match self.resolved.remove(name)? {
-            Ok((computed, analysis)) => {
-                // Readers see the same rows whether they are stored or not.
-                let seen = match table.materialize {
-                    Materialize::Table | Materialize::View => computed.clone(),
-                    _ => identity::table(table, computed.clone()),
-                };
-                let computed = identity::table(table, computed);
-                let fields = analysis.schema.iter().map(|(column, data_type, nullable)| {
-                    arrow::datatypes::Field::new(column, data_type.clone(), *nullable)
-                });
-                let schema: SchemaRef = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
-                self.insert_upstream(name, Upstream { schema, fingerprints: seen });
-                self.check_table(name, table);
-                self.analyses.insert(name.clone(), analysis);
-                Some(computed)
-            }
-            Err(problems) => {
-                self.diagnostics.extend(problems.iter().map(|problem| in_query(name, table, problem)));
-                None
-            }
-        }
-    }
 }
 
 fn batch_of(definition: &Definition) -> Option<i64> {
@@ -366,15 +240,4 @@ fn batch_of(definition: &Definition) -> Option<i64> {
         }
         _ => None,
     }
-}
-
-fn visible(schema: &SchemaRef) -> SchemaRef {
-    baton_engine::table::visible_schema(schema)
-}
-
-fn contract_schema(source: &Source) -> SchemaRef {
-    let contract = contract_of(source);
-    let landed = contract.columns.iter().filter(|column| contract.selects(&column.name));
-    let fields = landed.map(|column| arrow::datatypes::Field::new(&column.name, column.data_type.clone(), true));
-    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }

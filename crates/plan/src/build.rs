@@ -76,6 +76,11 @@ impl PlanInput<'_> {
 /// asset of which only the definition changes has the same content as before, or a changed fingerprint of its own.
 /// Models are trained when what they learn from is defined otherwise, and by their policy.
 pub fn build_plan(input: PlanInput<'_>) -> Plan {
+    complete_plan(input, compare(input))
+}
+
+/// The first half of [`build_plan`]: what happens to each asset. What recorded data proves does not matter to it.
+pub fn compare(input: PlanInput<'_>) -> Vec<PlannedAsset> {
     let mut assets: Vec<PlannedAsset> = Vec::new();
     let mut moving: BTreeSet<AssetName> = BTreeSet::new();
     for name in &input.desired.order {
@@ -87,6 +92,11 @@ pub fn build_plan(input: PlanInput<'_>) -> Plan {
         assets.push(planned);
     }
     assets.extend(removed_assets(input));
+    assets
+}
+
+/// The second half: what it reaches, and what is told of it.
+pub fn complete_plan(input: PlanInput<'_>, mut assets: Vec<PlannedAsset>) -> Plan {
     let blast_radius = BlastRadius::of(input, &assets);
     tell(input.desired, &blast_radius, &mut assets);
     let needs_approval = input.options.needs_approval && input.recorded.is_some();

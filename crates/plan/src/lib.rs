@@ -17,7 +17,7 @@ mod stage;
 
 pub use behind::{Behind, all_behind, settle_inputs};
 pub use blast::{BlastRadius, ChangedOutput, Effect, Proven, Reach, Reached, SparedModel, TaggedFlow, UnchangedOutput};
-pub use build::{KeptOtherwise, PlanInput, PlanOptions, build_plan, missing_intervals};
+pub use build::{KeptOtherwise, PlanInput, PlanOptions, build_plan, compare, complete_plan, missing_intervals};
 pub use desired::{About, AssetColumn, Desired, DesiredAsset, PREDICTION, TaggedColumn};
 pub use estimate::{Estimate, Past, StageEstimate, estimate};
 pub use plan::{
@@ -25,7 +25,7 @@ pub use plan::{
 };
 pub use render::{render_markdown, render_text};
 pub use saved::{SAVED_PLAN_VERSION, SavedPlan, SavedPlanError};
-pub use select::{SelectError, Selected, Selection, SelectionContext, Unmatched};
+pub use select::{LastRun, SelectError, Selected, Selection, SelectionContext, StepResult, Unmatched};
 pub use stage::{Stage, run_stages, stages};
 
 #[cfg(test)]

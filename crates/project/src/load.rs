@@ -15,10 +15,11 @@ use crate::report::{Findings, Place, Report};
 use crate::resolve::{Known, resolve};
 use crate::seed::{self, is_seed};
 use crate::spec::{
-    Declared, Head, Sections, TableNote, read_head, read_sections, report_double_channels, report_doubles,
+    Declared, Head, Sections, TableNote, complete_commands, read_head, read_sections, report_double_channels, report_doubles, report_unknown_pools,
     report_wrong_schedules,
 };
 use crate::sql_file;
+use crate::template::Templates;
 use crate::unread::Unread;
 use crate::yaml::{self, Span};
 
@@ -65,9 +66,11 @@ pub(crate) fn load_with_vars(
     }
     let is_head_read = head.is_some();
     let mut head = head.unwrap_or_default();
+    head.vars.extend(head.params.iter().map(|(name, parameter)| (name.clone(), parameter.default.clone())));
     head.vars.extend(vars.clone());
+    let templates = Templates::new(&head.vars);
     for (file, text) in files.iter().filter(|(file, _)| is_sql(file)) {
-        declared.extend(sql_file::read(file, text, &head.vars, &mut findings));
+        declared.extend(sql_file::read(file, text, &templates, &mut findings));
     }
     declared.extend(python::read_all(&files, &head.vars, &mut findings));
     for file in files.keys().filter(|file| is_seed(file)) {
@@ -81,6 +84,7 @@ pub(crate) fn load_with_vars(
     let (assets, known) = collect(declared, &mut findings.diagnostics);
     let mut assets = complete_freshness(assets, &mut findings.diagnostics);
     python::complete(&mut assets, &head.settings.python, &files, &mut findings.diagnostics);
+    complete_commands(&mut assets, &templates, &mut findings.diagnostics);
     unread.names = known.keys().filter(|name| !assets.contains_key(*name)).cloned().collect();
     resolve(&assets, &known, &unread, &mut findings);
     report_what_is_missing(&files, known.is_empty(), &mut findings.diagnostics);
@@ -88,8 +92,9 @@ pub(crate) fn load_with_vars(
     report_double_channels(&channels, &mut findings.diagnostics);
     let known: Vec<&str> = channels.iter().map(|found| found.name.as_str()).collect();
     report_wrong_schedules(&schedules, &known, &mut findings.diagnostics);
+    let schedules: Vec<_> = schedules.into_iter().map(|found| found.schedule).collect();
+    report_unknown_pools(&head.pools, &head.execution, &schedules, &mut findings.diagnostics);
     sort(&mut findings.diagnostics);
-    let schedules = schedules.into_iter().map(|found| found.schedule).collect();
     let channels = channels.into_iter().filter_map(|found| found.channel).collect();
     (Project { tests, schedules, channels, ..project(head, assets, files, unread) }, findings.diagnostics)
 }
@@ -110,7 +115,9 @@ fn project(head: Head, assets: Assets, texts: BTreeMap<String, String>, unread: 
         policies: head.policies,
         assets,
         vars: head.vars,
+        params: head.params,
         execution: head.execution,
+        pools: head.pools,
         tests: Vec::new(),
         schedules: Vec::new(),
         channels: Vec::new(),

@@ -1,7 +1,5 @@
 //! Reads a SQL file under `tables/`: a table named after the file.
 
-use std::collections::BTreeMap;
-
 use baton_core::asset::{Keep, Materialize, Table};
 use baton_core::{Definition, Kind};
 use baton_diagnostics::{Diagnostic, codes};
@@ -10,24 +8,19 @@ use crate::reader::parse_name;
 use crate::report::{Findings, Report};
 use crate::search::{span_at, without_comments};
 use crate::spec::{Common, Declared, SqlConfig, assemble, read_sql_config};
-use crate::template::{InvalidTemplate, Rendered, render};
+use crate::template::{InvalidTemplate, Rendered, Templates};
 use crate::yaml::{Entry, Node, Span, Value};
 
 const DAY: i64 = 86_400;
 const START: Span = Span { line: 1, column: 1, length: 0 };
 
 /// The table of a file; `None` when the file's name is no name.
-pub(crate) fn read(
-    file: &str,
-    text: &str,
-    vars: &BTreeMap<String, serde_json::Value>,
-    findings: &mut Findings,
-) -> Option<Declared> {
+pub(crate) fn read(file: &str, text: &str, templates: &Templates<'_>, findings: &mut Findings) -> Option<Declared> {
     let report = Report::new(file);
     let stem = file.rsplit('/').next().unwrap_or(file).trim_end_matches(".sql");
     let name = parse_name(&report, stem, START);
     let asset = name.as_ref().and_then(|name| {
-        let table = read_table(&report, file, text, name, vars)?;
+        let table = read_table(&report, file, text, name, templates)?;
         Some(assemble(name.clone(), Common::default(), Definition::Table(table), &report.place(START)))
     });
     let place = report.place(START);
@@ -35,14 +28,8 @@ pub(crate) fn read(
     Some(Declared { name: name?, kind: Kind::Table, place, asset })
 }
 
-fn read_table(
-    report: &Report,
-    file: &str,
-    text: &str,
-    name: &str,
-    vars: &BTreeMap<String, serde_json::Value>,
-) -> Option<Table> {
-    let Rendered { sql, line_offset, config, incremental_sql } = match render(name, text, vars) {
+fn read_table(report: &Report, file: &str, text: &str, name: &str, templates: &Templates<'_>) -> Option<Table> {
+    let Rendered { sql, line_offset, config, incremental_sql } = match templates.render(name, text) {
         Ok(rendered) => rendered,
         Err(invalid) => {
             report.push(template_diagnostic(report, name, &invalid));
@@ -74,6 +61,7 @@ fn read_table(
         columns: Vec::new(),
         keep: Keep { incremental_sql: incremental_sql.filter(|_| config.materialize.is_stateful()), ..config.keep },
         python: None,
+        command: None,
     })
 }
 

@@ -4,7 +4,8 @@
 //! places in the query are places in the file.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use baton_diagnostics::nearest;
 use minijinja::syntax::SyntaxConfig;
@@ -13,6 +14,9 @@ use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, context};
 
 use crate::search::span_at;
 use crate::yaml::Span;
+
+/// The function that says whether a query goes on from what is stored.
+const IS_INCREMENTAL: &str = "is_incremental";
 
 /// A rendered file.
 #[derive(Debug, PartialEq)]
@@ -35,31 +39,49 @@ pub(crate) struct InvalidTemplate {
     pub(crate) unknown_variable: Option<(String, Option<String>)>,
 }
 
-/// Renders the file of the table `table`.
-pub(crate) fn render(
-    table: &str,
-    text: &str,
-    vars: &BTreeMap<String, serde_json::Value>,
-) -> Result<Rendered, InvalidTemplate> {
-    if !["{{", "{%", "{#"].iter().any(|open| text.contains(open)) {
-        let config = serde_json::Map::new();
-        return Ok(Rendered { sql: text.to_owned(), line_offset: 0, config, incremental_sql: None });
+/// What renders the files of one project: made once, because making it costs more than rendering a file.
+pub(crate) struct Templates<'v> {
+    vars: &'v BTreeMap<String, serde_json::Value>,
+    asked: Asked,
+    environment: Environment<'static>,
+}
+
+impl<'v> Templates<'v> {
+    /// With these values for `var()`.
+    pub(crate) fn new(vars: &'v BTreeMap<String, serde_json::Value>) -> Self {
+        let asked = Asked::default();
+        Self { vars, environment: environment(vars, &asked), asked }
     }
-    let asked = Asked::default();
-    let mut environment = environment(vars, &asked);
-    // The file as it is comes first: it is what errors must point into.
-    let explained = |error: &Error| explain(error, text, &asked, vars);
-    let render = |environment: &Environment<'_>, text: &str| {
-        environment.render_named_str(table, text, context! { this => table }).map_err(|error| explained(&error))
-    };
-    render(&environment, text)?;
-    let sql = render(&environment, &keep_lines(text))?;
-    environment.add_function("is_incremental", || true);
-    render(&environment, text)?;
-    let incremental = render(&environment, &keep_lines(text))?;
-    let config = asked.config.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    let incremental_sql = (incremental != sql).then_some(incremental);
-    Ok(Rendered { line_offset: line_offset(text, &sql), sql, config, incremental_sql })
+
+    /// Renders the file of the table `table`.
+    pub(crate) fn render(&self, table: &str, text: &str) -> Result<Rendered, InvalidTemplate> {
+        if !["{{", "{%", "{#"].iter().any(|open| text.contains(open)) {
+            let config = serde_json::Map::new();
+            return Ok(Rendered { sql: text.to_owned(), line_offset: 0, config, incremental_sql: None });
+        }
+        self.asked.forget();
+        let kept = keep_lines(text);
+        let sql = self.with_lines_kept(table, text, &kept)?;
+        let mut incremental_sql = None;
+        if text.contains(IS_INCREMENTAL) {
+            self.asked.is_incremental.store(true, Ordering::Relaxed);
+            incremental_sql = Some(self.with_lines_kept(table, text, &kept)?).filter(|incremental| *incremental != sql);
+        }
+        let config = std::mem::take(&mut *lock(&self.asked.config));
+        Ok(Rendered { line_offset: line_offset(text, &sql), sql, config, incremental_sql })
+    }
+
+    fn with_lines_kept(&self, table: &str, text: &str, kept: &str) -> Result<String, InvalidTemplate> {
+        let render = |text: &str| {
+            let rendered = self.environment.render_named_str(table, text, context! { this => table });
+            rendered.map_err(|error| explain(&error, text, &self.asked, self.vars))
+        };
+        if kept != text {
+            // The file as it is comes first: it is what errors must point into.
+            render(text)?;
+        }
+        render(kept)
+    }
 }
 
 /// How much lower the first line of the query stands in the file, as far as that line is found there.
@@ -70,11 +92,25 @@ fn line_offset(text: &str, sql: &str) -> u32 {
     in_file.saturating_sub(position) as u32
 }
 
-/// What a template asked for while it was rendered.
+/// What a template asked for while it was rendered, and what it is told.
 #[derive(Debug, Clone, Default)]
 struct Asked {
     config: Arc<Mutex<serde_json::Map<String, serde_json::Value>>>,
     unknown_variable: Arc<Mutex<Option<String>>>,
+    is_incremental: Arc<AtomicBool>,
+}
+
+impl Asked {
+    /// Begins anew, for the next file.
+    fn forget(&self) {
+        lock(&self.config).clear();
+        *lock(&self.unknown_variable) = None;
+        self.is_incremental.store(false, Ordering::Relaxed);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn environment(vars: &BTreeMap<String, serde_json::Value>, asked: &Asked) -> Environment<'static> {
@@ -84,7 +120,8 @@ fn environment(vars: &BTreeMap<String, serde_json::Value>, asked: &Asked) -> Env
     environment.set_debug(true);
     environment.add_function("ref", last_name);
     environment.add_function("source", last_name);
-    environment.add_function("is_incremental", || false);
+    let is_incremental = Arc::clone(&asked.is_incremental);
+    environment.add_function(IS_INCREMENTAL, move || is_incremental.load(Ordering::Relaxed));
     let config = Arc::clone(&asked.config);
     environment.add_function("config", move |arguments: Kwargs| add_config(&config, &arguments));
     let (vars, unknown) = (vars.clone(), Arc::clone(&asked.unknown_variable));
@@ -93,7 +130,7 @@ fn environment(vars: &BTreeMap<String, serde_json::Value>, asked: &Asked) -> Env
             return Ok(Value::from(Serde(value.clone())));
         }
         default.ok_or_else(|| {
-            *unknown.lock().unwrap_or_else(PoisonError::into_inner) = Some(name.clone());
+            *lock(&unknown) = Some(name.clone());
             Error::new(ErrorKind::InvalidOperation, format!("unknown variable `{name}`"))
         })
     });
@@ -111,13 +148,13 @@ fn add_config(config: &Mutex<serde_json::Map<String, serde_json::Value>>, argume
         let value: Value = arguments.get(key)?;
         let value = serde_json::to_value(&value)
             .map_err(|error| Error::new(ErrorKind::BadSerialization, format!("`{key}`: {error}")))?;
-        config.lock().unwrap_or_else(PoisonError::into_inner).insert(key.to_owned(), value);
+        lock(config).insert(key.to_owned(), value);
     }
     Ok(String::new())
 }
 
 fn explain(error: &Error, text: &str, asked: &Asked, vars: &BTreeMap<String, serde_json::Value>) -> InvalidTemplate {
-    let unknown = asked.unknown_variable.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let unknown = lock(&asked.unknown_variable).clone();
     let near = |name: &str| nearest(name, vars.keys().map(String::as_str)).map(str::to_owned);
     let detail = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
     InvalidTemplate {
@@ -164,15 +201,21 @@ mod tests {
 
     use super::*;
 
-    fn vars() -> BTreeMap<String, serde_json::Value> {
-        BTreeMap::from([("year".to_owned(), json!(2013))])
+    fn render(table: &str, text: &str) -> Result<Rendered, InvalidTemplate> {
+        let vars = BTreeMap::from([("year".to_owned(), json!(2013))]);
+        let templates = Templates::new(&vars);
+        let first = templates.render(table, text);
+        let other = templates.render("other", "{{ config(time='t') }}select {{ var('wrong') }}{{ is_incremental() }}");
+        assert!(other.is_err());
+        assert_eq!(templates.render(table, text), first, "files leave nothing behind for those after them");
+        first
     }
 
     #[test]
     fn lines_stay_where_they_are() {
         let text =
             "{{ config(\n  materialize='incremental',\n  grain=['id']\n) }}\n{# a\n note #}select {{ this }}\nfrom t\n";
-        let rendered = render("daily", text, &vars()).unwrap();
+        let rendered = render("daily", text).unwrap();
         assert_eq!((rendered.sql.as_str(), rendered.line_offset), ("\n\n\n\n\nselect daily\nfrom t\n", 0));
         assert_eq!(rendered.config["grain"], json!(["id"]));
         assert_eq!(rendered.sql.lines().position(|line| line == "from t"), Some(6));
@@ -180,7 +223,7 @@ mod tests {
 
     #[test]
     fn lines_that_a_tag_swallows_are_counted() {
-        let rendered = render("x", "{{- config(time='t') -}}\n\nselect 1\nfrom t\n", &vars()).unwrap();
+        let rendered = render("x", "{{- config(time='t') -}}\n\nselect 1\nfrom t\n").unwrap();
         assert_eq!((rendered.sql.as_str(), rendered.line_offset), ("select 1\nfrom t\n", 2));
     }
 
@@ -188,17 +231,17 @@ mod tests {
     fn names_and_variables_are_filled_in() {
         let text = "select {{ var('year') }}, {{ var('month', 6) }} from {{ ref('a') }}, {{ source('raw', 'b') }}\
                     {% if is_incremental() %} where false{% endif %}";
-        let rendered = render("x", text, &vars()).unwrap();
+        let rendered = render("x", text).unwrap();
         assert_eq!(rendered.sql, "select 2013, 6 from a, b");
         assert_eq!(rendered.incremental_sql.as_deref(), Some("select 2013, 6 from a, b where false"));
     }
 
     #[test]
     fn errors_point_into_the_file() {
-        let error = render("x", "select 1,\n  {{ var('yeer') }}\n", &vars()).unwrap_err();
+        let error = render("x", "select 1,\n  {{ var('yeer') }}\n").unwrap_err();
         assert_eq!(error.unknown_variable, Some(("yeer".to_owned(), Some("year".to_owned()))));
         assert_eq!((error.span.line, error.span.column), (2, 6));
-        let error = render("x", "{{\nthis }}\n{{ nope( }}", &vars()).unwrap_err();
+        let error = render("x", "{{\nthis }}\n{{ nope( }}").unwrap_err();
         assert_eq!(error.span.line, 3);
     }
 }

@@ -1,11 +1,12 @@
 //! Plan, apply, run: the three commands that compare and move an environment.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use baton_core::asset::Materialize;
-use baton_core::{Asset, AssetName, Definition, EventKind, Kind, Pin, Timestamp};
+use baton_core::{Asset, AssetName, Commit, Definition, EventKind, Kind, Pin, Timestamp};
 use baton_plan::{
-    Change, DesiredAsset, KeptOtherwise, Plan, PlanInput, PlanOptions, PlannedAsset, build_plan, estimate, run_stages,
+    Change, KeptOtherwise, Plan, PlanInput, PlanOptions, PlannedAsset, compare, complete_plan, estimate, run_stages,
     stages,
 };
 use serde_json::json;
@@ -36,33 +37,98 @@ pub(super) async fn plan_with(
     prepared: &Prepared,
     environment: &str,
     as_of: Timestamp,
-    mut options: PlanOptions,
+    options: PlanOptions,
 ) -> Result<Plan, RunError> {
-    let mut recorded = services.ledger.head(environment).await?;
-    if let Some(commit) = &mut recorded {
-        // Predictions are made by runs; the project does not declare them.
-        let predictions = predictions(prepared);
-        commit.assets.retain(|name, _| !predictions.contains(name));
-    }
-    let pins = recorded.as_ref().map(|commit| commit.assets.clone()).unwrap_or_default();
-    let deliveries = waiting_deliveries(services, prepared, environment, &pins, as_of).await?;
+    planned(services, prepared, (environment, as_of), options, Detail::All).await
+}
+
+/// As [`plan`], as far as it says what happens to each asset: nothing is tried or estimated.
+pub(super) async fn changes(
+    services: &Services,
+    prepared: &Prepared,
+    environment: &str,
+    as_of: Timestamp,
+) -> Result<Plan, RunError> {
+    planned(services, prepared, (environment, as_of), PlanOptions::default(), Detail::Changes).await
+}
+
+/// How much is found out for a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Detail {
+    /// What happens to each asset, by its definition.
+    Changes,
+    /// That, what recorded data proves of it, and what the work will come to.
+    All,
+}
+
+async fn planned(
+    services: &Services,
+    prepared: &Prepared,
+    (environment, as_of): (&str, Timestamp),
+    mut options: PlanOptions,
+    detail: Detail,
+) -> Result<Plan, RunError> {
+    let recorded = recorded(services, prepared, environment).await?;
+    let (desired, recorded, nothing) = (&prepared.desired, recorded.as_deref(), BTreeMap::new());
+    let pins = recorded.map_or(&nothing, |commit| &commit.assets);
+    let deliveries = waiting_deliveries(services, prepared, environment, pins, as_of).await?;
     options.needs_approval = owners_approve(prepared, environment);
-    options.former_owners = former_owners(services, prepared, &pins).await?;
-    options.kept_otherwise = kept_otherwise(services, prepared, &pins).await?;
-    options.as_declared = recorded.as_ref().map(|commit| as_declared(prepared, commit)).unwrap_or_default();
-    let (desired, recorded) = (&prepared.desired, recorded.as_ref());
+    options.former_owners = former_owners(services, prepared, pins).await?;
+    options.kept_otherwise = kept_otherwise(services, prepared, pins).await?;
+    options.as_declared = recorded.map(|commit| as_declared(prepared, commit)).unwrap_or_default();
     let input = PlanInput { environment, as_of, desired, recorded, deliveries: &deliveries, options: &options };
-    let mut plan = build_plan(input);
-    let proven = proven(services, prepared, input, &plan).await?;
-    if !proven.is_empty() {
-        options.proven = proven;
-        plan =
-            build_plan(PlanInput { environment, as_of, desired, recorded, deliveries: &deliveries, options: &options });
+    let assets = compare(input);
+    if detail == Detail::Changes {
+        return Ok(complete_plan(input, assets));
     }
-    let past = past(services, &plan, &pins).await?;
-    let covered = pins.into_iter().map(|(name, pin)| (name, pin.intervals)).collect();
+    options.proven = proven(services, prepared, input, &assets).await?;
+    let input = PlanInput { environment, as_of, desired, recorded, deliveries: &deliveries, options: &options };
+    let mut plan = complete_plan(input, assets);
+    let past = past(services, &plan, pins).await?;
+    let has_time = pins.iter().filter(|(_, pin)| !pin.intervals.is_empty());
+    let covered = has_time.map(|(name, pin)| (name.clone(), pin.intervals.clone())).collect();
     plan.estimate = estimate(&plan, &past, &covered);
     Ok(plan)
+}
+
+/// What the environment points at, to be compared with the project.
+async fn recorded(
+    services: &Services,
+    prepared: &Prepared,
+    environment: &str,
+) -> Result<Option<Arc<Commit>>, RunError> {
+    let environments = services.ledger.environments().await?;
+    let Some(now) = environments.into_iter().find(|found| found.name == environment) else { return Ok(None) };
+    // A commit never changes: the one that the project was resolved against is not read again.
+    let known = prepared.head.as_ref().filter(|head| head.id == now.commit).map(Arc::clone);
+    let head = match known {
+        Some(head) => Some(head),
+        None => services.ledger.head(environment).await?.map(Arc::new),
+    };
+    // Predictions are made by runs; the project does not declare them.
+    let predictions = predictions(prepared);
+    let is_otherwise = |(name, pin): (&AssetName, &Pin)| predictions.contains(name) || pin.declared.is_some();
+    Ok(head.map(|mut head| {
+        if head.assets.iter().any(is_otherwise) {
+            let assets = &mut Arc::make_mut(&mut head).assets;
+            assets.retain(|name, _| !predictions.contains(name));
+            as_with_defaults(prepared, assets);
+        }
+        head
+    }))
+}
+
+/// Takes what a run made with values of parameters for what it would be with their defaults, as far as the project asks for
+/// that: the next run makes it so, and nobody changed anything.
+fn as_with_defaults(prepared: &Prepared, pins: &mut BTreeMap<AssetName, Pin>) {
+    for (name, pin) in pins.iter_mut().filter(|(_, pin)| pin.declared.is_some()) {
+        let Some(desired) = prepared.desired.assets.get(name) else { continue };
+        if pin.is_declared(&desired.content()) {
+            pin.fingerprint.clone_from(&desired.rows);
+            pin.columns.clone_from(&desired.columns);
+            pin.definition = prepared.project.assets.get(name).map(definition_key);
+        }
+    }
 }
 
 /// The project's policy: whether owners agree to what breaks in `environment` before it moves, whichever way it moves.
@@ -95,7 +161,9 @@ async fn kept_otherwise(
     let mut found = BTreeMap::new();
     for (name, pin) in pins.iter().filter(|(_, pin)| pin.kind == Kind::Table) {
         let (Some(asset), Some(key)) = (prepared.project.assets.get(name), &pin.definition) else { continue };
-        if *key == definition_key(asset) {
+        // How rows are kept is part of what decides which there are.
+        let has_same_rows = prepared.desired.assets.get(name).is_some_and(|desired| desired.rows == pin.fingerprint);
+        if has_same_rows || *key == definition_key(asset) {
             continue;
         }
         let Some(recorded) = recorded_definition(services, key).await? else { continue };
@@ -220,7 +288,7 @@ async fn tick(
     let mut assets: Vec<(AssetName, Kind)> = Vec::new();
     for name in prepared.desired.order.iter().filter(|name| is_wanted(name)) {
         let Some(desired) = prepared.desired.assets.get(name) else { continue };
-        if commit.assets.get(name).is_some_and(|pin| is_applied(pin, desired)) {
+        if commit.assets.get(name).is_some_and(|pin| is_applied(pin, name, prepared)) {
             assets.push((name.clone(), desired.kind));
         } else {
             execution.note_unapplied(name);
@@ -230,6 +298,10 @@ async fn tick(
 }
 
 /// Whether an asset in the environment is what the project says: a run does not bring changes of the project along.
-pub(super) fn is_applied(pin: &Pin, desired: &DesiredAsset) -> bool {
-    pin.kind == desired.kind && pin.fingerprint == desired.rows && pin.columns == desired.columns
+/// The values of parameters that either was made with are no change of the project.
+pub(super) fn is_applied(pin: &Pin, name: &AssetName, prepared: &Prepared) -> bool {
+    let Some(desired) = prepared.desired.assets.get(name) else { return false };
+    let is_same = pin.fingerprint == desired.rows && pin.columns == desired.columns;
+    let declared = prepared.declared.get(name).cloned();
+    pin.kind == desired.kind && (is_same || pin.is_declared(&declared.unwrap_or_else(|| desired.content())))
 }

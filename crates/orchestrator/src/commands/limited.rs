@@ -7,10 +7,11 @@ use std::collections::BTreeSet;
 
 use baton_core::{AssetName, Commit, Timestamp};
 use baton_diagnostics::Severity;
-use baton_plan::{Change, HeldAsset, Plan, PlanOptions, PlanScope, SavedPlan, Selected, Selection, Unmatched};
+use baton_plan::{Change, HeldAsset, LastRun, Plan, PlanOptions, PlanScope, SavedPlan, Selected, Selection, Unmatched};
 use baton_project::Project;
 
-use super::change::plan_with;
+use super::change::{changes, plan_with};
+use super::resuming::last_run;
 use super::selecting::resolve;
 use crate::definitions::{definition_key, recorded_definition};
 use crate::error::RunError;
@@ -65,17 +66,23 @@ pub async fn plan_change(
         ..PlanOptions::default()
     };
     let fingerprint = prepared.desired.fingerprint();
-    let name = prepared.project.name.clone();
+    let seal = |plan: Plan| {
+        SavedPlan::given(&prepared.project.name, fingerprint.clone(), services.asked.parameters.clone(), plan)
+    };
     let selection = Selection::parse(&request.select)?.excluding(&request.exclude)?;
     if selection.is_everything() {
         let plan = plan_with(services, &prepared, environment, as_of, options).await?;
-        return Ok(PlannedChange { saved: SavedPlan::new(&name, fingerprint, plan), prepared, unmatched: Vec::new() });
+        return Ok(PlannedChange { saved: seal(plan), prepared, unmatched: Vec::new() });
     }
-    let whole = plan_with(services, &prepared, environment, as_of, PlanOptions::default()).await?;
-    let Selected { assets: selected, unmatched } = resolve(&prepared, &selection, Some(&whole))?;
+    let whole = changes(services, &prepared, environment, as_of).await?;
+    let last_run = match selection.needs_run() {
+        true => last_run(services, environment).await?,
+        false => LastRun::default(),
+    };
+    let Selected { assets: selected, unmatched } = resolve(&prepared, &selection, Some(&whole), Some(&last_run))?;
     let project = limited_project(services, &prepared, environment, &selected).await?;
     let (limited, diagnostics) = prepare(services, project, environment, as_of).await?;
-    let Some(limited) = limited else {
+    let Some(mut limited) = limited else {
         let errors = diagnostics.iter().filter(|found| found.severity == Severity::Error);
         let messages: Vec<&str> = errors.map(|found| found.message.as_str()).collect();
         return Err(RunError::Project(format!(
@@ -83,12 +90,13 @@ pub async fn plan_change(
             messages.join("; ")
         )));
     };
+    limited.declared.clone_from(&prepared.declared);
     let held = whole.assets.iter().filter(|asset| !selected.contains(&asset.name) && asset.change != Change::Unchanged);
     let held = held.map(|asset| HeldAsset { name: asset.name.clone(), kind: asset.kind, change: asset.change });
     let scope = PlanScope { select: request.select.clone(), exclude: request.exclude.clone(), held: held.collect() };
     let options = PlanOptions { scope: Some((scope, selected)), ..options };
     let plan = plan_with(services, &limited, environment, as_of, options).await?;
-    Ok(PlannedChange { saved: SavedPlan::new(&name, fingerprint, plan), prepared: limited, unmatched })
+    Ok(PlannedChange { saved: seal(plan), prepared: limited, unmatched })
 }
 
 /// The project with recorded definitions of what is not selected, and without what is new there.
@@ -99,7 +107,7 @@ async fn limited_project(
     selected: &BTreeSet<AssetName>,
 ) -> Result<Project, RunError> {
     let head = services.ledger.head(environment).await?;
-    let mut project = prepared.project.clone();
+    let mut project = Project::clone(&prepared.project);
     let is_held_new = |name: &AssetName| {
         !selected.contains(name) && !head.as_ref().is_some_and(|commit| commit.assets.contains_key(name))
     };

@@ -12,7 +12,7 @@ mod trial;
 use std::collections::{BTreeMap, BTreeSet};
 
 use baton_core::{AssetName, Commit, Kind};
-use baton_plan::{Change, DesiredAsset, Effect, Plan, PlanInput, PlannedAsset, Proven, Reach, Reached};
+use baton_plan::{Change, DesiredAsset, Effect, PlanInput, PlannedAsset, Proven, Reach, Reached};
 
 use self::trial::Trial;
 use crate::definitions::definition_key;
@@ -34,7 +34,8 @@ pub(crate) fn as_declared(prepared: &Prepared, recorded: &Commit) -> BTreeSet<As
     prepared.desired.assets.iter().filter(is_declared).map(|(name, _)| name.clone()).collect()
 }
 
-/// What can be proven of the assets that `plan` makes again. Reads recorded rows and deliveries, never writes.
+/// What can be proven of the `assets` that a plan makes again, inputs before readers. Reads recorded rows and deliveries,
+/// never writes.
 ///
 /// # Errors
 /// Those of the ledger. A trial that fails proves nothing: the step itself would say why.
@@ -42,13 +43,13 @@ pub(crate) async fn proven(
     services: &Services,
     prepared: &Prepared,
     input: PlanInput<'_>,
-    plan: &Plan,
+    assets: &[PlannedAsset],
 ) -> Result<BTreeMap<AssetName, Proven>, RunError> {
     let mut found = BTreeMap::new();
     let Some(recorded) = input.recorded else { return Ok(found) };
     let mut reach = Reach::new(input);
     let mut trial = Trial::new(services, prepared, &recorded.assets, input.as_of);
-    for planned in &plan.assets {
+    for planned in assets {
         if is_made_again(planned) && can_narrow(planned, &reach.outcome(planned, None)) {
             let proven = match planned.kind {
                 Kind::Source => trial.land(planned).await?,

@@ -6,7 +6,7 @@ use crate::flights::{Flights, day};
 async fn relay_plans_the_same_with_and_without_what_is_remembered() {
     let as_of = day("2013-03-02");
     let flights = Flights::small(&["2013-02"]).await;
-    let cache = flights.path(".baton/cache/queries.json");
+    let cache = flights.path(".baton/cache/queries.jsonl");
     let first = flights.prepared("prod", as_of).await;
     assert!(cache.is_file(), "nothing was remembered");
     let again = flights.prepared("prod", as_of).await;

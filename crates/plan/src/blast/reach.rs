@@ -166,6 +166,10 @@ impl<'a> Reach<'a> {
 
     /// The changed inputs of which the asset reads something that differs.
     fn causes(&self, desired: &DesiredAsset, kind: Kind) -> Vec<AssetName> {
+        // Columns are read of inputs only, so nothing is looked through where no input changes.
+        if !desired.inputs.iter().any(|input| self.changed.contains_key(input)) {
+            return Vec::new();
+        }
         if kind == Kind::Exposure {
             // Nobody says which columns are read outside, so all that were there are.
             let read = |input: &&AssetName| self.changed.get(*input).is_some_and(|change| !change.only_added);

@@ -49,7 +49,7 @@ async fn merged_project(
     prepared: &Prepared,
     merged: &BTreeMap<AssetName, Pin>,
 ) -> Result<Project, RunError> {
-    let mut project = prepared.project.clone();
+    let mut project = Project::clone(&prepared.project);
     project.assets.clear();
     for (name, pin) in merged {
         let recorded = match &pin.definition {
