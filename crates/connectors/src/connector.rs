@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use arrow::record_batch::RecordBatch;
 use serde::{Deserialize, Serialize};
@@ -16,13 +17,41 @@ pub trait Connector: Send + Sync {
     /// The word that selects this connector in a project file.
     fn kind(&self) -> &'static str;
 
+    /// The JSON Schema of [`DiscoverRequest::options`], made from the connector's config struct; `None` when a project
+    /// gives it none.
+    fn options(&self) -> Option<schemars::Schema> {
+        None
+    }
+
+    /// Options that do not decide which rows there are, such as keys.
+    fn incidental(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Variables of the process environment that stand for an option that `given` does not have, by option; of two for
+    /// one option the first that is set counts.
+    fn usual_variables(&self, given: &BTreeMap<String, String>) -> Vec<(&'static str, &'static str)> {
+        let _no_use_for_them = given;
+        Vec::new()
+    }
+
+    /// Looks whether the place can be reached, and says what answered; `None` when it lies on this machine.
+    ///
+    /// # Errors
+    /// What is missing or refused, and what to do.
+    fn check(&self, request: &DiscoverRequest) -> Result<Option<String>, ConnectorError> {
+        let _nobody_answers = request;
+        Ok(None)
+    }
+
     /// Lists what can be landed now, in a stable order, without reading content.
     ///
     /// # Errors
     /// A wrong option or pattern, a place that is missing, unreadable or outside the project.
     fn discover(&self, request: &DiscoverRequest) -> Result<Vec<Unit>, ConnectorError>;
 
-    /// Hashes the content of `unit` as stored: 64 hexadecimal digits of BLAKE3.
+    /// Hashes the content of `unit` as stored, or what its origin tells one content from another by: 64 hexadecimal digits
+    /// of BLAKE3.
     ///
     /// It reads all of the unit, so callers first compare path, size and `modified_at` with what they remember.
     ///
@@ -73,12 +102,40 @@ pub struct Unit {
     pub modified_at: i64,
     /// How its bytes are to be understood.
     pub format: FileFormat,
+    /// What is known of it where it does not lie on this machine; not part of the unit's identity.
+    #[serde(skip)]
+    pub remote: Option<Remote>,
+}
+
+/// What is known of a unit that lies in a store. Its `Debug` shows no options: they may hold secrets.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Remote {
+    /// How the store is reached, secrets resolved.
+    pub(crate) options: Arc<BTreeMap<String, String>>,
+    /// What the store tells one content from another by.
+    pub(crate) tag: Option<String>,
+    /// The copy on this machine.
+    pub(crate) copy: Option<PathBuf>,
+}
+
+impl std::fmt::Debug for Remote {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Remote").field("tag", &self.tag).field("copy", &self.copy).finish_non_exhaustive()
+    }
 }
 
 impl Unit {
     /// Returns the path to open.
     pub fn full_path(&self) -> PathBuf {
-        self.root.join(&self.path)
+        let copy = self.remote.as_ref().and_then(|remote| remote.copy.clone());
+        copy.unwrap_or_else(|| self.root.join(&self.path))
+    }
+
+    /// The fingerprint, where listing the unit brought all that it is made from.
+    pub fn fingerprint_as_listed(&self) -> Option<String> {
+        let remote = self.remote.as_ref()?;
+        let tag = remote.tag.clone().unwrap_or_else(|| self.modified_at.to_string());
+        Some(blake3::hash(format!("{tag}\u{0}{}", self.size).as_bytes()).to_hex().to_string())
     }
 }
 

@@ -19,6 +19,10 @@ pub const UNCHANGED: &str = "_unchanged";
 /// Before the name of a key column: what it was before the change; null where it is as it was.
 pub const FORMER_KEY: &str = "_was_";
 
+/// What is known of a message besides what it carries. Rows have these columns whatever was promised.
+const MESSAGE_COLUMNS: &[&str] =
+    &["mqtt_topic", "mqtt_received_at", "nats_subject", "nats_sequence", "nats_published_at", "nats_headers"];
+
 /// Takes the rows of one pull.
 pub struct PullSink {
     path: String,
@@ -49,7 +53,24 @@ impl PullSink {
             .map(|(natural, stored)| Found::written_as(natural.name(), natural.data_type(), stored.data_type()))
             .collect();
         let contract = with_system_columns(&self.contract, natural);
-        let conformer = Conformer::start(&self.path, &found, &contract)?;
+        self.begin_under(&found, &contract)
+    }
+
+    /// Says the columns of the rows to come, as they were found.
+    pub(crate) fn begin_found(&mut self, found: &[Found]) -> Result<(), ConnectorError> {
+        let contract = self.contract.clone();
+        self.begin_under(found, &contract)
+    }
+
+    /// Says that no rows come: the columns are the promised ones.
+    pub(crate) fn begin_as_promised(&mut self) -> Result<(), ConnectorError> {
+        let promised = self.contract.columns.iter().filter(|column| self.contract.selects(&column.name));
+        let found: Vec<Found> = promised.map(|column| Found::typed(&column.name, &column.data_type)).collect();
+        self.begin_found(&found)
+    }
+
+    fn begin_under(&mut self, found: &[Found], contract: &Contract) -> Result<(), ConnectorError> {
+        let conformer = Conformer::start(&self.path, found, contract)?;
         if let Some(before) = &self.conformer
             && before.schema() != conformer.schema()
         {
@@ -68,11 +89,19 @@ impl PullSink {
         if self.conformer.is_none() {
             self.begin(batch.schema_ref(), batch.schema_ref())?;
         }
-        let numbers = RowNumbers::From(self.seen + 1);
+        self.take(batch, &RowNumbers::From(self.seen + 1)).await
+    }
+
+    /// Takes rows with the columns that were said, which stand where `numbers` says.
+    pub(crate) async fn numbered_rows(&mut self, batch: &RecordBatch, numbers: &[u64]) -> Result<(), ConnectorError> {
+        self.take(batch, &RowNumbers::Each(numbers)).await
+    }
+
+    async fn take(&mut self, batch: &RecordBatch, numbers: &RowNumbers<'_>) -> Result<(), ConnectorError> {
         self.seen += batch.num_rows() as u64;
         self.bytes += batch.get_array_memory_size() as u64;
         let Some(conformer) = &mut self.conformer else { return Ok(()) };
-        match conformer.conform(batch, &numbers)? {
+        match conformer.conform(batch, numbers)? {
             Some(landed) => {
                 let sent = self.sender.send(landed).await;
                 sent.map_err(|_| ConnectorError::sink("the writer has stopped".to_owned()))
@@ -87,6 +116,11 @@ impl PullSink {
         if let Some(conformer) = &mut self.conformer {
             conformer.reject(row);
         }
+    }
+
+    /// What rows are held to.
+    pub(crate) fn contract(&self) -> &Contract {
+        &self.contract
     }
 
     /// Rows taken so far, those set aside included.
@@ -112,19 +146,22 @@ impl PullSink {
 pub fn landed_schema(path: &str, contract: &Contract, natural: &Schema) -> Result<SchemaRef, ConnectorError> {
     let found: Vec<Found> =
         natural.fields().iter().map(|field| Found::typed(field.name(), field.data_type())).collect();
-    Ok(Conformer::start(path, &found, contract)?.schema().clone())
+    Ok(Conformer::start(path, &found, &with_system_columns(contract, natural))?.schema().clone())
 }
 
-/// The contract, with the system columns of changes among the promised ones: they are no news to anybody.
+/// The contract, with what is known of changes and messages among the promised columns: they are no news to anybody.
 fn with_system_columns(contract: &Contract, natural: &Schema) -> Contract {
     let mut contract = contract.clone();
-    let is_system = |field: &&Arc<Field>| is_change_column(field.name());
+    let is_system =
+        |field: &&Arc<Field>| is_change_column(field.name()) || MESSAGE_COLUMNS.contains(&field.name().as_str());
     for field in natural.fields().iter().filter(is_system) {
-        if !contract.columns.is_empty() {
+        if !contract.columns.is_empty() && contract.column(field.name()).is_none() {
             let (name, data_type) = (field.name().clone(), field.data_type().clone());
             contract.columns.push(ContractColumn { name, data_type, nullable: true });
         }
-        if let Some(select) = &mut contract.select {
+        if let Some(select) = &mut contract.select
+            && is_change_column(field.name())
+        {
             select.push(field.name().clone());
         }
     }

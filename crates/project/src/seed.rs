@@ -34,6 +34,7 @@ pub(crate) fn read(file: &str, findings: &mut Findings) -> Option<Declared> {
         select: Vec::new(),
         on_schema_change: OnSchemaChange::Evolve,
         null_values: vec![String::new(), "NA".to_owned()],
+        options: serde_json::Map::new(),
         pull: None,
     };
     let asset = assemble(name.clone(), Common::default(), Definition::Source(source), &place);

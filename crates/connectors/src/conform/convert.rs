@@ -27,7 +27,7 @@ pub(super) fn reads_as(stored: &DataType, promised: &DataType) -> bool {
 
 /// Says whether values of a stored type can be read as a promised one at all. Numbers are not read as times: their
 /// unit would be a guess.
-pub(super) fn can_convert(stored: &DataType, promised: &DataType) -> bool {
+pub(crate) fn can_convert(stored: &DataType, promised: &DataType) -> bool {
     let is_time = |kind: Kind| matches!(kind, Kind::Date | Kind::Time | Kind::Timestamp);
     let is_number = |kind: Kind| matches!(kind, Kind::Integer | Kind::Float | Kind::Decimal | Kind::Boolean);
     let (from, to) = (kind(stored), kind(promised));

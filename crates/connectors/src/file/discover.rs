@@ -58,7 +58,7 @@ fn matching_paths(root: &Path, pattern: &str) -> Result<Vec<String>, ConnectorEr
 }
 
 /// Returns the folder before the first part with a wildcard; `None` if there is no wildcard.
-fn literal_folder(pattern: &str) -> Option<&str> {
+pub(crate) fn literal_folder(pattern: &str) -> Option<&str> {
     let wildcard = pattern.find(['*', '?', '[', '{'])?;
     let end = pattern[..wildcard].rfind('/');
     Some(match end {
@@ -68,7 +68,8 @@ fn literal_folder(pattern: &str) -> Option<&str> {
     })
 }
 
-fn matcher(pattern: &str) -> Result<GlobMatcher, ConnectorError> {
+/// What a pattern matches; `*` stays within one folder.
+pub(crate) fn matcher(pattern: &str) -> Result<GlobMatcher, ConnectorError> {
     let glob = GlobBuilder::new(pattern).literal_separator(true).build();
     glob.map(|glob| glob.compile_matcher())
         .map_err(|error| ConnectorError::Pattern { pattern: pattern.to_owned(), reason: error.kind().to_string() })
@@ -118,6 +119,7 @@ fn unit(request: &DiscoverRequest, path: &str, options: &FileOptions) -> Result<
         size: metadata.len(),
         modified_at: modified_at(&metadata),
         format,
+        remote: None,
     })
 }
 

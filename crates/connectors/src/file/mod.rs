@@ -3,9 +3,9 @@
 //! A unit is one file. A text file with unknown types is read twice (types first, over the whole file; then rows), so
 //! memory stays at one batch whatever the size.
 
-mod csv;
+pub(crate) mod csv;
 mod discover;
-mod json;
+pub(crate) mod json;
 mod open;
 mod options;
 mod parquet;
@@ -17,7 +17,8 @@ use std::time::SystemTime;
 use arrow::record_batch::RecordBatch;
 
 use crate::{Connector, ConnectorError, Contract, DiscoverRequest, Format, ReadReport, Unit};
-use options::FileOptions;
+pub(crate) use discover::{literal_folder, matcher};
+pub(crate) use options::FileOptions;
 
 /// Rows of one batch, at most.
 const BATCH_ROWS: usize = 32_768;

@@ -40,7 +40,7 @@ pub(super) fn open_seekable(unit: &Unit) -> Result<File, ConnectorError> {
 
 /// Why the next record or line of a text file could not be had.
 #[derive(Debug)]
-pub(super) enum TextError {
+pub(crate) enum TextError {
     /// The stream failed.
     Stream(io::Error),
     /// The record that begins on `line` has no sound end.

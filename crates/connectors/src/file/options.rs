@@ -8,7 +8,7 @@ const NAMES: [&str; 4] = ["format", "compression", "delimiter", "header"];
 
 /// The options, parsed; `None` where the file's name decides.
 #[derive(Debug, Default)]
-pub(super) struct FileOptions {
+pub(crate) struct FileOptions {
     format: Option<Format>,
     compression: Option<Compression>,
     delimiter: Option<u8>,
@@ -17,7 +17,7 @@ pub(super) struct FileOptions {
 }
 
 impl FileOptions {
-    pub(super) fn parse(options: &BTreeMap<String, String>) -> Result<Self, ConnectorError> {
+    pub(crate) fn parse(options: &BTreeMap<String, String>) -> Result<Self, ConnectorError> {
         let mut parsed = Self { has_header: true, ..Self::default() };
         for (name, value) in options {
             let wrong = |reason: &str| ConnectorError::Option {
@@ -53,7 +53,7 @@ impl FileOptions {
     }
 
     /// Returns how the file at `path` is to be understood.
-    pub(super) fn file_format(&self, path: &str) -> Result<FileFormat, ConnectorError> {
+    pub(crate) fn file_format(&self, path: &str) -> Result<FileFormat, ConnectorError> {
         let (ending, outer) = endings(path);
         let by_name = match ending.as_str() {
             "parquet" | "parq" | "pq" => Some(Format::Parquet),

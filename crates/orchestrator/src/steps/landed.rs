@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
-use baton_connectors::{Connector, DiscoverRequest, Unit, connector};
+use baton_connectors::{Connector, ConnectorError, DiscoverRequest, Unit, connector, resolve_secrets};
 use baton_core::asset::{AvailableAt, Source};
 use baton_core::check::Check;
 use baton_core::event::EventFilter;
@@ -109,10 +109,7 @@ pub(crate) fn arrived_units(
     source: &Source,
     as_of: Timestamp,
 ) -> Result<(&'static dyn Connector, Vec<Unit>), RunError> {
-    let connector = connector(&source.connector)
-        .ok_or_else(|| RunError::Project(format!("there is no connector `{}`; use `file`", source.connector)))?;
-    let request =
-        DiscoverRequest { root: services.folder.clone(), location: source.path.clone(), options: BTreeMap::new() };
+    let (connector, request) = place_of(services, source)?;
     let mut units = connector.discover(&request)?;
     if source.available_at == AvailableAt::Always {
         // A part of the project counts by its content, whenever the file was written.
@@ -122,8 +119,33 @@ pub(crate) fn arrived_units(
     Ok((connector, units))
 }
 
+/// The connector of a source and where it looks, secrets resolved; what the source does not say stands in the variables
+/// that are usual for it.
+pub(crate) fn place_of(
+    services: &Services,
+    source: &Source,
+) -> Result<(&'static dyn Connector, DiscoverRequest), RunError> {
+    let connector = connector(&source.connector)
+        .ok_or_else(|| RunError::Project(format!("there is no connector `{}`; use `file`", source.connector)))?;
+    let variables = Arc::clone(&services.variables);
+    let resolved = resolve_secrets(&source.options, &services.folder, &move |name: &str| variables(name))?;
+    let mut options: BTreeMap<String, String> = BTreeMap::new();
+    for (name, value) in resolved {
+        options.insert(name, value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+    }
+    for (option, variable) in connector.usual_variables(&options) {
+        if let Some(value) = (services.variables)(variable) {
+            options.entry(option.to_owned()).or_insert(value);
+        }
+    }
+    Ok((connector, DiscoverRequest { root: services.folder.clone(), location: source.path.clone(), options }))
+}
+
 /// Whether `unit` is one that was landed, judged without reading it.
 pub(crate) fn looks_landed(unit: &Unit, landed: &BTreeMap<String, LandedUnit>) -> bool {
+    if let Some(fingerprint) = unit.fingerprint_as_listed() {
+        return landed.get(&unit.path).is_some_and(|known| known.hash == fingerprint);
+    }
     let is_like = |known: &LandedUnit| known.size == unit.size && known.arrived_at == unit.modified_at;
     unit.modified_at != ALWAYS && landed.get(&unit.path).is_some_and(is_like)
 }
@@ -152,7 +174,11 @@ pub(crate) async fn waiting_deliveries(
         let Some(version) = pins.get(name).and_then(|pin| pin.version.table()) else { continue };
         let Some(contract) = prepared.desired.assets.get(name).map(|desired| &desired.rows) else { continue };
         let landed = landed_units(services, &prepared.landings, version).await?;
-        let (connector, units) = arrived_units(services, source, as_of)?;
+        let (connector, units) = match arrived_units(services, source, as_of) {
+            // What waits where nobody answers, nobody knows; a plan does without.
+            Err(RunError::Connector(ConnectorError::Origin { .. })) => continue,
+            outcome => outcome?,
+        };
         if units.iter().all(|unit| looks_landed(unit, &landed)) {
             continue;
         }

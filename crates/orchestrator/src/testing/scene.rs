@@ -102,6 +102,7 @@ fn as_source(definition: &Definition) -> Source {
             select: Vec::new(),
             on_schema_change: OnSchemaChange::Evolve,
             null_values: Vec::new(),
+            options: serde_json::Map::new(),
             pull: None,
         },
     }
@@ -174,6 +175,7 @@ pub(super) async fn land(
         rows: Some(snapshot.rows()),
         digest: Some(snapshot.digest().to_string()),
         known_through: newest_in(snapshot.files(), AVAILABLE_AT),
+        declared: None,
         inputs: BTreeMap::new(),
     })
 }

@@ -8,7 +8,7 @@ use expect_test::{Expect, expect};
 use proptest::prelude::*;
 
 use super::scene::{Scene, name};
-use crate::{Plan, SelectError, Selection, SelectionContext};
+use crate::{LastRun, Plan, SelectError, Selection, SelectionContext, StepResult};
 
 const PROJECT: &str = "
     source flights | waiting 1
@@ -57,7 +57,7 @@ impl Sample {
     }
 
     fn context(&self) -> SelectionContext<'_> {
-        SelectionContext { graph: &self.graph, assets: &self.assets, plan: Some(&self.plan) }
+        SelectionContext { graph: &self.graph, assets: &self.assets, plan: Some(&self.plan), last_run: None }
     }
 
     /// What `select` finds without `exclude`, in a line; `!` before warnings.
@@ -112,6 +112,7 @@ fn definition(kind: Kind, file: &str) -> Definition {
             select: Vec::new(),
             on_schema_change: Default::default(),
             null_values: Vec::new(),
+            options: serde_json::Map::new(),
             pull: None,
         }),
         Kind::Table => Definition::Table(Table {
@@ -126,6 +127,7 @@ fn definition(kind: Kind, file: &str) -> Definition {
             columns: Vec::new(),
             keep: Default::default(),
             python: None,
+            command: None,
         }),
         Kind::FeatureView => Definition::FeatureView(FeatureView {
             entity: vec!["carrier".to_owned()],
@@ -263,6 +265,42 @@ fn states_come_from_the_plan() {
 }
 
 #[test]
+fn results_come_from_the_last_run() {
+    let sample = Sample::new();
+    let run: LastRun = [
+        ("flights", StepResult::Success),
+        ("delays", StepResult::Success),
+        ("delays", StepResult::Error),
+        ("delays_daily", StepResult::Skipped),
+    ]
+    .into_iter()
+    .map(|(own, result)| (name(own), result))
+    .collect();
+    let shown = ["result:error", "result:error+", "result:fail", "result:skipped", "result:success", "@result:error"]
+        .map(|expression| {
+            let selection = parse(&[expression]).unwrap();
+            assert!(selection.needs_run() && !selection.needs_plan());
+            let context = SelectionContext { last_run: Some(&run), ..sample.context() };
+            let found = selection.resolve(&context).unwrap().assets;
+            format!("{expression}: {}", found.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))
+        });
+    expect![[r#"
+        result:error: delays
+        result:error+: delays delays_daily recent
+        result:fail: delays
+        result:skipped: delays_daily
+        result:success: flights
+        @result:error: delays delays_daily flights recent storms weather"#]]
+    .assert_eq(&shown.join("\n"));
+    let error = parse(&["result:error"]).unwrap().resolve(&sample.context()).unwrap_err();
+    expect!["`result:` asks how the last run went, which is not known here, at character 1 of selection `result:error`; select by name, tag, kind, owner, source or path"]
+        .assert_eq(&format!("{error}; {}", error.help()));
+    let error = parse(&["result:eror"]).unwrap_err();
+    expect!["there is no result `eror`, at character 8 of selection `result:eror`; did you mean `error`?"]
+        .assert_eq(&format!("{error}; {}", error.help()));
+}
+
+#[test]
 fn sets() {
     let sample = Sample::new();
     let lines = [
@@ -344,7 +382,7 @@ fn mistakes_have_their_place_and_a_way_out() {
         error: there is no asset `strom`, at character 9 of selection `weather +strom+2`; did you mean `storms`?
         error: there is no method `tg`, at character 1 of selection `tg:raw`; did you mean `tag:`?
         error: there is no method `tags`, at character 10 of selection `weather,+tags:raw`; did you mean `tag:`?
-        error: there is no method `colour`, at character 1 of selection `colour:red`; methods are kind, name, owner, path, source, state, tag
+        error: there is no method `colour`, at character 1 of selection `colour:red`; methods are kind, name, owner, path, result, source, state, tag
         error: there is no kind `tabel`, at character 6 of selection `kind:tabel`; did you mean `table`?
         error: there is no state `modifed`, at character 7 of selection `state:modifed`; did you mean `modified`?
         error: nothing stands at character 7 of selection `state:`; write a name or `method:value`, or remove the comma or colon
@@ -395,7 +433,7 @@ proptest! {
         let assets: Assets = (0..count)
             .map(|index| (name(&letter(index)), asset((&letter(index), "x.yml", "-", "-"), Kind::Exposure)))
             .collect();
-        let context = SelectionContext { graph: &graph, assets: &assets, plan: None };
+        let context = SelectionContext { graph: &graph, assets: &assets, plan: None, last_run: None };
         let below = |from: usize, steps: usize| (0..count).filter(|to| is_read(&reads, from, *to, steps)).collect::<BTreeSet<_>>();
         let above = |of: usize, steps: usize| (0..count).filter(|from| is_read(&reads, *from, of, steps)).collect::<BTreeSet<_>>();
         let build: BTreeSet<usize> = below(seed, count).into_iter().flat_map(|reader| above(reader, count)).collect();

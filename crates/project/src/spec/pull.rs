@@ -11,15 +11,58 @@ use crate::yaml;
 /// Keys that are the connector's own business.
 const CONNECTOR_KEYS: &[&str] = &["path", "url", "table", "query"];
 
+/// Connectors of streams: what comes is landed once, in the order of its arrival.
+const STREAMS: &[&str] = &["mqtt", "nats", "push"];
+
+/// Keys that mean nothing for streams.
+const TABLE_KEYS: &[&str] = &["path", "table", "query", "mode", "cursor", "lag", "deletes"];
+
 /// Keys that mean nothing for files.
 const PULL_KEYS: &[&str] = &["url", "table", "query", "mode", "cursor", "lag", "key", "deletes", "options"];
 
 /// Reports keys that mean nothing for files.
 pub(super) fn refuse_keys(reader: &Reader<'_>) {
-    for entry in PULL_KEYS.iter().filter_map(|key| reader.entry(key)) {
-        let message = format!("{} means nothing for connector `file`", reader.of(&entry.key));
+    refuse(reader, PULL_KEYS, "file");
+}
+
+/// Reads the options of a connector that finds files elsewhere, and reports keys that mean nothing for it.
+pub(super) fn found_options(reader: &Reader<'_>, connector: &str) -> Map<String, Value> {
+    let others: Vec<&str> = PULL_KEYS.iter().copied().filter(|key| *key != "options").collect();
+    refuse(reader, &others, connector);
+    let mut options = options(reader);
+    options.remove("path");
+    options
+}
+
+fn refuse(reader: &Reader<'_>, keys: &[&str], connector: &str) {
+    for entry in keys.iter().filter_map(|key| reader.entry(key)) {
+        let message = format!("{} means nothing for connector `{connector}`", reader.of(&entry.key));
         reader.report.error(codes::INVALID_VALUE, message, entry.key_span, "for sources that are asked for rows");
     }
+}
+
+/// Whether a connector follows a stream.
+pub(super) fn is_stream(connector: &str) -> bool {
+    STREAMS.contains(&connector)
+}
+
+/// Reads what the connector of a stream is told: there is one way to follow it.
+pub(super) fn read_stream(reader: &Reader<'_>, connector: &str) -> Option<(Pull, Load)> {
+    for entry in TABLE_KEYS.iter().filter_map(|key| reader.entry(key)) {
+        let message = format!("{} means nothing for connector `{connector}`", reader.of(&entry.key));
+        reader.report.error(codes::INVALID_VALUE, message, entry.key_span, "a stream is followed as it comes");
+    }
+    let pull = Pull {
+        options: options(reader),
+        mode: PullMode::Incremental,
+        cursor: None,
+        lag: 0,
+        key: reader.texts("key"),
+        deletes: DeletedRows::Remove,
+    };
+    let load = read_load(reader, &pull);
+    report_missing_key(reader, &pull, load);
+    Some((pull, load))
 }
 
 /// Reads what a connector is told and how its rows are landed.

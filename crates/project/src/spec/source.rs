@@ -8,8 +8,9 @@ use super::pull;
 use crate::keys;
 use crate::reader::Reader;
 
-/// The connector whose deliveries are found; all others are asked for rows.
+/// Connectors whose deliveries are found: on this machine, or in a store; all others are asked for rows.
 const FILE: &str = "file";
+const STORE: &str = "s3";
 
 pub(super) fn read(reader: &Reader<'_>, columns: &[Column]) -> Option<Definition> {
     let connector = reader.word("connector", keys::CONNECTORS);
@@ -30,7 +31,22 @@ pub(super) fn read(reader: &Reader<'_>, columns: &[Column]) -> Option<Definition
         Some(_) => reader.texts("null_values"),
         None => vec![String::new(), "NA".to_owned()],
     };
-    let (path, load, pull) = if is_file { read_file(reader)? } else { read_pull(reader)? };
+    let mut options = serde_json::Map::new();
+    let (path, load, pull) = match connector {
+        Some(STORE) => {
+            options = pull::found_options(reader, STORE);
+            read_deliveries(reader)?
+        }
+        _ if is_file => {
+            pull::refuse_keys(reader);
+            read_deliveries(reader)?
+        }
+        Some(connector) if pull::is_stream(connector) => {
+            let (pull, load) = pull::read_stream(reader, connector)?;
+            (String::new(), load, Some(pull))
+        }
+        _ => read_pull(reader)?,
+    };
     Some(Definition::Source(Source {
         connector: connector.unwrap_or(FILE).to_owned(),
         path,
@@ -42,12 +58,12 @@ pub(super) fn read(reader: &Reader<'_>, columns: &[Column]) -> Option<Definition
         select: reader.texts("select"),
         on_schema_change,
         null_values,
+        options,
         pull,
     }))
 }
 
-fn read_file(reader: &Reader<'_>) -> Option<(String, Load, Option<Pull>)> {
-    pull::refuse_keys(reader);
+fn read_deliveries(reader: &Reader<'_>) -> Option<(String, Load, Option<Pull>)> {
     let load = match reader.word("load", keys::LOADS) {
         Some("replace") => Load::Replace,
         _ => Load::Append,

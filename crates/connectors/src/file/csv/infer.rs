@@ -14,14 +14,14 @@ const TIMESTAMP: u8 = 16;
 
 /// The types that all values of a column seen so far can have.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Candidates {
+pub(crate) struct Candidates {
     /// `None` until the first value.
     possible: Option<u8>,
 }
 
 impl Candidates {
     /// Takes in a value that is not null.
-    pub(super) fn observe(&mut self, value: &str) {
+    pub(crate) fn observe(&mut self, value: &str) {
         self.possible = match self.possible {
             Some(0) => Some(0),
             possible => Some(possible.unwrap_or(u8::MAX) & types_of(value)),
@@ -29,7 +29,7 @@ impl Candidates {
     }
 
     /// Returns the narrowest type that holds all values; text if there was none or they have nothing in common.
-    pub(super) fn data_type(self) -> DataType {
+    pub(crate) fn data_type(self) -> DataType {
         let possible = self.possible.unwrap_or(0);
         let types = [
             (INTEGER, DataType::Int64),

@@ -3,8 +3,8 @@
 //! A record with a wrong number of fields or bytes that are not UTF-8 is set aside alone. Quoted and bare texts are the
 //! same, so a quoted `"NA"` is null too.
 
-mod infer;
-mod records;
+pub(crate) mod infer;
+pub(crate) mod records;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

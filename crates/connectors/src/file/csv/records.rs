@@ -12,26 +12,26 @@ use super::super::open::TextError;
 
 /// One record; borrowed from the reader until the next.
 #[derive(Clone, Copy)]
-pub(super) struct Record<'a> {
+pub(crate) struct Record<'a> {
     /// The line it begins on, from 1.
-    pub(super) line: u64,
+    pub(crate) line: u64,
     /// How many further lines it spans, by line breaks inside quotes.
-    pub(super) more_lines: u64,
+    pub(crate) more_lines: u64,
     bytes: &'a [u8],
     ends: &'a [usize],
 }
 
 impl<'a> Record<'a> {
-    pub(super) fn n_fields(&self) -> usize {
+    pub(crate) fn n_fields(&self) -> usize {
         self.ends.len()
     }
 
-    pub(super) fn n_bytes(&self) -> usize {
+    pub(crate) fn n_bytes(&self) -> usize {
         self.bytes.len()
     }
 
     /// Returns the fields as text, or the index of the first that is not UTF-8.
-    pub(super) fn fields(&self) -> Result<Fields<'a>, usize> {
+    pub(crate) fn fields(&self) -> Result<Fields<'a>, usize> {
         // One check for the whole record is the fast way; it holds for each field if no character spans two.
         if let Ok(text) = str::from_utf8(self.bytes)
             && self.ends.iter().all(|end| text.is_char_boundary(*end))
@@ -42,7 +42,7 @@ impl<'a> Record<'a> {
     }
 
     /// Returns a field's text with `\u{fffd}` for what is not UTF-8.
-    pub(super) fn lossy_field(&self, index: usize) -> String {
+    pub(crate) fn lossy_field(&self, index: usize) -> String {
         String::from_utf8_lossy(self.field_bytes(index)).into_owned()
     }
 
@@ -54,21 +54,21 @@ impl<'a> Record<'a> {
 
 /// The fields of a record that is UTF-8 throughout.
 #[derive(Clone, Copy)]
-pub(super) struct Fields<'a> {
+pub(crate) struct Fields<'a> {
     text: &'a str,
     ends: &'a [usize],
 }
 
 impl<'a> Fields<'a> {
     /// Returns the field at `index`, which is below the record's number of fields.
-    pub(super) fn get(&self, index: usize) -> &'a str {
+    pub(crate) fn get(&self, index: usize) -> &'a str {
         let start = if index == 0 { 0 } else { self.ends[index - 1] };
         &self.text[start..self.ends[index]]
     }
 }
 
 /// Reads records one after the other into one buffer.
-pub(super) struct RecordReader {
+pub(crate) struct RecordReader {
     input: Box<dyn BufRead>,
     core: Reader,
     bytes: Vec<u8>,
@@ -77,13 +77,13 @@ pub(super) struct RecordReader {
 }
 
 impl RecordReader {
-    pub(super) fn new(input: Box<dyn BufRead>, delimiter: u8) -> Self {
+    pub(crate) fn new(input: Box<dyn BufRead>, delimiter: u8) -> Self {
         let core = ReaderBuilder::new().delimiter(delimiter).build();
         Self { input, core, bytes: vec![0; 4096], ends: vec![0; 64], skipped_lines: 0 }
     }
 
     /// Returns the line that the next record begins on, or the last read one ends on.
-    pub(super) fn line(&self) -> u64 {
+    pub(crate) fn line(&self) -> u64 {
         self.core.line() + self.skipped_lines
     }
 
@@ -91,7 +91,7 @@ impl RecordReader {
     ///
     /// # Errors
     /// The stream fails, a quote is never closed, or a record is longer than a batch may be.
-    pub(super) fn next(&mut self) -> Result<Option<Record<'_>>, TextError> {
+    pub(crate) fn next(&mut self) -> Result<Option<Record<'_>>, TextError> {
         self.skip_line_breaks()?;
         let line = self.line();
         let (mut n_bytes, mut n_ends, mut last_byte) = (0, 0, None);

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 /// The type of all values seen in one place.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) enum Shape {
+pub(crate) enum Shape {
     /// Only nulls so far.
     #[default]
     Null,
@@ -29,7 +29,7 @@ pub(super) enum Shape {
 
 impl Shape {
     /// Takes in the values of one object, column by column.
-    pub(super) fn observe_object(columns: &mut IndexMap<String, Self>, object: &Map<String, Value>) {
+    pub(crate) fn observe_object(columns: &mut IndexMap<String, Self>, object: &Map<String, Value>) {
         for (name, value) in object {
             match columns.get_mut(name) {
                 Some(shape) => shape.observe(value),
@@ -75,7 +75,7 @@ impl Shape {
     }
 
     /// Says whether values of several types were seen, so that single values, not the column, may be of a wrong type.
-    pub(super) fn is_mixed(&self) -> bool {
+    pub(crate) fn is_mixed(&self) -> bool {
         matches!(self, Self::Number | Self::Mixed)
     }
 
@@ -84,7 +84,7 @@ impl Shape {
     }
 
     /// Returns the Arrow type; text where nothing but nulls was seen.
-    pub(super) fn data_type(&self) -> DataType {
+    pub(crate) fn data_type(&self) -> DataType {
         match self {
             Self::Null | Self::Text | Self::Mixed => DataType::Utf8,
             Self::Boolean => DataType::Boolean,
@@ -96,7 +96,7 @@ impl Shape {
     }
 
     /// Returns the columns as Arrow fields, in the order of their first appearance.
-    pub(super) fn fields(columns: &IndexMap<String, Self>) -> Fields {
+    pub(crate) fn fields(columns: &IndexMap<String, Self>) -> Fields {
         columns.iter().map(|(name, shape)| Field::new(name, shape.data_type(), true)).collect()
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! A line that is not an object, or not JSON at all, is set aside alone.
 
-mod infer;
+pub(crate) mod infer;
 mod lines;
 
 use std::ops::Range;
@@ -82,7 +82,8 @@ fn next<'r>(unit: &Unit, reader: &'r mut LineReader) -> Result<Option<(u64, &'r 
     reader.next().map_err(|error| error.of(unit, line))
 }
 
-fn object(bytes: &[u8]) -> Result<Map<String, Value>, String> {
+/// The object that a line holds, or what is wrong with it.
+pub(crate) fn object(bytes: &[u8]) -> Result<Map<String, Value>, String> {
     let text = str::from_utf8(bytes).map_err(|_| "the text is not UTF-8; save the file as UTF-8".to_owned())?;
     match serde_json::from_str(text) {
         Ok(Value::Object(object)) => Ok(object),
@@ -148,7 +149,8 @@ impl Chunk {
     }
 }
 
-fn decode(schema: &SchemaRef, bytes: &[u8], n_lines: usize) -> Result<RecordBatch, ArrowError> {
+/// Decodes `n_lines` objects that stand one behind the other.
+pub(crate) fn decode(schema: &SchemaRef, bytes: &[u8], n_lines: usize) -> Result<RecordBatch, ArrowError> {
     if n_lines == 0 {
         return Ok(RecordBatch::new_empty(schema.clone()));
     }
@@ -165,13 +167,13 @@ fn decode(schema: &SchemaRef, bytes: &[u8], n_lines: usize) -> Result<RecordBatc
 }
 
 /// What is wrong with a line.
-enum Malformed {
+pub(crate) enum Malformed {
     Line { reason: String },
     Value { object: Map<String, Value>, column: Option<String>, expected: String },
 }
 
 impl Malformed {
-    fn describe(self, line: u64, bytes: &[u8]) -> RejectedRow {
+    pub(crate) fn describe(self, line: u64, bytes: &[u8]) -> RejectedRow {
         let text = String::from_utf8_lossy(bytes);
         match self {
             Self::Line { reason } => RejectedRow {
@@ -191,7 +193,8 @@ impl Malformed {
     }
 }
 
-fn check_line(schema: &SchemaRef, bytes: &[u8]) -> Result<(), Malformed> {
+/// Decodes one object by itself.
+pub(crate) fn check_line(schema: &SchemaRef, bytes: &[u8]) -> Result<(), Malformed> {
     let object = object(bytes).map_err(|reason| Malformed::Line { reason })?;
     if decode(schema, bytes, 1).is_ok() {
         return Ok(());

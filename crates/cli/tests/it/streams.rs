@@ -1,0 +1,199 @@
+//! Sources from real brokers: each message landed once, whatever is killed when. Needs the programs of NATS and mosquitto.
+
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use baton_testkit::mosquitto::TestMosquitto;
+use baton_testkit::nats::TestNats;
+use baton_testkit::project::TestProject;
+
+use crate::answers::{json, ok};
+
+/// Kills of one broker's test, unless `BATON_TEST_KILLS` says another number.
+const KILLS: u64 = 40;
+/// Points at which a run of the project can be killed, and a few behind the last.
+const POINTS: u64 = 24;
+/// Kills between two looks at the whole.
+const LOOK_EVERY: u64 = 10;
+
+const TOTALS: &str = "select count(*) as n, count(distinct id) as ids, sum(id) as s from readings";
+
+/// Where messages come from.
+enum Origin {
+    Nats { stream: String },
+    Mqtt { topic: String },
+}
+
+impl Origin {
+    fn nats() -> Self {
+        Self::Nats { stream: TestNats::shared().stream("") }
+    }
+
+    fn mqtt(topic: &str) -> Self {
+        Self::Mqtt { topic: topic.to_owned() }
+    }
+
+    fn url(&self) -> String {
+        match self {
+            Self::Nats { .. } => TestNats::shared().url(),
+            Self::Mqtt { .. } => TestMosquitto::shared().url(),
+        }
+    }
+
+    fn source(&self) -> String {
+        let options = match self {
+            Self::Nats { stream } => format!("connector: nats\n    options: {{stream: {stream}}}"),
+            Self::Mqtt { topic } => format!("connector: mqtt\n    options: {{topics: ['{topic}/#']}}"),
+        };
+        format!(
+            "sources:\n  - name: readings\n    url: ${{env:TEST_BROKER}}\n    {options}\n    columns:\n      - {{name: id, type: int}}\n      - {{name: value, type: float}}\n"
+        )
+    }
+
+    fn publish(&self, payloads: &[String]) {
+        match self {
+            Self::Nats { stream } => TestNats::shared().publish(&format!("{stream}.a"), payloads),
+            Self::Mqtt { topic } => TestMosquitto::shared().publish(&format!("{topic}/a"), payloads),
+        }
+    }
+
+    fn project(&self) -> TestProject {
+        TestProject::new(env!("CARGO_BIN_EXE_baton"))
+            .file("baton.yml", "project: devices\n")
+            .file("sources.yml", &self.source())
+            .file("tables/totals.sql", TOTALS)
+    }
+}
+
+/// A project, its broker, and what was published so far.
+struct Devices {
+    origin: Origin,
+    project: TestProject,
+    published: u64,
+}
+
+impl Devices {
+    fn new(origin: Origin) -> Self {
+        let project = origin.project();
+        let devices = Self { origin, project, published: 0 };
+        devices.run_well(&["apply", "--yes"]);
+        devices
+    }
+
+    fn start(&self, arguments: &[&str], failpoint: Option<&str>) -> Child {
+        let mut command = self.project.command(arguments);
+        command.env("TEST_BROKER", self.origin.url()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        if let Some(failpoint) = failpoint {
+            command.env("BATON_FAILPOINT", failpoint);
+        }
+        command.spawn().unwrap()
+    }
+
+    fn run_well(&self, arguments: &[&str]) {
+        let output = self.start(arguments, None).wait_with_output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    /// Publishes so many messages more; every other one has a value like the one before.
+    fn publish(&mut self, number: u64) {
+        let ids = self.published + 1..=self.published + number;
+        let payloads: Vec<String> = ids.map(|id| format!(r#"{{"id": {id}, "value": {}.5}}"#, id / 2)).collect();
+        self.origin.publish(&payloads);
+        self.published += number;
+    }
+
+    fn check(&self, when: &str) {
+        self.run_well(&["run"]);
+        let answer = json(&self.project, &["query", "select n, ids, s from totals", "-o", "json"]);
+        let text = answer.to_string();
+        let (n, sum) = (self.published, self.published * (self.published + 1) / 2);
+        let wanted = [("n", n), ("ids", n), ("s", sum)];
+        let holds = wanted.iter().all(|(_, number)| text.contains(&number.to_string()));
+        assert!(holds, "{when}: {wanted:?} was published, {text} is there");
+    }
+}
+
+/// Numbers that look random and are the same each time.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % end
+    }
+}
+
+/// Kills runs at random moments, and at random points of their work, while messages come.
+fn kill(origin: Origin) {
+    let kills = std::env::var("BATON_TEST_KILLS").map_or(KILLS, |number| number.parse().unwrap());
+    let mut devices = Devices::new(origin);
+    devices.publish(30);
+    let began = Instant::now();
+    devices.check("before the first kill");
+    let usual = u64::try_from(began.elapsed().as_millis()).unwrap();
+    let mut dice = Dice(kills);
+    let (mut killed, mut round) = (0, 0);
+    while killed < kills {
+        round += 1;
+        assert!(round < kills * 4, "only {killed} of {round} runs were killed");
+        devices.publish(1 + dice.below(60));
+        let is_by_time = dice.below(2) == 0;
+        let point = (!is_by_time).then(|| format!("@{}", dice.below(POINTS) + 1));
+        let mut run = devices.start(&["run"], point.as_deref());
+        if is_by_time {
+            std::thread::sleep(Duration::from_millis(dice.below(usual)));
+            run.kill().unwrap();
+        }
+        if dice.below(3) == 0 {
+            devices.publish(1 + dice.below(20));
+        }
+        killed += u64::from(!run.wait_with_output().unwrap().status.success());
+        if round % LOOK_EVERY == 0 {
+            devices.check(&format!("after {killed} kills"));
+        }
+    }
+    devices.check("at the end");
+    eprintln!("{killed} of {round} runs killed, {} messages", devices.published);
+}
+
+#[test]
+fn kills_lose_and_double_no_message_of_nats() {
+    kill(Origin::nats());
+}
+
+#[test]
+fn kills_lose_and_double_no_message_of_mqtt() {
+    kill(Origin::mqtt("killed"));
+}
+
+#[test]
+fn messages_at_fault_are_set_aside_and_the_rest_lands() {
+    for origin in [Origin::nats(), Origin::mqtt("fault")] {
+        let mut devices = Devices::new(origin);
+        devices.publish(3);
+        devices.origin.publish(&["not json".to_owned(), r#"{"id": "four", "value": 1}"#.to_owned()]);
+        devices.publish(2);
+        devices.check("with two messages at fault");
+        let folder = devices.project.path(".baton/warehouse/quarantine/readings");
+        let kept: String = std::fs::read_dir(&folder)
+            .unwrap()
+            .map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap())
+            .collect();
+        assert!(kept.contains("the payload is not JSON") && kept.contains("four"), "{kept}");
+        assert!(ok(&devices.project, &["log"]).contains("2 rows set aside"));
+    }
+}
+
+#[test]
+fn doctor_says_who_answers_and_a_stream_takes_no_keys_of_tables() {
+    let devices = Devices::new(Origin::nats());
+    let mut doctor = devices.project.command(&["doctor"]);
+    let told = doctor.env("TEST_BROKER", devices.origin.url()).output().unwrap();
+    let told = String::from_utf8_lossy(&told.stdout).into_owned();
+    assert!(told.contains("NATS 2.") && told.contains("0 messages"), "{told}");
+    let wrong = devices.origin.source().replace("    columns:", "    mode: full\n    cursor: id\n    columns:");
+    devices.project.write("sources.yml", &wrong);
+    let check = devices.project.output(&["check"]);
+    let told = format!("{}{}", check.stdout, check.stderr);
+    assert!(told.contains("`mode` of source `readings` means nothing for connector `nats`"), "{told}");
+}

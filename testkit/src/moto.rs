@@ -1,0 +1,103 @@
+//! A store that speaks the protocol of Amazon S3, of one test process: the server of the Python package moto.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{Ipv4Addr, TcpStream};
+use std::process::{Child, Command};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::daemon::{free_port, watched};
+use crate::python::interpreter;
+
+/// How long the server may take to come up.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A running store.
+#[derive(Debug)]
+pub struct TestMoto {
+    port: u16,
+    _watch: Child,
+}
+
+impl TestMoto {
+    /// The store of this process, which takes any key; started when it is first asked for.
+    ///
+    /// # Panics
+    /// There is no Python with moto, or it does not start.
+    pub fn shared() -> &'static Self {
+        static STORE: OnceLock<TestMoto> = OnceLock::new();
+        STORE.get_or_init(|| Self::start(&[]))
+    }
+
+    /// A store that knows no key, and so refuses all.
+    pub fn with_keys() -> Self {
+        Self::start(&["INITIAL_NO_AUTH_ACTION_COUNT=0"])
+    }
+
+    fn start(variables: &[&str]) -> Self {
+        let folder = tempfile::Builder::new().prefix("baton-moto-").tempdir().unwrap().keep();
+        let port = free_port();
+        let mut server = Command::new("env");
+        server.args(variables).arg(interpreter()).args(["-m", "moto.server", "-H", "127.0.0.1"]);
+        server.args(["-p", &port.to_string()]);
+        let watch = watched(&server, &folder);
+        let began = Instant::now();
+        while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
+            let log = std::fs::read_to_string(folder.join("log")).unwrap_or_default();
+            assert!(began.elapsed() < PATIENCE, "moto does not start: {log}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Self { port, _watch: watch }
+    }
+
+    /// Where it answers.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// The name of a new, empty bucket.
+    pub fn bucket(&self) -> String {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let name = format!("bucket-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+        self.request("PUT", &name, b"");
+        name
+    }
+
+    /// Stores an object.
+    pub fn put(&self, bucket: &str, key: &str, content: &[u8]) {
+        self.request("PUT", &format!("{bucket}/{key}"), content);
+    }
+
+    /// Stores objects with the same content.
+    pub fn put_all(&self, bucket: &str, keys: &[String], content: &[u8]) {
+        keys.iter().for_each(|key| self.put(bucket, key, content));
+    }
+
+    /// Removes an object.
+    pub fn delete(&self, bucket: &str, key: &str) {
+        self.request("DELETE", &format!("{bucket}/{key}"), b"");
+    }
+
+    fn request(&self, method: &str, path: &str, body: &[u8]) {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).unwrap();
+        // The store looks whether a request is signed, not by whom.
+        let head = format!(
+            "{method} /{path} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nContent-Length: {}\r\nConnection: close\r\n\
+             Authorization: AWS4-HMAC-SHA256 Credential=test/20240101/us-east-1/s3/aws4_request, SignedHeaders=host, \
+             Signature=0\r\n\r\n",
+            self.port,
+            body.len()
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        stream.write_all(body).unwrap();
+        let mut reader = BufReader::new(stream);
+        let mut status = String::new();
+        reader.read_line(&mut status).unwrap();
+        let mut rest = String::new();
+        reader.read_to_string(&mut rest).unwrap();
+        assert!(status.contains(" 20"), "{method} {path}: {status}{rest}");
+    }
+}
