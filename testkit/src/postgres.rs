@@ -6,24 +6,16 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on should say where")]
 
 use std::fs;
-use std::net::{Ipv4Addr, TcpListener};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::PathBuf;
+use std::process::{Child, Command};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::daemon::{as_user, free_port, run_as, watched};
+
 /// How long a cluster may take to come up.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Stops the server and removes its folder when standard input ends, which it does when the test process does.
-const WATCH: &str = r#"trap '' INT TERM
-"$@" >"$0/log" 2>&1 </dev/null &
-server=$!
-cat >/dev/null
-kill -QUIT $server
-wait $server
-rm -rf "$0""#;
 
 /// A running server.
 #[derive(Debug)]
@@ -73,23 +65,21 @@ impl TestPostgres {
     fn start() -> Self {
         let programs = programs();
         let folder = tempfile::Builder::new().prefix("baton-postgres-").tempdir().unwrap().keep();
-        let (data, run_as) = (folder.join("data"), run_as(&folder));
-        let mut initdb = as_user(&run_as, &programs.join("initdb"));
+        let (data, run_as) = (folder.join("data"), run_as("postgres", &folder));
+        let mut initdb = as_user(run_as, &programs.join("initdb"));
         initdb.args(["-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C", "-N", "-D"]).arg(&data);
         let made = initdb.current_dir(&folder).output().unwrap();
         assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
-        let server = as_user(&run_as, &programs.join("postgres"));
-        let mut watch = Command::new("sh");
-        watch.arg("-c").arg(WATCH).arg(&folder).arg(server.get_program()).args(server.get_args());
-        watch.arg("-D").arg(&data).arg("-k").arg(&folder).args(["-p", &port.to_string()]);
+        let port = free_port();
+        let mut server = as_user(run_as, &programs.join("postgres"));
+        server.arg("-D").arg(&data).arg("-k").arg(&folder).args(["-p", &port.to_string()]);
         for setting in
             ["wal_level=logical", "max_replication_slots=40", "max_wal_senders=10", "fsync=off", "max_connections=60"]
         {
-            watch.args(["-c", setting]);
+            server.args(["-c", setting]);
         }
-        let child = watch.stdin(Stdio::piped()).current_dir(&folder).spawn().unwrap();
-        let server = Self { folder, programs, port, _watch: child };
+        let _watch = watched(&server, &folder);
+        let server = Self { folder, programs, port, _watch };
         server.wait();
         server
     }
@@ -121,26 +111,4 @@ fn programs() -> PathBuf {
     found.pop().expect(
         "install PostgreSQL (`apt-get install postgresql`), or set BATON_TEST_POSTGRES to its folder of programs",
     )
-}
-
-/// The user to run as: the server does not run as root. The folder becomes that user's.
-fn run_as(folder: &Path) -> Option<&'static str> {
-    let is_root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.starts_with(b"0\n"));
-    if !is_root {
-        return None;
-    }
-    let owned = Command::new("chown").arg("postgres").arg(folder).status().unwrap();
-    assert!(owned.success(), "there is no user `postgres` to run the server as");
-    Some("postgres")
-}
-
-fn as_user(user: &Option<&str>, program: &Path) -> Command {
-    match user {
-        None => Command::new(program),
-        Some(user) => {
-            let mut command = Command::new("setpriv");
-            command.arg(format!("--reuid={user}")).arg(format!("--regid={user}")).arg("--clear-groups").arg(program);
-            command
-        }
-    }
 }

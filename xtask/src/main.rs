@@ -6,10 +6,10 @@
 mod bench;
 mod failure;
 mod generate;
-mod postgres;
 mod process;
 mod python;
 mod repository;
+mod servers;
 mod test;
 mod tidy;
 

@@ -9,7 +9,7 @@ use crate::failure::Outcome;
 use crate::process;
 use crate::python::Environment;
 use crate::repository::Repository;
-use crate::{generate, postgres, tidy};
+use crate::{generate, servers, tidy};
 
 /// Runs every step. The last line is the test runner's own.
 pub(crate) fn run(repository: &Repository, set_up: bool) -> Outcome {
@@ -19,9 +19,9 @@ pub(crate) fn run(repository: &Repository, set_up: bool) -> Outcome {
     tidy::run(repository)?;
     step("generated references");
     generate::run(repository, true)?;
-    step("PostgreSQL");
+    step("servers");
     if set_up {
-        postgres::set_up()?;
+        servers::set_up()?;
     }
     step("Python clients");
     let environment = Environment::of_tests(repository)?;

@@ -26,6 +26,11 @@ impl Relation {
 
     /// The relation as it stands behind FROM; names in double quotes, as standard SQL has them.
     pub(crate) fn as_sql(&self) -> String {
+        self.as_sql_with(quoted)
+    }
+
+    /// The relation as it stands behind FROM; names in the quotes that `quoted` puts around them.
+    pub(crate) fn as_sql_with(&self, quoted: fn(&str) -> String) -> String {
         match self {
             Self::Table(parts) => parts.iter().map(|part| quoted(part)).collect::<Vec<_>>().join("."),
             Self::Query(query) => format!("({query}\n) as pulled"),

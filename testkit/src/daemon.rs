@@ -1,0 +1,51 @@
+//! Servers of other people that a test process starts: as a user that may run them, and gone with the process.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
+
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+/// Ends the server and removes its folder when standard input ends, which it does when the test process does.
+const WATCH: &str = r#"trap '' INT TERM
+"$@" >"$0/log" 2>&1 </dev/null &
+server=$!
+cat >/dev/null
+kill -QUIT $server
+wait $server
+rm -rf "$0""#;
+
+/// Starts `server`, whose output goes to the file `log` in `folder`; both are gone when the process that starts it is.
+pub(crate) fn watched(server: &Command, folder: &Path) -> Child {
+    let mut watch = Command::new("sh");
+    watch.arg("-c").arg(WATCH).arg(folder).arg(server.get_program()).args(server.get_args());
+    watch.stdin(Stdio::piped()).current_dir(folder).spawn().unwrap()
+}
+
+/// A port of this machine that nobody listens on now.
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
+}
+
+/// The user to run as: such servers do not run as root. The folder becomes that user's.
+pub(crate) fn run_as(user: &'static str, folder: &Path) -> Option<&'static str> {
+    let is_root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.starts_with(b"0\n"));
+    if !is_root {
+        return None;
+    }
+    let owned = Command::new("chown").arg(user).arg(folder).status().unwrap();
+    assert!(owned.success(), "there is no user `{user}` to run the server as");
+    Some(user)
+}
+
+/// `program`, run as `user`.
+pub(crate) fn as_user(user: Option<&str>, program: &Path) -> Command {
+    match user {
+        None => Command::new(program),
+        Some(user) => {
+            let mut command = Command::new("setpriv");
+            command.arg(format!("--reuid={user}")).arg(format!("--regid={user}")).arg("--clear-groups").arg(program);
+            command
+        }
+    }
+}
