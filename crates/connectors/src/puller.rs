@@ -24,6 +24,12 @@ pub trait Puller: Send + Sync {
     /// reference documentation.
     fn options(&self) -> schemars::Schema;
 
+    /// Names of options that do not decide which rows come, such as a token: a landed source whose project file says them
+    /// anew goes on where it was.
+    fn incidental(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// Looks at what the project says, without connecting: unknown or wrong options, a missing table, a mode that this
     /// connector does not have. References to secrets are not resolved yet.
     ///

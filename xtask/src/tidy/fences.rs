@@ -11,6 +11,7 @@ const FENCES: &[(&str, &str)] = &[
     // SQLite is linked once: another crate for it could not be built beside this one.
     ("sqlx*", "baton-ledger baton-connectors"),
     ("tokio-postgres*", "baton-connectors"),
+    ("reqwest", "baton-notify baton-connectors"),
     ("redb", "baton-serving"),
     ("axum*", "baton-server"),
     ("hessboost", "baton-ml"),

@@ -46,10 +46,22 @@ pub(crate) fn source(source: &Source) -> Fingerprint {
     Fingerprint::of(parts.into_iter().chain(asked(source)))
 }
 
-/// What decides which rows a source is asked for; references to secrets count by their text.
+/// What decides which rows a source is asked for; references to secrets count by their text. Tokens, limits and the like
+/// do not decide it.
 fn asked(source: &Source) -> Option<Vec<u8>> {
-    let pull = source.pull.as_ref()?;
-    Some(json(&((&pull.options, pull.mode, &pull.cursor), (&pull.key, pull.deletes))))
+    let Some(pull) = &source.pull else { return found(source) };
+    let mut options = pull.options.clone();
+    let incidental = baton_connectors::puller(&source.connector).map_or(&[] as &[&str], |puller| puller.incidental());
+    options.retain(|name, _| !incidental.contains(&name.as_str()));
+    Some(json(&((&options, pull.mode, &pull.cursor), (&pull.key, pull.deletes))))
+}
+
+/// What decides which deliveries of a source are found, besides where it looks.
+fn found(source: &Source) -> Option<Vec<u8>> {
+    let mut options = source.options.clone();
+    let incidental = baton_connectors::connector(&source.connector).map_or(&[] as &[&str], |found| found.incidental());
+    options.retain(|name, _| !incidental.contains(&name.as_str()));
+    (!options.is_empty()).then(|| json(&options))
 }
 
 /// What decides which rows of a source there are, to those who read it: not which of its columns are landed beside the
