@@ -12,34 +12,49 @@ mod contract;
 mod cursor;
 mod error;
 mod file;
+mod http;
+mod messages;
+mod mqtt;
+mod mysql;
+mod nats;
 mod postgres;
 #[cfg(test)]
 mod pull_suite;
 mod puller;
+mod push;
 #[cfg(test)]
 mod reference;
 mod relation;
 mod report;
+mod s3;
 mod secrets;
 mod sink;
+mod spooled;
 mod sqlite;
+mod tls;
 mod written;
 
 pub use conform::type_name;
-pub use connector::{Compression, Connector, DiscoverRequest, FileFormat, Format, Unit};
+pub use connector::{Compression, Connector, DiscoverRequest, FileFormat, Format, Remote, Unit};
 pub use contract::{Contract, ContractColumn, OnSchemaChange};
 pub use error::ConnectorError;
 pub use file::FileConnector;
+pub use http::HttpPuller;
+pub use mqtt::MqttPuller;
+pub use mysql::MysqlPuller;
+pub use nats::NatsPuller;
 pub use postgres::PostgresPuller;
 pub use puller::{Limits, Mode, Position, PullRequest, PullSource, Pulled, Puller};
+pub use push::{BrokenLine, DeliveryFormat, Inbox, InboxError, PushPuller, Receipt, push_inbox};
 pub use report::{MAX_KEPT_REJECTED_ROWS, ReadReport, RejectedRow, SchemaChange};
+pub use s3::S3Connector;
 pub use secrets::{Variables, resolve_secrets};
 pub use sink::{FORMER_KEY, OPERATION, PullSink, UNCHANGED, is_change_column, landed_schema};
 pub use sqlite::SqlitePuller;
 
 /// Returns every connector that finds units, in alphabetical order; the one list to add a new one to.
 pub fn connectors() -> &'static [&'static dyn Connector] {
-    &[&FileConnector]
+    &[&FileConnector, &S3Connector]
 }
 
 /// Returns the connector called `kind` in a project file (`connector: file`), if there is one.
@@ -49,7 +64,7 @@ pub fn connector(kind: &str) -> Option<&'static dyn Connector> {
 
 /// Returns every connector that is asked for rows, in alphabetical order; the one list to add a new one to.
 pub fn pullers() -> &'static [&'static dyn Puller] {
-    &[&PostgresPuller, &SqlitePuller]
+    &[&HttpPuller, &MqttPuller, &MysqlPuller, &NatsPuller, &PostgresPuller, &PushPuller, &SqlitePuller]
 }
 
 /// Returns the puller called `kind` in a project file (`connector: sqlite`), if there is one.
@@ -64,11 +79,11 @@ mod tests {
     #[test]
     fn every_connector_is_found_by_its_own_kind_once() {
         let kinds: Vec<&str> = connectors().iter().map(|connector| connector.kind()).collect();
-        assert_eq!(kinds, ["file"]);
+        assert_eq!(kinds, ["file", "s3"]);
         assert_eq!(connector("file").map(Connector::kind), Some("file"));
         assert!(connector("fax").is_none());
         let kinds: Vec<&str> = pullers().iter().map(|puller| puller.kind()).collect();
-        assert_eq!(kinds, ["postgres", "sqlite"]);
+        assert_eq!(kinds, ["http", "mqtt", "mysql", "nats", "postgres", "push", "sqlite"]);
         assert_eq!(puller("sqlite").map(Puller::kind), Some("sqlite"));
     }
 }

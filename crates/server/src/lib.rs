@@ -15,6 +15,8 @@ mod desk;
 mod encoding;
 mod error;
 mod health;
+mod ingest;
+mod intake;
 mod metrics;
 mod observe;
 mod problem;
@@ -26,5 +28,6 @@ mod state;
 mod testing;
 
 pub use catalog::{AssetSelection, Catalog, CatalogAsset, CatalogError, Catalogued};
-pub use desk::{Asked, ScheduleDesk};
+pub use desk::{Asked, Figure, LineageDesk, NotTaken, ScheduleDesk};
+pub use intake::{Intake, Posted, Refusal};
 pub use serve::{Parts, router, serve};

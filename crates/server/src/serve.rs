@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware;
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::serve::ListenerExt as _;
 use baton_core::Clock;
 use baton_serving::PredictionService;
@@ -15,9 +15,10 @@ use tokio::sync::oneshot;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::catalog::Catalog;
-use crate::desk::ScheduleDesk;
+use crate::desk::{LineageDesk, ScheduleDesk};
+use crate::intake::Intake;
 use crate::state::AppState;
-use crate::{api, body, compat, health, metrics, observe, problem};
+use crate::{api, body, compat, health, ingest, metrics, observe, problem};
 
 /// How long requests that have begun may take after the server was asked to end.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -28,13 +29,15 @@ pub struct Parts {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) catalog: Option<Arc<dyn Catalog>>,
     pub(crate) desk: Option<Arc<dyn ScheduleDesk>>,
+    pub(crate) intake: Option<Arc<dyn Intake>>,
+    pub(crate) lineage: Option<Arc<dyn LineageDesk>>,
     pub(crate) token: Option<String>,
 }
 
 impl Parts {
     /// Predictions by `service`; `clock` decides their instant, and that of the features that they read.
     pub fn new(service: Arc<PredictionService>, clock: Arc<dyn Clock>) -> Self {
-        Self { service, clock, catalog: None, desk: None, token: None }
+        Self { service, clock, catalog: None, desk: None, intake: None, lineage: None, token: None }
     }
 
     /// With what knows the project's assets.
@@ -47,6 +50,18 @@ impl Parts {
     #[must_use]
     pub fn with_desk(self, desk: Arc<dyn ScheduleDesk>) -> Self {
         Self { desk: Some(desk), ..self }
+    }
+
+    /// With who takes deliveries to sources.
+    #[must_use]
+    pub fn with_intake(self, intake: Arc<dyn Intake>) -> Self {
+        Self { intake: Some(intake), ..self }
+    }
+
+    /// With who takes events of OpenLineage.
+    #[must_use]
+    pub fn with_lineage(self, lineage: Arc<dyn LineageDesk>) -> Self {
+        Self { lineage: Some(lineage), ..self }
     }
 
     /// With the token that requests which change something must carry; without one they are refused.
@@ -93,6 +108,7 @@ pub fn router(parts: Parts) -> Router {
     Router::new()
         .route("/health", get(health::health))
         .route("/metrics", get(metrics::show))
+        .route("/ingest/{source}", post(ingest::ingest))
         .nest("/api/v1", api::router())
         .nest("/v2", compat::inference::router())
         .merge(compat::mlflow::router())

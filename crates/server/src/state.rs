@@ -8,7 +8,8 @@ use baton_serving::{
 };
 
 use crate::catalog::Catalog;
-use crate::desk::ScheduleDesk;
+use crate::desk::{LineageDesk, ScheduleDesk};
+use crate::intake::Intake;
 use crate::metrics::Metrics;
 use crate::request_id::RequestId;
 use crate::serve::Parts;
@@ -22,14 +23,16 @@ pub(crate) struct AppState {
     pub(crate) metrics: Metrics,
     pub(crate) catalog: Option<Arc<dyn Catalog>>,
     pub(crate) desk: Option<Arc<dyn ScheduleDesk>>,
+    pub(crate) intake: Option<Arc<dyn Intake>>,
+    pub(crate) lineage: Option<Arc<dyn LineageDesk>>,
     pub(crate) token: Option<String>,
     clock: Arc<dyn Clock>,
 }
 
 impl AppState {
     pub(crate) fn new(parts: Parts) -> Self {
-        let Parts { service, clock, catalog, desk, token } = parts;
-        Self { service, clock, catalog, desk, token, metrics: Metrics::default() }
+        let Parts { service, clock, catalog, desk, intake, lineage, token } = parts;
+        Self { service, clock, catalog, desk, intake, lineage, token, metrics: Metrics::default() }
     }
 
     /// What an endpoint serves now.

@@ -120,6 +120,19 @@ impl Reply {
     }
 }
 
+fn parts(folder: &TempDir, deployments: Vec<Deployment>) -> (crate::Parts, Arc<PredictionLog>) {
+    let served = deployments.into_iter().fold(served(), Served::with_deployment);
+    let log = Arc::new(PredictionLog::open(folder.path()).unwrap());
+    let service = PredictionService::new(Arc::new(EndpointRouter::new(served)), log.clone()).unwrap();
+    let clock = FixedClock(timestamp_from_micros(120_000_000));
+    (crate::Parts::new(Arc::new(service), Arc::new(clock)).with_catalog(Arc::new(TwoAssets)), log)
+}
+
+/// A server without endpoints, whose deliveries are taken by `intake`.
+pub(crate) fn parts_with(intake: Arc<dyn crate::Intake>) -> crate::Parts {
+    parts(&tempfile::tempdir().unwrap(), Vec::new()).0.with_intake(intake)
+}
+
 impl TestServer {
     /// All three endpoints.
     pub(crate) fn new() -> Self {
@@ -133,11 +146,7 @@ impl TestServer {
 
     pub(crate) fn serving(deployments: Vec<Deployment>) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let served = deployments.into_iter().fold(served(), Served::with_deployment);
-        let log = Arc::new(PredictionLog::open(folder.path()).unwrap());
-        let service = PredictionService::new(Arc::new(EndpointRouter::new(served)), log.clone()).unwrap();
-        let clock = FixedClock(timestamp_from_micros(120_000_000));
-        let parts = crate::Parts::new(Arc::new(service), Arc::new(clock)).with_catalog(Arc::new(TwoAssets));
+        let (parts, log) = parts(&folder, deployments);
         Self { router: crate::router(parts), log, _folder: folder }
     }
 

@@ -15,6 +15,8 @@ use crate::catalog::ProjectCatalog;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Outcome;
+use crate::intake::ProjectIntake;
+use crate::lineage_desk::EventDesk;
 use crate::project::Workspace;
 use crate::wire::{self, Access};
 use crate::{deploy, follow, instant, output, scheduling, settings};
@@ -38,7 +40,12 @@ pub(super) async fn serve(context: &Context, arguments: &ServeArguments) -> Resu
     let scheduler = runs_schedules.then(|| scheduling::Running::begin(&workspace));
     let following = tokio::spawn(follow::follow(Arc::clone(&workspace), router));
     let catalog = Arc::new(ProjectCatalog::of(Arc::clone(&workspace)));
-    let mut parts = Parts::new(service, clock).with_catalog(catalog).with_token(settings::secret("BATON_TOKEN"));
+    let intake = Arc::new(ProjectIntake::of(Arc::clone(&workspace)));
+    let mut parts = Parts::new(service, clock)
+        .with_catalog(catalog)
+        .with_intake(intake)
+        .with_lineage(Arc::new(EventDesk::of(Arc::clone(&workspace))))
+        .with_token(settings::secret("BATON_TOKEN"));
     if scheduler.is_some() {
         parts = parts.with_desk(Arc::new(scheduling::Desk::of(Arc::clone(&workspace))));
     }

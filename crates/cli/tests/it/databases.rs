@@ -1,5 +1,6 @@
-//! Sources from a real PostgreSQL: landed, followed, killed anywhere. Needs PostgreSQL's programs.
+//! Sources from real databases: landed, followed, killed anywhere. Needs the programs of PostgreSQL and MariaDB.
 
+use baton_testkit::mariadb::TestMariadb;
 use baton_testkit::postgres::TestPostgres;
 use baton_testkit::project::TestProject;
 
@@ -13,16 +14,16 @@ const POINTS: u64 = 34;
 const SOURCES: &str = "
 sources:
   - name: followed
-    connector: postgres
+    connector: CONNECTOR
     url: ${env:TEST_DATABASE}
-    table: public.orders
-    mode: cdc
+    table: orders
+    mode: MODE
     key: [id]
     checks: [{unique: [id]}]
   - name: asked
-    connector: postgres
+    connector: CONNECTOR
     url: ${env:TEST_DATABASE}
-    table: public.journal
+    table: journal
     mode: incremental
     cursor: at
 ";
@@ -35,26 +36,73 @@ const TOTALS: &str =
 const TRUTH: &str = "select (select count(*) from orders), (select sum(id * 1000 + amount) from orders),
     (select count(*) from journal), (select sum(id) from journal)";
 
+/// The database that a shop keeps its tables in.
+enum Database {
+    Postgres(&'static TestPostgres),
+    Mariadb(&'static TestMariadb),
+}
+
+impl Database {
+    fn sql(&self, url: &str, statements: &str) -> String {
+        match self {
+            Self::Postgres(server) => server.sql(url, statements),
+            Self::Mariadb(server) => server.sql(url, statements),
+        }
+    }
+
+    fn new_url(&self) -> String {
+        match self {
+            Self::Postgres(server) => server.database(),
+            Self::Mariadb(server) => server.database(),
+        }
+    }
+
+    /// The sources of the project; changes are followed where the connector can.
+    fn sources(&self) -> String {
+        let (connector, mode) = match self {
+            Self::Postgres(_) => ("postgres", "cdc"),
+            Self::Mariadb(_) => ("mysql", "full"),
+        };
+        SOURCES.replace("CONNECTOR", connector).replace("MODE", mode)
+    }
+
+    /// As many rows as `count`, numbered by `n` from 1 on.
+    fn numbers(&self, count: u64) -> String {
+        match self {
+            Self::Postgres(_) => format!("generate_series(1, {count}) n"),
+            Self::Mariadb(_) => format!("(select seq as n from seq_1_to_{count}) numbers"),
+        }
+    }
+}
+
 struct Shop {
-    server: &'static TestPostgres,
+    server: Database,
     url: String,
     project: TestProject,
 }
 
 impl Shop {
+    /// Of PostgreSQL.
     fn new() -> Self {
-        let server = TestPostgres::shared();
-        let url = server.database();
+        Self::of(Database::Postgres(TestPostgres::shared()))
+    }
+
+    fn of(server: Database) -> Self {
+        let url = server.new_url();
+        let (orders, journal) = (server.numbers(50), server.numbers(100));
+        let ten = "cast(floor(n / 10) as decimal(10, 0))";
         server.sql(
             &url,
-            "create table orders (id bigint primary key, amount bigint, note text); \
-             create table journal (id bigint, at bigint); \
-             insert into orders select n, n, repeat('long ', 1000) from generate_series(1, 50) n; \
-             insert into journal select n, n / 10 from generate_series(1, 100) n",
+            &format!(
+                "create table orders (id bigint primary key, amount bigint, note text); \
+                 create table journal (id bigint, at bigint); \
+                 insert into orders select n, n, repeat('long ', 1000) from {orders}; \
+                 insert into journal select n, {ten} from {journal}"
+            ),
         );
         let project = TestProject::new(env!("CARGO_BIN_EXE_baton"))
             .file("baton.yml", "project: shop\nenvironments: {dev: {}, prod: {}}\n")
-            .file("sources.yml", SOURCES)
+            .file("sources.yml", &server.sources())
             .file("tables/totals.sql", TOTALS);
         Self { server, url, project }
     }
@@ -144,7 +192,7 @@ fn a_check_that_does_not_hold_keeps_the_rows_and_moves_the_slot() {
     let shop = Shop::new();
     shop.run_well(&["apply", "--yes"]);
     let before = shop.totals();
-    let strict = SOURCES.replace("checks: [{unique: [id]}]", "checks: [{row_count: {max: 50}}]");
+    let strict = shop.server.sources().replace("checks: [{unique: [id]}]", "checks: [{row_count: {max: 50}}]");
     shop.project.write("sources.yml", &strict);
     shop.run_well(&["apply", "--yes"]);
     let slot = "select confirmed_flush_lsn from pg_replication_slots where database = current_database()";
@@ -159,9 +207,7 @@ fn a_check_that_does_not_hold_keeps_the_rows_and_moves_the_slot() {
 }
 
 /// Wherever runs are killed, and whatever happens meanwhile, the end is what the database has.
-#[test]
-fn kills_anywhere_neither_lose_nor_double_a_row() {
-    let shop = Shop::new();
+fn kills_neither_lose_nor_double(shop: &Shop) {
     shop.run(&["apply", "--yes"], Some("@9"));
     shop.run_well(&["apply", "--yes"]);
     let mut killed = 0;
@@ -176,4 +222,14 @@ fn kills_anywhere_neither_lose_nor_double_a_row() {
         }
     }
     assert!(killed > KILLS / 2, "only {killed} runs were killed");
+}
+
+#[test]
+fn kills_anywhere_neither_lose_nor_double_a_row() {
+    kills_neither_lose_nor_double(&Shop::new());
+}
+
+#[test]
+fn kills_anywhere_neither_lose_nor_double_a_row_of_mariadb() {
+    kills_neither_lose_nor_double(&Shop::of(Database::Mariadb(TestMariadb::shared())));
 }

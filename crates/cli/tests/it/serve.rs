@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -73,14 +73,18 @@ endpoints:
 ";
 
 /// `baton serve`, killed at the latest with the value.
-struct Server {
+pub(crate) struct Server {
     process: Child,
-    address: String,
+    pub(crate) address: String,
 }
 
 impl Server {
     fn start(project: &TestProject) -> Self {
-        let mut command = project.command(&["serve", "-e", "prod", "--port", "0"]);
+        Self::start_by(project.command(&["serve", "-e", "prod", "--port", "0"]))
+    }
+
+    /// By a command that serves on a port of its own choice.
+    pub(crate) fn start_by(mut command: Command) -> Self {
         let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();

@@ -10,7 +10,7 @@ mod fetch;
 mod meet;
 
 pub(crate) use chain::chain_tips;
-pub(crate) use fetch::{check_connection, described_schema, examine};
+pub(crate) use fetch::{check_connection, described_schema, examine, pull_source};
 
 use chain::Landed;
 
