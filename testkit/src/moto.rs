@@ -62,8 +62,13 @@ impl TestMoto {
     pub fn bucket(&self) -> String {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let name = format!("bucket-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
-        self.request("PUT", &name, b"");
+        self.make_bucket(&name);
         name
+    }
+
+    /// Makes the bucket called `name`.
+    pub fn make_bucket(&self, name: &str) {
+        self.request("PUT", name, b"");
     }
 
     /// Stores an object.

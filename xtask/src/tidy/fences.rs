@@ -12,6 +12,8 @@ const FENCES: &[(&str, &str)] = &[
     ("sqlx*", "baton-ledger baton-connectors"),
     ("tokio-postgres*", "baton-connectors"),
     ("reqwest", "baton-notify baton-connectors"),
+    ("async-nats", "baton-connectors"),
+    ("rumqttc", "baton-connectors"),
     ("redb", "baton-serving"),
     ("axum*", "baton-server"),
     ("hessboost", "baton-ml"),

@@ -1,9 +1,11 @@
-//! Sources from real brokers: each message landed once, whatever is killed when. Needs the programs of NATS and mosquitto.
+//! Sources from real brokers and stores: each message and object landed once, whatever is killed when. Needs the programs
+//! of NATS and mosquitto, and moto.
 
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use baton_testkit::mosquitto::TestMosquitto;
+use baton_testkit::moto::TestMoto;
 use baton_testkit::nats::TestNats;
 use baton_testkit::project::TestProject;
 
@@ -196,4 +198,62 @@ fn doctor_says_who_answers_and_a_stream_takes_no_keys_of_tables() {
     let check = devices.project.output(&["check"]);
     let told = format!("{}{}", check.stdout, check.stderr);
     assert!(told.contains("`mode` of source `readings` means nothing for connector `nats`"), "{told}");
+}
+
+/// The guide whose examples are run here.
+const GUIDE: &str = include_str!("../../../../docs/guide/streams-and-stores.md");
+
+/// The sources of all examples of the guide, as one file.
+fn examples() -> String {
+    let blocks = GUIDE.split("```yaml\nsources:\n").skip(1);
+    let sources: String = blocks.map(|block| block.split("```").next().unwrap()).collect();
+    format!("sources:\n{sources}")
+}
+
+#[test]
+fn the_examples_of_the_guide_land_what_they_say() {
+    let (nats, broker, store) = (TestNats::start(&[]), TestMosquitto::shared(), TestMoto::shared());
+    nats.make_stream("ORDERS", "");
+    nats.publish("ORDERS.placed", &[r#"{"id": 1, "amount": 2.5, "placed_at": "2024-01-01T10:00:00Z"}"#]);
+    nats.publish("ORDERS.cancelled", &[r#"{"id": 1}"#]);
+    store.make_bucket("landing");
+    store.put("landing", "invoices/2024/a.csv", b"number,total\nA1,10\nA2,20\n");
+    let project = TestProject::new(env!("CARGO_BIN_EXE_baton"))
+        .file("baton.yml", "project: guide\n")
+        .file("sources.yml", &examples())
+        .file("tables/totals.sql", "select count(*) as n, sum(total) as total from invoices");
+    let run = |arguments: &[&str]| {
+        let mut command = project.command(arguments);
+        command
+            .env("NATS_URL", nats.url())
+            .env("MQTT_URL", broker.url())
+            .env("MQTT_USER", "u")
+            .env("MQTT_PASSWORD", "p");
+        command.env("S3_ENDPOINT", store.url()).env("S3_KEY", "k").env("S3_SECRET", "s3cret");
+        let output = command.output().unwrap();
+        let told = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "{arguments:?}: {told}");
+        told
+    };
+    run(&["apply", "--yes"]);
+    broker.publish("sensors/kitchen/temperature", &[r#"{"device": "kitchen", "celsius": 21.5}"#, r#"{"device": "x"}"#]);
+    broker.publish("meters/1", &["m1,2024-01-01T00:00:00Z,5", "m1,2024-01-01T00:00:00Z,6"]);
+    // One object is new, one has changed, one is as it was.
+    store.put("landing", "invoices/2024/b.csv", b"number,total\nB1,1\n");
+    run(&["run"]);
+    store.put("landing", "invoices/2024/b.csv", b"number,total\nB1,3\n");
+    let told = run(&["run"]);
+    assert!(told.contains("1 delivery, 1 row"), "{told}");
+    assert!(!run(&["run"]).contains("delivery"), "nothing has come since");
+    let rows = |sql: &str| crate::answers::rows(&project, sql);
+    assert_eq!(rows("select id, amount, nats_subject from orders"), "id,amount,nats_subject\n1,2.5,ORDERS.placed\n");
+    assert_eq!(
+        rows("select device, celsius, mqtt_topic from readings order by device desc"),
+        "device,celsius,mqtt_topic\nx,,sensors/kitchen/temperature\nkitchen,21.5,sensors/kitchen/temperature\n"
+    );
+    assert_eq!(rows("select meter, kwh from meters"), "meter,kwh\nm1,6.0\n");
+    assert_eq!(rows("select n, total from totals"), "n,total\n3,33.0\n");
+    assert!(run(&["doctor"]).contains("bucket landing: 2 objects match"));
+    let stored = std::fs::read(project.path(".baton/ledger.db")).unwrap();
+    assert!(!stored.windows(6).any(|window| window == b"s3cret"), "a secret is stored");
 }
