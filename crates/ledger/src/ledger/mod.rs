@@ -3,6 +3,7 @@
 //! Invariant: `log_head` changes in the transaction that appends, so size, frontier and events always agree.
 
 mod branches;
+mod events;
 
 use std::path::Path;
 
@@ -11,14 +12,12 @@ use baton_core::commit::{Commit, CommitId};
 use baton_core::event::{Event, EventFilter, NewEvent};
 use baton_core::ports::{Ancestor, Environment, Ledger, LedgerError, LogRoot, Tag};
 
-use crate::database::{BUSY_TIMEOUT, Database, PostgresDatabase, SqliteDatabase, Statement, Transaction, Value};
+use crate::database::{BUSY_TIMEOUT, Database, PostgresDatabase, SqliteDatabase, Statement, Transaction};
 use crate::error::{damaged, storage};
 use crate::location::Location;
-use crate::merkle::Frontier;
 use crate::record::{EventRow, decode_commit, encode_commit};
-
-/// Events that one statement appends at most.
-const MOST_AT_ONCE: usize = 64;
+use events::{append, select_events};
+pub(crate) use events::{read_frontier, write_frontier};
 
 /// A ledger in a SQLite file or on a PostgreSQL server. Cloning shares the connections.
 #[derive(Debug, Clone)]
@@ -218,8 +217,7 @@ impl Ledger for SqlLedger {
     }
 
     async fn root(&self) -> Result<LogRoot, LedgerError> {
-        let row = self.database.one(Statement::new(FRONTIER)).await;
-        let frontier = frontier(row.map_err(|error| storage("read the log's root", &error))?)?;
+        let frontier = events::frontier_of(&self.database).await?;
         Ok(LogRoot { size: frontier.size(), hash: hex::encode(frontier.root()) })
     }
 }
@@ -236,116 +234,6 @@ const HISTORY: &str = "WITH RECURSIVE line (id, parent, depth) AS (
     SELECT c.id, c.parent, line.depth + 1
       FROM line JOIN commit_record AS c ON c.id = line.parent WHERE line.depth < $2
   ) SELECT c.id, c.content FROM line JOIN commit_record AS c ON c.id = line.id ORDER BY line.depth LIMIT $2";
-
-/// Size and subtree roots of the log.
-const FRONTIER: &str = "SELECT size, frontier FROM log_head";
-
-fn select_events(filter: &EventFilter) -> Statement {
-    let mut select = Statement::new(
-        "SELECT sequence, at, as_of, environment, run, asset, kind, key, body, leaf FROM event WHERE true",
-    );
-    let texts = [
-        (" AND environment = ", filter.environment.clone()),
-        (" AND run = ", filter.run.clone()),
-        (" AND asset = ", filter.asset.clone().map(String::from)),
-        (" AND key = ", filter.key.clone()),
-    ];
-    for (condition, value) in texts {
-        if let Some(value) = value {
-            select.push(condition).push_bind(value);
-        }
-    }
-    for (condition, instant) in [(" AND as_of >= ", filter.from), (" AND as_of < ", filter.until)] {
-        if let Some(instant) = instant {
-            select.push(condition).push_bind(instant.timestamp_micros());
-        }
-    }
-    for (place, kind) in filter.kinds.iter().enumerate() {
-        select.push(if place == 0 { " AND kind IN (" } else { ", " }).push_bind(kind.as_str());
-    }
-    if !filter.kinds.is_empty() {
-        select.push(")");
-    }
-    match filter.last {
-        Some(last) => select.push(" ORDER BY sequence DESC LIMIT ").push_bind(last),
-        None => select.push(" ORDER BY sequence"),
-    };
-    select
-}
-
-/// Appends within a transaction that holds the write lock, and answers the new size of the log.
-async fn append(transaction: &mut Transaction, events: Vec<NewEvent>) -> Result<u64, LedgerError> {
-    const ACTION: &str = "append events";
-    if events.is_empty() {
-        return Ok(read_frontier(transaction).await?.size());
-    }
-    let mut frontier = read_frontier(transaction).await?;
-    let number = |event| {
-        let row = EventRow::new((frontier.size() + 1).cast_signed(), event);
-        frontier.push(row.computed_leaf());
-        row
-    };
-    let rows: Vec<EventRow> = events.into_iter().map(number).collect();
-    insert_events(transaction, rows).await.map_err(|error| storage(ACTION, &error))?;
-    write_frontier(transaction, &frontier).await.map_err(|error| storage(ACTION, &error))?;
-    Ok(frontier.size())
-}
-
-/// Inserts rows, many with one statement. Their number is a power of two, so that there are few different statements and
-/// the database reads each of them once.
-pub(crate) async fn insert_events(transaction: &mut Transaction, rows: Vec<EventRow>) -> sqlx::Result<()> {
-    let mut rows = rows.into_iter();
-    while rows.len() > 0 {
-        let mut insert = Statement::new(
-            "INSERT INTO event (sequence, at, as_of, environment, run, asset, kind, key, body, leaf) VALUES ",
-        );
-        let count = 1 << rows.len().min(MOST_AT_ONCE).ilog2();
-        for (place, row) in rows.by_ref().take(count).enumerate() {
-            insert.push(if place == 0 { "(" } else { ", (" });
-            for (column, value) in values(row).into_iter().enumerate() {
-                insert.push(if column == 0 { "" } else { ", " }).push_bind(value);
-            }
-            insert.push(")");
-        }
-        transaction.execute(insert).await?;
-    }
-    Ok(())
-}
-
-fn values(row: EventRow) -> [Value; 10] {
-    [
-        row.sequence.into(),
-        row.at.into(),
-        row.as_of.into(),
-        row.environment.into(),
-        row.run.into(),
-        row.asset.into(),
-        row.kind.into(),
-        row.key.into(),
-        row.body.into(),
-        row.leaf.into(),
-    ]
-}
-
-/// Size and subtree roots of the log, within a transaction.
-pub(crate) async fn read_frontier(transaction: &mut Transaction) -> Result<Frontier, LedgerError> {
-    let row = transaction.one(Statement::new(FRONTIER)).await;
-    frontier(row.map_err(|error| storage("read the log's root", &error))?)
-}
-
-fn frontier(row: Option<(i64, Vec<u8>)>) -> Result<Frontier, LedgerError> {
-    const HEAD: &str = "the log's head";
-    let (size, bytes) = row.ok_or_else(|| damaged(HEAD, "it is missing"))?;
-    Frontier::from_bytes(size.cast_unsigned(), &bytes)
-        .ok_or_else(|| damaged(HEAD, format!("{} bytes do not fit {size} events", bytes.len())))
-}
-
-/// Writes size and subtree roots.
-pub(crate) async fn write_frontier(transaction: &mut Transaction, frontier: &Frontier) -> sqlx::Result<()> {
-    let update = Statement::new("UPDATE log_head SET size = $1, frontier = $2");
-    let update = update.bind(frontier.size().cast_signed()).bind(frontier.to_bytes());
-    transaction.execute(update).await.map(drop)
-}
 
 /// Refuses unless `environment` points at `expected` (does not exist, when `None`).
 async fn check_head(

@@ -68,7 +68,7 @@ fn step(run: &str, number: u32) -> StepRecord {
         state: "done".to_owned(),
         attempts: 1,
         started_at: at(1),
-        finished_at: (number % 2 == 0).then(|| at(2)),
+        finished_at: number.is_multiple_of(2).then(|| at(2)),
         detail: "3 rows".to_owned(),
         hit: [None, Some(false), Some(true)][number as usize % 3],
         rows: Some(u64::from(number)),

@@ -50,6 +50,7 @@ ledger: mysql://ada@db/work
                ·                  ╰── a ledger is a file, or at `postgres://…`
                ╰────
 
+            1 error, 0 warnings
         "#]],
     );
 }
