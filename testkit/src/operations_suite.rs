@@ -28,6 +28,7 @@ macro_rules! operations_suite {
             runs_are_found_newest_first,
             steps_and_logs_are_given_back_in_order,
             runs_are_cancelled_while_they_go_on,
+            old_runs_are_pruned,
             a_cause_is_told_once_until_it_ends,
             messages_wait_until_they_may_be_tried,
             concurrent_begins_share_no_request,
@@ -156,7 +157,8 @@ pub async fn requests_wait_and_are_taken_over(operations: Arc<dyn Operations>) -
     Ok(())
 }
 
-fn run(id: &str, second: i64) -> RunRecord {
+/// A run of `prod` that goes on.
+pub fn run(id: &str, second: i64) -> RunRecord {
     RunRecord {
         id: id.to_owned(),
         environment: "prod".to_owned(),
@@ -173,6 +175,7 @@ fn run(id: &str, second: i64) -> RunRecord {
         steps: 2,
         failed: 0,
         cause: None,
+        parameters: BTreeMap::from([("region".to_owned(), json!("eu"))]),
     }
 }
 
@@ -247,6 +250,38 @@ pub async fn steps_and_logs_are_given_back_in_order(operations: Arc<dyn Operatio
     operations.keep_runs(vec![RunChange::Step(step(2, "failed", Some(3))), RunChange::Log(line("second"))]).await?;
     assert_eq!(operations.steps("aa1").await?, [step(1, "done", Some(2)), step(2, "failed", Some(3))]);
     assert_eq!(operations.log("aa1").await?, [line("first"), line("second")]);
+    Ok(())
+}
+
+/// What a run was to do is remembered; old runs go with all that hangs on them, but for the newest of each environment.
+pub async fn old_runs_are_pruned(operations: Arc<dyn Operations>) -> Outcome {
+    let step = |run: &str| StepRecord {
+        run: run.to_owned(),
+        number: 1,
+        asset: "days".to_owned(),
+        verb: "build".to_owned(),
+        state: "done".to_owned(),
+        attempts: 1,
+        started_at: at(1),
+        finished_at: Some(at(2)),
+        detail: String::new(),
+        hit: None,
+        rows: None,
+    };
+    for (id, second) in [("aa1", 1), ("aa2", 2), ("aa3", 3), ("aa4", 6)] {
+        let planned = RunChange::Planned { run: id.to_owned(), assets: vec!["orders".to_owned(), "days".to_owned()] };
+        let begun = vec![RunChange::Started(run(id, second)), planned, RunChange::Step(step(id))];
+        operations.keep_runs(begun).await?;
+        operations.keep_runs(vec![ended(id, RunState::Succeeded)]).await?;
+    }
+    assert_eq!(operations.planned("aa1").await?, ["orders", "days"]);
+    assert!(operations.planned("nope").await?.is_empty());
+    assert_eq!(operations.prune_runs(at(5), 2).await?, 2);
+    let left = operations.runs(&RunFilter { limit: 10, ..RunFilter::default() }).await?;
+    assert_eq!(left.iter().map(|run| run.id.as_str()).collect::<Vec<_>>(), ["aa4", "aa3"]);
+    assert!(operations.steps("aa1").await?.is_empty() && operations.planned("aa1").await?.is_empty());
+    assert_eq!(operations.steps("aa3").await?.len(), 1);
+    assert_eq!(operations.prune_runs(at(5), 0).await?, 1);
     Ok(())
 }
 

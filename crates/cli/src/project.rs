@@ -132,7 +132,8 @@ impl Workspace {
         let mut diagnostics = self.diagnostics.clone();
         diagnostics.extend(found);
         let mut prepared = prepared.filter(|_| !has_errors(&diagnostics));
-        if let (Some(found), Some(project)) = (prepared.take_if(|_| self.with_defaults.is_some()), &self.with_defaults) {
+        if let (Some(found), Some(project)) = (prepared.take_if(|_| self.with_defaults.is_some()), &self.with_defaults)
+        {
             let project = Arc::clone(project);
             let (with_defaults, mistakes) =
                 baton_orchestrator::prepare(self.services(), project, &self.environment, as_of).await?;

@@ -1,24 +1,26 @@
 //! Schedules in a server: what the scheduler needs of the process around it.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use baton_core::Schedule;
-use baton_core::ports::{LedgerError, Request};
+use baton_core::ports::{LedgerError, Request, RunFilter, RunRecord, RunState};
 use baton_diagnostics::{Severity, nearest};
 use baton_orchestrator::schedule::{About, Declared, Host, Ran, Scheduler, Trigger};
 use baton_orchestrator::{Asked, RunError, RunReport};
 use baton_project::Project;
-use baton_server::ScheduleDesk;
+use baton_server::{Figure, ScheduleDesk};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::args::SelectionArguments;
-use crate::commands::by_hand;
+use crate::commands::{STACK, by_hand, runtime};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::output;
+use crate::parameters::read_parameters;
 use crate::project::Workspace;
 use crate::wire::Access;
 
@@ -83,6 +85,32 @@ impl ServerHost {
     }
 }
 
+/// Runs a request on threads of its own: whatever it computes, the scheduler and its lease stay alive. Dropped before its
+/// end, the run ends at its next pause. `None` when there are no threads, or the run panicked.
+async fn on_its_own_threads(
+    context: Context,
+    request: Request,
+    schedule: Schedule,
+) -> Option<Result<RunReport, CliError>> {
+    let (answer, answered) = oneshot::channel();
+    let (_wanted, given_up) = oneshot::channel::<()>();
+    let work = move || {
+        let Ok(runtime) = runtime() else { return };
+        let ran = runtime.block_on(async {
+            tokio::select! {
+                biased;
+                _ = given_up => None,
+                ran = run_request(&context, &request, &schedule) => Some(ran),
+            }
+        });
+        runtime.shutdown_background();
+        // Who gave the run up does not ask how it went.
+        let _asked_or_not = ran.map(|ran| answer.send(ran));
+    };
+    std::thread::Builder::new().name("run".to_owned()).stack_size(STACK).spawn(work).ok()?;
+    answered.await.ok()
+}
+
 /// Runs a request in a project opened for it, so that edits since the server began count.
 async fn run_request(context: &Context, request: &Request, schedule: &Schedule) -> Result<RunReport, CliError> {
     let asked = Asked {
@@ -90,9 +118,11 @@ async fn run_request(context: &Context, request: &Request, schedule: &Schedule) 
         trigger: Some(request.asked.trigger.clone()),
         due_at: Some(request.asked.due_at),
         execution: schedule.execution.clone(),
+        parameters: BTreeMap::new(),
     };
     let workspace = Workspace::open(context, Access::Write).await?.asked_by(asked);
-    let _guard = workspace.lock("baton serve")?;
+    let workspace = workspace.given_texts(&request.asked.parameters)?;
+    let _guard = workspace.lock("baton serve").await?;
     run_schedule(&workspace, schedule, request.asked.as_of).await
 }
 
@@ -141,13 +171,8 @@ impl Host for ServerHost {
     async fn run(&self, request: &Request, schedule: &Schedule) -> Ran {
         let context = self.context.at(self.folder.clone(), &self.environment);
         let (request, schedule) = (request.clone(), schedule.clone());
-        // A run stays on one thread, as it does in a command.
-        let running = tokio::task::spawn_blocking(move || {
-            tokio::runtime::Handle::current().block_on(run_request(&context, &request, &schedule))
-        });
-        let ran = match running.await {
-            Ok(ran) => ran,
-            Err(error) => return Ran::Refused(format!("the run ended early: {error}")),
+        let Some(ran) = on_its_own_threads(context, request, schedule).await else {
+            return Ran::Refused("the run ended early".to_owned());
         };
         match ran {
             Ok(report) => Ran::Ended(Box::new(report)),
@@ -201,18 +226,67 @@ impl Desk {
 
 #[async_trait]
 impl ScheduleDesk for Desk {
-    async fn ask(&self, name: &str) -> baton_server::Asked {
+    async fn ask(&self, name: &str, parameters: BTreeMap<String, String>) -> baton_server::Asked {
         let services = self.workspace.services();
         // As declared now: the server may have been started long ago.
-        let schedules = baton_project::load(&services.folder).project.schedules;
+        let project = baton_project::load(&services.folder).project;
+        let schedules = &project.schedules;
         let Some(schedule) = schedules.iter().find(|schedule| schedule.name.as_str() == name) else {
             let known = schedules.iter().map(|schedule| schedule.name.as_str());
             return baton_server::Asked::Unknown(nearest(name, known).map(str::to_owned));
         };
-        let request = by_hand(schedule, Trigger::Webhook, services.clock.now());
+        if let Err(mistake) = read_parameters(&project.params, &parameters) {
+            return baton_server::Asked::Refused(mistake.to_string());
+        }
+        let request = by_hand(schedule, Trigger::Webhook, services.clock.now(), parameters);
         match services.operations.request(&self.workspace.environment, &request).await {
             Ok(number) => baton_server::Asked::Waits(number),
             Err(error) => baton_server::Asked::Failed(error.to_string()),
         }
     }
+
+    async fn figures(&self) -> Vec<Figure> {
+        // A ledger that does not answer is told by what else is asked of it.
+        figures(&self.workspace).await.unwrap_or_default()
+    }
+}
+
+/// The queue of the server's environment, and the newest run of each schedule.
+async fn figures(workspace: &Workspace) -> Result<Vec<Figure>, LedgerError> {
+    let (services, environment) = (workspace.services(), workspace.environment.as_str());
+    let (now, open) = (services.clock.now(), services.operations.open_requests(environment).await?);
+    let figure = |name, help, labels, value| Figure { name, help, labels, value };
+    let mut found = Vec::new();
+    for state in [RunState::Queued, RunState::Running] {
+        let count = open.iter().filter(|request| request.state == state).count();
+        let labels = vec![("state", state.word().to_owned())];
+        found.push(figure("baton_schedule_requests", "Runs that wait or go on.", labels, count as f64));
+    }
+    let waits = open.iter().filter(|request| request.state == RunState::Queued);
+    let oldest = waits.map(|request| (now - request.asked.due_at).num_milliseconds().max(0)).max().unwrap_or(0);
+    let help = "Time since the oldest run that waits was due.";
+    found.push(figure("baton_schedule_oldest_wait_seconds", help, Vec::new(), oldest as f64 / 1_000.0));
+    let mut newest = Vec::new();
+    for schedule in baton_project::load(&services.folder).project.schedules {
+        let filter = RunFilter {
+            environment: Some(environment.to_owned()),
+            schedule: Some(schedule.name.to_string()),
+            limit: 1,
+            ..RunFilter::default()
+        };
+        newest.extend(services.operations.runs(&filter).await?);
+    }
+    let of = |run: &RunRecord| vec![("schedule", run.schedule.clone().unwrap_or_default())];
+    let help = "When the newest run of a schedule began.";
+    let began = |run: &RunRecord| run.started_at.timestamp_millis() as f64 / 1_000.0;
+    found.extend(
+        newest.iter().map(|run| figure("baton_schedule_last_run_timestamp_seconds", help, of(run), began(run))),
+    );
+    let help = "How long the newest run of a schedule took, or goes on.";
+    let took = |run: &RunRecord| (run.finished_at.unwrap_or(now) - run.started_at).num_milliseconds() as f64 / 1_000.0;
+    found.extend(newest.iter().map(|run| figure("baton_schedule_last_run_duration_seconds", help, of(run), took(run))));
+    let help = "Whether steps of the newest run of a schedule failed.";
+    let failed = |run: &RunRecord| f64::from(u8::from(run.state == RunState::Failed));
+    found.extend(newest.iter().map(|run| figure("baton_schedule_last_run_failed", help, of(run), failed(run))));
+    Ok(found)
 }

@@ -11,10 +11,12 @@ use serde::{Deserialize, Serialize};
 use crate::check::{Check, Severity};
 use crate::name::AssetName;
 
+mod command;
 mod pull;
 mod python;
 mod table;
 
+pub use command::CommandStep;
 pub use pull::{DeletedRows, Pull, PullMode};
 pub use python::{Handed, Parameter, Python};
 pub use table::{ColumnPolicy, Deletes, Keep, Materialize, SNAPSHOT_AT, Table, VALID_FROM, VALID_TO};
@@ -175,7 +177,8 @@ pub enum AvailableAt {
 pub struct Source {
     /// The connector's name, such as `file` or `postgres`.
     pub connector: String,
-    /// What the connector reads: for `file` a glob relative to the project; empty for those that pull.
+    /// What the connector reads: for `file` a glob relative to the project, for `s3` one behind the bucket; empty for
+    /// those that pull.
     pub path: String,
     /// How landed data meets what is there.
     pub load: Load,
@@ -193,7 +196,10 @@ pub struct Source {
     pub on_schema_change: OnSchemaChange,
     /// Texts that stand for null in CSV.
     pub null_values: Vec<String>,
-    /// What a connector that pulls is told; `None` for `file`, whose deliveries are found.
+    /// What a connector that finds deliveries is told, as written: references to secrets are not resolved.
+    #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
+    pub options: serde_json::Map<String, serde_json::Value>,
+    /// What a connector that pulls is told; `None` where deliveries are found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pull: Option<Pull>,
 }

@@ -61,9 +61,22 @@ pub enum Way {
         /// The receivers.
         to: Vec<String>,
     },
+    /// A receiver of OpenLineage events, which hears of every step of every run and of nothing else.
+    #[serde(rename = "openlineage")]
+    OpenLineage {
+        /// Its address, with or without `/api/v1/lineage`; or `file:///path`, to which events are added line by line.
+        url: SecretText,
+        /// A bearer token to send along.
+        token: Option<SecretText>,
+    },
 }
 
 impl Way {
+    /// Whether it hears of failures and their ends; otherwise of the lineage of steps.
+    pub fn hears_notices(&self) -> bool {
+        !matches!(self, Self::OpenLineage { .. })
+    }
+
     /// The word that users see.
     pub fn word(&self) -> &'static str {
         match self {
@@ -72,6 +85,7 @@ impl Way {
             Self::Pagerduty { .. } => "pagerduty",
             Self::Alertmanager { .. } => "alertmanager",
             Self::Email { .. } => "email",
+            Self::OpenLineage { .. } => "openlineage",
         }
     }
 }

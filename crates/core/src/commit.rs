@@ -61,12 +61,27 @@ pub struct Pin {
     /// From that instant of the logical clock on, the clock no longer decides what readers see of this version.
     #[serde(default)]
     pub known_through: Option<i64>,
+    /// Made with other values of the project's parameters than their defaults: the content that it would have with those;
+    /// see [`Pin::is_declared`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub declared: Option<Fingerprint>,
     /// The exact versions it was made from, by asset.
     #[serde(default)]
     pub inputs: BTreeMap<AssetName, String>,
 }
 
 impl Pin {
+    /// Whether the project, which with its parameters' defaults asks for `content`, asks for nothing but what this was made
+    /// of: parameters given to a run are no change of the project.
+    pub fn is_declared(&self, content: &Fingerprint) -> bool {
+        self.declared.as_ref() == Some(content) || (self.declared.is_none() && self.content() == *content)
+    }
+
+    /// What defined its rows and all columns, in one.
+    pub fn content(&self) -> Fingerprint {
+        content_of(&self.fingerprint, &self.columns)
+    }
+
     /// The exact version as readers of it record it among their inputs: its table version; of what has no rows of its
     /// own, what it reads, and how.
     pub fn version_text(&self) -> String {
@@ -81,6 +96,12 @@ impl Pin {
             }
         }
     }
+}
+
+/// What defines rows and all columns, in one: names the folder of a table, and decides whether a model is trained again.
+pub fn content_of(rows: &Fingerprint, columns: &BTreeMap<String, Fingerprint>) -> Fingerprint {
+    let columns = columns.iter().flat_map(|(name, fingerprint)| [name.as_str(), fingerprint.as_str()]);
+    Fingerprint::of([rows.as_str()].into_iter().chain(columns))
 }
 
 /// An immutable map: asset to exact version, for all kinds at once.

@@ -74,6 +74,9 @@ pub enum EventKind {
     /// An owner agreed to a saved plan. Key: the plan's digest. Body: who.
     #[serde(rename = "plan.approved")]
     PlanApproved,
+    /// Another tool told of a job and its datasets, and it was news. Key: namespace and name of the job.
+    #[serde(rename = "external.reported")]
+    ExternalReported,
 }
 
 impl EventKind {
@@ -102,6 +105,7 @@ impl EventKind {
             Self::ProjectApplied => "project.applied",
             Self::PlanApproved => "plan.approved",
             Self::AssetDefined => "asset.defined",
+            Self::ExternalReported => "external.reported",
         }
     }
 

@@ -123,6 +123,8 @@ pub struct Execution {
     pub timeout: Option<i64>,
     /// What a failed step means for the others.
     pub on_failure: Option<OnFailure>,
+    /// The pool of which a step takes a slot.
+    pub pool: Option<String>,
     /// Of single assets.
     pub steps: BTreeMap<AssetName, Self>,
 }
@@ -169,7 +171,7 @@ pub enum OnFailure {
 }
 
 /// How a step is tried, with every question answered.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct ExecutionPolicy {
     /// Tries and waits.
     pub retries: Retries,
@@ -177,6 +179,8 @@ pub struct ExecutionPolicy {
     pub timeout: Option<i64>,
     /// What its failure means for the others.
     pub on_failure: OnFailure,
+    /// The pool of which it takes a slot; `None` for as many side by side as there are.
+    pub pool: Option<String>,
 }
 
 impl Execution {
@@ -188,6 +192,7 @@ impl Execution {
             retries: asked().find_map(|level| level.retries).unwrap_or_default(),
             timeout: asked().find_map(|level| level.timeout),
             on_failure: asked().find_map(|level| level.on_failure).unwrap_or_default(),
+            pool: asked().find_map(|level| level.pool.clone()),
         }
     }
 }

@@ -7,7 +7,7 @@ use reqwest::{Client, StatusCode};
 use serde_json::Value;
 
 use crate::notice::Notice;
-use crate::{form, mail};
+use crate::{form, lineage, mail};
 
 /// How long a channel may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -56,6 +56,32 @@ impl Courier {
         }
     }
 
+    /// Delivers an OpenLineage event to `channel`; `secret` as with [`Self::deliver`].
+    pub async fn deliver_event(
+        &self,
+        channel: &Channel,
+        event: &Value,
+        secret: &(dyn Fn(&str, &str) -> Option<String> + Sync),
+    ) -> Answer {
+        let Way::OpenLineage { url, token } = &channel.way else {
+            return Answer::Refused { reason: "it does not hear of lineage".to_owned() };
+        };
+        let reveal = |text: &SecretText| {
+            text.reveal(secret).map_err(|reference| Answer::Later {
+                after: None,
+                reason: format!("secret `{reference}` of channel `{}` has no value", channel.name),
+            })
+        };
+        let revealed = reveal(url).and_then(|url| Ok((url, token.as_ref().map(reveal).transpose()?)));
+        match revealed {
+            Err(answer) => answer,
+            Ok((url, token)) => match url.strip_prefix("file://") {
+                Some(path) => lineage::append(path, event),
+                None => self.post(&lineage::address(&url), token.as_deref(), event).await,
+            },
+        }
+    }
+
     async fn try_to(
         &self,
         channel: &Channel,
@@ -76,6 +102,7 @@ impl Courier {
                 self.post(&url, None, &form::alertmanager(notice)).await
             }
             Way::Email { url, from, to } => mail::send(&reveal(url)?, from, to, notice).await,
+            Way::OpenLineage { .. } => Answer::Refused { reason: "it hears of lineage only".to_owned() },
         })
     }
 

@@ -1,10 +1,11 @@
-//! Telling people: a [`Notice`] in the forms of Alertmanager, Slack, PagerDuty and mail, and its delivery.
+//! Telling people: a [`Notice`] in the forms of Alertmanager, Slack, PagerDuty and mail, and its delivery; delivery of OpenLineage events.
 //!
 //! Start at [`Courier::deliver`]. The forms are pure; what a channel answered becomes an [`Answer`], which never holds a
 //! secret. It does not know the outbox, schedules, or where secrets come from.
 
 mod courier;
 mod form;
+mod lineage;
 mod mail;
 mod notice;
 

@@ -8,6 +8,7 @@ use baton_lake::LakeError;
 use baton_ml::MlError;
 use baton_stats::StatsError;
 
+use crate::program::ProgramError;
 use crate::python::PythonError;
 
 /// A failure of a command or of one step.
@@ -37,6 +38,9 @@ pub enum RunError {
     /// A Python table could not be computed.
     #[error(transparent)]
     Python(#[from] PythonError),
+    /// A table could not be made by its command.
+    #[error(transparent)]
+    Program(#[from] ProgramError),
     /// Rows could not be taken apart or put together.
     #[error("rows of `{asset}` cannot be handled: {source}")]
     Rows {

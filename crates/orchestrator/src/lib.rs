@@ -11,9 +11,11 @@ mod error;
 mod evidence;
 mod execution;
 mod extent;
+mod external;
 mod features;
 mod prepare;
 pub mod profiles;
+mod program;
 mod python;
 mod registry;
 pub mod report;
@@ -28,6 +30,7 @@ mod values;
 mod watch;
 mod write;
 
+pub use baton_connectors::{DeliveryFormat, Inbox, InboxError, Receipt};
 pub use commands::connections;
 pub use commands::{
     AssetDiff, ColumnChange, ColumnDrift, ColumnShift, DiffOptions, DiffReport, DiffSide, ModelDiff, ModelLine,
@@ -39,14 +42,21 @@ pub use commands::{
     MoveKind, PlanRequest, PlannedChange, Prefer, PromoteOptions, PromoteReport, RefreshReport, ReplayOptions,
     RolledBack, RowConflict, Served, ServedModel, SideChange, StatusReport, TagLine, TraceReport, TracedTable,
     VersionLine, ViewPart, WhyReport, apply, approve, check_name, compare, copy_environment, create_environment,
-    delete_tag, endpoint_parts, environments, gc, history, lineage, list, missing_approvals, online_views, plan,
-    plan_change, prepare_commit, promote, query, query_commit, refresh, remove_environment, replay, resolve_commit,
-    rollback, rollback_told, run, run_selected, select, set_tag, show, status, tags, trace, trace_served, why,
+    delete_tag, endpoint_parts, environments, gc, history, lineage, lineage_with_external, list, missing_approvals,
+    online_views, plan, plan_change, prepare_commit, promote, query, query_commit, refresh, remove_environment, replay,
+    resolve_commit, rollback, rollback_told, run, run_selected, select, set_tag, show, status, tags, trace,
+    trace_served, unfinished, why,
 };
 pub use commands::{BackfillPlan, BackfillRequest, RestatedAsset, backfill, plan_backfill};
+pub use commands::{Receiving, receiving};
 pub use commands::{ReproduceReport, Reproduced, Reproduction, Target, reproduce};
 pub use error::RunError;
+pub use external::{
+    ExternalDataset, ExternalJob, ExternalLine, ExternalLineage, ExternalName, Reported, ReportedDataset,
+    record_external,
+};
 pub use prepare::{InspectOptions, Prepared, inspect_project, place_of_output, prepare};
+pub use program::ProgramError;
 pub use python::{Frame, PythonError, PythonOptions, PythonWorkers};
 pub use registry::{ModelVersion, model_versions};
 pub use report::{AssetLine, CacheReport, ReplayReport, RunReport, StepReport, StepState};

@@ -1,5 +1,6 @@
 //! The parts a run works with, chosen by the composition root.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -65,6 +66,8 @@ pub struct Asked {
     pub due_at: Option<Timestamp>,
     /// How steps are tried, where it differs from the project's own.
     pub execution: Execution,
+    /// Values that were given for the project's parameters.
+    pub parameters: BTreeMap<String, serde_json::Value>,
 }
 
 /// Hears how work goes on; draws nothing itself.

@@ -106,6 +106,7 @@ mod tests {
             rows: None,
             digest: None,
             known_through: None,
+            declared: None,
             inputs: inputs.iter().map(|(input, version)| (name(input), (*version).to_owned())).collect(),
         }
     }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use baton_core::commit::content_of;
 use baton_core::{AssetName, Fingerprint, Kind};
 use serde::{Deserialize, Serialize};
 
@@ -80,8 +81,7 @@ pub struct DesiredAsset {
 impl DesiredAsset {
     /// Rows and all columns in one: names the folder of a table, and decides whether a model is trained again.
     pub fn content(&self) -> Fingerprint {
-        let columns = self.columns.iter().flat_map(|(name, fingerprint)| [name.as_str(), fingerprint.as_str()]);
-        Fingerprint::of([self.rows.as_str()].into_iter().chain(columns))
+        content_of(&self.rows, &self.columns)
     }
 }
 

@@ -1,5 +1,7 @@
 //! A plan in a file: what `plan --out` writes and `apply FILE` executes, held together by its digest.
 
+use std::collections::BTreeMap;
+
 use baton_core::Fingerprint;
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +19,9 @@ pub struct SavedPlan {
     pub project: String,
     /// What the project asked for; see [`crate::Desired::fingerprint`].
     pub project_fingerprint: Fingerprint,
+    /// Values that the project's parameters were given, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub parameters: BTreeMap<String, serde_json::Value>,
     /// The plan.
     pub plan: Plan,
     /// Hash of all of the above: names the plan in approvals, and tells when somebody has changed the file.
@@ -41,12 +46,23 @@ pub enum SavedPlanError {
 }
 
 impl SavedPlan {
-    /// Seals `plan`.
+    /// Seals `plan`, made with the defaults of all parameters.
     pub fn new(project: &str, project_fingerprint: Fingerprint, plan: Plan) -> Self {
+        Self::given(project, project_fingerprint, BTreeMap::new(), plan)
+    }
+
+    /// Seals `plan`, made with these values of parameters.
+    pub fn given(
+        project: &str,
+        project_fingerprint: Fingerprint,
+        parameters: BTreeMap<String, serde_json::Value>,
+        plan: Plan,
+    ) -> Self {
         let mut saved = Self {
             version: SAVED_PLAN_VERSION,
             project: project.to_owned(),
             project_fingerprint,
+            parameters,
             plan,
             digest: Fingerprint::of([""]),
         };
@@ -73,6 +89,10 @@ impl SavedPlan {
     fn computed_digest(&self) -> Fingerprint {
         let plan = serde_json::to_vec(&self.plan).unwrap_or_default();
         let head = format!("{}/{}/{}", self.version, self.project, self.project_fingerprint.as_str());
-        Fingerprint::of([head.into_bytes(), plan])
+        let parameters = match self.parameters.is_empty() {
+            true => Vec::new(),
+            false => serde_json::to_vec(&self.parameters).unwrap_or_default(),
+        };
+        Fingerprint::of([head.into_bytes(), plan].into_iter().chain((!parameters.is_empty()).then_some(parameters)))
     }
 }

@@ -29,7 +29,7 @@ pub(crate) const DELETES: &[&str] = &["ignore", "close"];
 pub(crate) const HARD_DELETES: &[&str] = &["ignore", "invalidate"];
 pub(crate) const COLUMN_POLICIES: &[&str] =
     &["evolve", "sync", "freeze", "append_new_columns", "sync_all_columns", "fail"];
-pub(crate) const CONNECTORS: &[&str] = &["file", "postgres", "sqlite"];
+pub(crate) const CONNECTORS: &[&str] = &["file", "http", "mqtt", "mysql", "nats", "postgres", "push", "s3", "sqlite"];
 pub(crate) const TASKS: &[&str] = &["binary_classification", "regression"];
 pub(crate) const TRIGGERS: &[&str] = &["drift", "performance"];
 pub(crate) const REACTIONS: &[&str] = &["alert", "retrain"];
@@ -39,13 +39,19 @@ pub(crate) const ROOT: Shape = &[
     needed("project", Text, "Name of the project."),
     key("environments", Map(&Object(ENVIRONMENT)), "Names that point at commits; `dev` alone when left out."),
     key("warehouse", Text, "Folder of tables and artifacts, relative to the project; default `.baton/warehouse`."),
-    key("ledger", Text, "File of commits and events; default `.baton/ledger.db`."),
+    key(
+        "ledger",
+        Text,
+        "Commits and events: a file, default `.baton/ledger.db`, or `postgres://user:${env:PGPASSWORD}@host/database?schema=name`.",
+    ),
     key("online", Text, "File of the latest feature values; default `.baton/online.redb`."),
     key("memory_limit", Text, "Most memory that queries may use before they spill, such as `2GiB`."),
     key("server", Object(SERVER), "Where `baton serve` listens."),
     key("python", Object(PYTHON), "The environment of Python tables."),
     key("policies", Object(POLICIES), "What must hold before a protected environment moves."),
     key("vars", Map(&Scalar), "Values for `{{ var('name') }}` in SQL."),
+    key("params", Map(&Object(PARAMETER)), "Values that a run may be given, by name; read as variables."),
+    key("pools", Map(&Whole), "How many steps may run at once that take a slot of a pool, by the name of the pool."),
     key("execution", Object(EXECUTION), "How steps of all runs are tried."),
     key("sources", List(&Object(SOURCE)), "Data from outside, landed as immutable tables."),
     key("tables", List(&Object(TABLE)), "Descriptions and checks of tables."),
@@ -60,10 +66,17 @@ pub(crate) const ROOT: Shape = &[
 ];
 
 /// How many of [`ROOT`]'s keys belong to `baton.yml` alone.
-pub(crate) const PROJECT_KEYS: usize = 11;
+pub(crate) const PROJECT_KEYS: usize = 13;
 
 pub(crate) const ENVIRONMENT: Shape =
     &[key("protected", Flag, "Whether it moves only by applying or promoting a checked plan; default false.")];
+
+pub(crate) const PARAMETER: Shape = &[
+    key("type", Words(COLUMN_TYPES), "Its type; default `string`."),
+    needed("default", Scalar, "Its value where a run is given none."),
+    key("values", List(&Scalar), "The values that it may have; any of its type when left out."),
+    key("description", Text, DESCRIPTION),
+];
 
 pub(crate) const APPROVALS: &[&str] = &["none", "owner"];
 
@@ -89,7 +102,11 @@ pub(crate) const SOURCE: Shape = &[
     key("description", Text, DESCRIPTION),
     key("tags", List(&Text), TAGS),
     key("connector", Words(CONNECTORS), "What reads it; default `file`."),
-    key("path", Text, "What to read: for `file` a glob relative to the project, for `sqlite` the database's file."),
+    key(
+        "path",
+        Text,
+        "What to read: for `file` a glob relative to the project, for `s3` one like `s3://bucket/*.csv`, for `sqlite` the file.",
+    ),
     key(
         "url",
         Text,
@@ -138,13 +155,32 @@ pub(crate) const COLUMN: Shape = &[
 ];
 
 pub(crate) const TABLE: Shape = &[
-    needed("name", Text, "Name of the file without `.sql` or `.py`."),
+    needed("name", Text, "Name of the file without `.sql` or `.py`; with `command`, of the table that it makes."),
     key("owner", Text, OWNER),
     key("description", Text, DESCRIPTION),
     key("tags", List(&Text), TAGS),
     key("grain", List(&Text), "The columns that identify a row."),
     key("columns", List(&Object(COLUMN)), "Columns with descriptions, tags and checks."),
     key("checks", List(CHECK), CHECKS),
+    key(
+        "command",
+        Text,
+        "What a shell runs in the project folder to make the table; needs `output`, and types in `columns`.",
+    ),
+    key(
+        "inputs",
+        List(&Text),
+        "For `command`: tables that it is handed as Parquet files, and files and folders of the project that it reads.",
+    ),
+    key(
+        "output",
+        Text,
+        "For `command`: the file with the rows that it writes, below `$BATON_OUTPUTS` or in the project folder.",
+    ),
+    key("env", Map(&Text), "For `command`: variables; secrets by reference, such as `${env:TOKEN}`."),
+    key("image", Text, "For `command`: the container image to run it in, by docker or podman."),
+    key("timeout", Duration, "For `command`: how long it may take; for ever when left out."),
+    key("memory_limit", Text, "For `command`: most memory that it may use, such as `2GiB`."),
 ];
 
 /// The arguments of `config()` in SQL.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use baton_core::asset::Assets;
 use baton_core::channel::Channel;
 use baton_core::schedule::{Execution, Schedule};
-use baton_core::{AssetName, Graph, UnitTest};
+use baton_core::{AssetName, Graph, Parameter, UnitTest};
 use baton_diagnostics::{Diagnostic, render_terminal};
 
 use crate::graph::{Context, graph_with_context};
@@ -35,10 +35,14 @@ pub struct Project {
     pub policies: Policies,
     /// Assets of all kinds by name, without those too broken to build.
     pub assets: Assets,
-    /// Values for `var()`.
+    /// Values for `var()`, those of parameters among them.
     pub vars: BTreeMap<String, serde_json::Value>,
+    /// Values that runs may be given, by name.
+    pub params: BTreeMap<String, Parameter>,
     /// How steps of all runs are tried.
     pub execution: Execution,
+    /// Slots of pools, by name.
+    pub pools: BTreeMap<String, usize>,
     /// Schedules in the order of files.
     pub schedules: Vec<Schedule>,
     /// Whom to tell, in the order of files.

@@ -1,6 +1,24 @@
-//! What the server asks of schedules: to run one. The binary brings the answer.
+//! What the server hands on: requests for schedules, and events of other tools. The binary brings who takes them.
+
+use std::collections::BTreeMap;
 
 use async_trait::async_trait;
+
+/// Why an event of another tool was not taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotTaken {
+    /// It does not keep to the specification.
+    Invalid(String),
+    /// The ledger does not answer.
+    Failed(String),
+}
+
+/// Takes events of OpenLineage.
+#[async_trait]
+pub trait LineageDesk: Send + Sync {
+    /// Takes an event; what is news in it is durable when this returns.
+    async fn take(&self, event: &serde_json::Value) -> Result<(), NotTaken>;
+}
 
 /// How a schedule was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -9,13 +27,31 @@ pub enum Asked {
     Waits(u64),
     /// There is no schedule of this name; the nearest one is told.
     Unknown(Option<String>),
+    /// The parameters are not those of the project, or not of their types.
+    Refused(String),
     /// The ledger does not answer.
     Failed(String),
+}
+
+/// A figure about schedules, as Prometheus reads it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Figure {
+    /// Its name; figures of one name stand together.
+    pub name: &'static str,
+    /// What it says.
+    pub help: &'static str,
+    /// What it is about, by label.
+    pub labels: Vec<(&'static str, String)>,
+    /// How much.
+    pub value: f64,
 }
 
 /// Takes requests for schedules.
 #[async_trait]
 pub trait ScheduleDesk: Send + Sync {
-    /// Asks for a run of the schedule `name`.
-    async fn ask(&self, name: &str) -> Asked;
+    /// Asks for a run of the schedule `name` with values for the project's parameters, as people write them.
+    async fn ask(&self, name: &str, parameters: BTreeMap<String, String>) -> Asked;
+
+    /// How schedules and their queue stand; empty when the ledger does not answer.
+    async fn figures(&self) -> Vec<Figure>;
 }

@@ -13,6 +13,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use baton_serving::{Deployment, PredictResponse};
 
+use crate::desk::Figure;
 use crate::state::Shared;
 
 /// Upper bounds of the latency histogram, in seconds.
@@ -119,7 +120,25 @@ pub(crate) async fn show(State(state): State<Shared>) -> impl IntoResponse {
     let mut text = state.metrics.render();
     head(&mut text, "baton_shadows_dropped_total", "counter", "Requests that shadows did not see: too many waited.");
     line(&mut text, format_args!("baton_shadows_dropped_total {}", state.service.dropped_shadows()));
+    if let Some(desk) = &state.desk {
+        render_figures(&mut text, &desk.figures().await);
+    }
     ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
+}
+
+/// Figures that come name by name.
+fn render_figures(text: &mut String, figures: &[Figure]) {
+    let mut last = "";
+    for figure in figures {
+        if figure.name != last {
+            head(text, figure.name, "gauge", figure.help);
+            last = figure.name;
+        }
+        let labels: Vec<String> =
+            figure.labels.iter().map(|(label, value)| format!("{label}=\"{}\"", escaped(value))).collect();
+        let labels = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
+        line(text, format_args!("{}{labels} {}", figure.name, figure.value));
+    }
 }
 
 type OfInferences = fn(&Inferences) -> u128;
@@ -205,6 +224,21 @@ mod tests {
         ] {
             assert!(text.lines().any(|line| line == expected), "{expected}\n{text}");
         }
+    }
+
+    #[test]
+    fn figures_of_one_name_stand_below_one_head() {
+        let figure = |state: &str, value| Figure {
+            name: "baton_schedule_requests",
+            help: "Runs.",
+            labels: vec![("state", state.to_owned())],
+            value,
+        };
+        let mut text = String::new();
+        render_figures(&mut text, &[figure("queued", 2.0), figure("running", 1.0)]);
+        let expected = "# HELP baton_schedule_requests Runs.\n# TYPE baton_schedule_requests gauge\n\
+                        baton_schedule_requests{state=\"queued\"} 2\nbaton_schedule_requests{state=\"running\"} 1\n";
+        assert_eq!(text, expected);
     }
 
     #[test]

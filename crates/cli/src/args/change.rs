@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use super::parameters::ParameterArguments;
 use super::selection::SelectionArguments;
 
 /// What a plan is limited to, and what it makes from nothing.
@@ -11,6 +12,8 @@ use super::selection::SelectionArguments;
 pub(crate) struct PlanLimits {
     #[command(flatten)]
     pub(crate) selection: SelectionArguments,
+    #[command(flatten)]
+    pub(crate) parameters: ParameterArguments,
     /// Make incremental tables from nothing; tables that keep what their inputs no longer say are left
     #[arg(long)]
     pub(crate) full_refresh: bool,
@@ -54,7 +57,7 @@ pub(crate) struct PlanArguments {
 #[derive(Debug, Args)]
 pub(crate) struct ApplyArguments {
     /// A plan saved with `baton plan --out FILE`; without one, the project is planned and shown first
-    #[arg(value_name = "FILE", conflicts_with_all = ["select", "exclude", "full_refresh", "recreate"])]
+    #[arg(value_name = "FILE", conflicts_with_all = ["select", "exclude", "full_refresh", "recreate", "params"])]
     pub(crate) plan: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) limits: PlanLimits,

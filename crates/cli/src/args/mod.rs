@@ -6,7 +6,9 @@ mod check;
 mod diff;
 mod environments;
 mod explain;
+mod ledger;
 mod look;
+mod parameters;
 mod project;
 mod runs;
 mod selection;
@@ -28,14 +30,16 @@ pub(crate) use environments::{
     Side, TagArguments,
 };
 pub(crate) use explain::ExplainArguments;
+pub(crate) use ledger::{LedgerArguments, LedgerCommand};
 pub(crate) use look::{
     AssetArguments, KindName, LineageArguments, ListArguments, LogArguments, QueryArguments, RowForm, TraceArguments,
     WhyArguments,
 };
+pub(crate) use parameters::ParameterArguments;
 pub(crate) use project::{CompletionsArguments, DemoArguments, InitArguments, TemplateName};
 pub(crate) use runs::{
-    RunsArguments, RunsCommand, RunsListArguments, RunsShowArguments, ScheduleArguments, ScheduleCommand, StateName,
-    TriggerArguments,
+    PruneArguments, ResumeArguments, RunsArguments, RunsCommand, RunsListArguments, RunsShowArguments,
+    ScheduleArguments, ScheduleCommand, StateName, TriggerArguments,
 };
 pub(crate) use selection::{RunArguments, SelectionArguments};
 pub(crate) use serving::{PredictArguments, ServeArguments};
@@ -124,7 +128,7 @@ pub(crate) enum Command {
     Apply(ApplyArguments),
     /// Take in new data, score, and watch, as a schedule does
     Run(RunArguments),
-    /// List runs, show one over time, or end it
+    /// List runs, show one over time, end it, or go on with it
     Runs(RunsArguments),
     /// List schedules, or ask for one now
     Schedule(ScheduleArguments),
@@ -164,6 +168,8 @@ pub(crate) enum Command {
     Gc(GcArguments),
     /// Name a commit, list or delete such names
     Tag(TagArguments),
+    /// Move the ledger to another database, or check its seal
+    Ledger(LedgerArguments),
     /// Move the environment back: data, features, model and endpoint together
     Rollback(RollbackArguments),
     /// Run the whole relay on a year of real flights

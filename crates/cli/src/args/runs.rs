@@ -2,6 +2,8 @@
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::parameters::ParameterArguments;
+
 /// Arguments of `runs`.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -19,6 +21,10 @@ pub(crate) enum RunsCommand {
     Show(RunsShowArguments),
     /// Ask a run to end; what it finished is kept
     Cancel(RunsCancelArguments),
+    /// Do again what did not end well in a run: with its clock, parameters and selection, from the step that failed
+    Resume(ResumeArguments),
+    /// Delete the history of old runs; data, commits and events stay
+    Prune(PruneArguments),
 }
 
 /// Which runs are listed.
@@ -72,6 +78,28 @@ pub(crate) struct RunsCancelArguments {
     pub(crate) run: String,
 }
 
+/// Arguments of `runs resume`.
+#[derive(Debug, Args)]
+pub(crate) struct ResumeArguments {
+    /// The run, by the first digits of its id [default: the newest]
+    #[arg(value_name = "RUN")]
+    pub(crate) run: Option<String>,
+    /// Say of each step whether its output was there already, and why not
+    #[arg(long)]
+    pub(crate) explain: bool,
+}
+
+/// Arguments of `runs prune`.
+#[derive(Debug, Args)]
+pub(crate) struct PruneArguments {
+    /// Runs that began before this long ago go
+    #[arg(long, value_name = "DURATION", default_value = "90d")]
+    pub(crate) older_than: String,
+    /// So many runs of each environment stay, however old
+    #[arg(long, value_name = "RUNS", default_value_t = 100)]
+    pub(crate) keep: u32,
+}
+
 /// Arguments of `schedule`.
 #[derive(Debug, Args)]
 pub(crate) struct ScheduleArguments {
@@ -94,6 +122,8 @@ pub(crate) struct TriggerArguments {
     /// The schedule
     #[arg(value_name = "NAME")]
     pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) parameters: ParameterArguments,
     /// Wait until the run has ended
     #[arg(long)]
     pub(crate) wait: bool,

@@ -2,11 +2,13 @@
 
 use clap::Args;
 
+use super::parameters::ParameterArguments;
+
 /// A selection in dbt's grammar.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct SelectionArguments {
-    /// Only these assets: `x`, `+x`, `x+`, `2+x`, `x+2`, `@x`, `tag:`, `kind:`, `owner:`, `state:`, `source:`, `path:`,
-    /// wildcards; a space is a union, a comma an intersection
+    /// Only these assets: `x`, `+x`, `x+`, `2+x`, `x+2`, `@x`, `tag:`, `kind:`, `owner:`, `state:`, `result:`, `source:`,
+    /// `path:`, wildcards; a space is a union, a comma an intersection
     #[arg(short, long, value_name = "SELECTION", num_args = 1..)]
     pub(crate) select: Vec<String>,
     /// Not these assets, in the same grammar
@@ -19,6 +21,8 @@ pub(crate) struct SelectionArguments {
 pub(crate) struct RunArguments {
     #[command(flatten)]
     pub(crate) selection: SelectionArguments,
+    #[command(flatten)]
+    pub(crate) parameters: ParameterArguments,
     /// Run what this schedule selects, as it says
     #[arg(long, value_name = "NAME", conflicts_with_all = ["select", "exclude"])]
     pub(crate) schedule: Option<String>,

@@ -28,7 +28,8 @@ pub(super) async fn apply(context: &Context, arguments: &ApplyArguments) -> Resu
 
 async fn apply_project(context: &Context, arguments: &ApplyArguments) -> Result<Outcome, CliError> {
     let workspace = Workspace::open(context, Access::Write).await?;
-    let _guard = workspace.lock("baton apply")?;
+    let workspace = workspace.given_texts(&arguments.limits.parameters.texts()?)?;
+    let _guard = workspace.lock("baton apply").await?;
     let as_of = workspace.as_of();
     let request = saved_plan::request(&workspace, &arguments.limits)?;
     let prepared = workspace.prepare(as_of).await?;
@@ -51,8 +52,8 @@ async fn apply_saved(context: &Context, path: &Path) -> Result<Outcome, CliError
         return promote_saved(context, &saved, promotion, path).await;
     }
     let context = saved_plan::context_of(context, &saved)?;
-    let workspace = Workspace::open(&context, Access::Write).await?;
-    let _guard = workspace.lock("baton apply")?;
+    let workspace = Workspace::open(&context, Access::Write).await?.given(saved.parameters.clone())?;
+    let _guard = workspace.lock("baton apply").await?;
     let prepared = saved_plan::project_of(&workspace, &saved, path).await?;
     need_approvals(&workspace, &saved, Some(path)).await?;
     if !context.is_json() {

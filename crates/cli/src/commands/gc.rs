@@ -21,7 +21,7 @@ pub(super) async fn gc(context: &Context, arguments: &GcArguments) -> Result<Out
     let options = GcOptions { keep, grace: duration("--grace", &arguments.grace)?, dry_run: arguments.dry_run };
     let access = if arguments.dry_run { Access::Read } else { Access::Write };
     let workspace = Workspace::open_alone(context, access).await?;
-    let _guard = if arguments.dry_run { None } else { workspace.own_storage("baton gc")? };
+    let _guard = if arguments.dry_run { None } else { workspace.own_storage("baton gc").await? };
     let report = baton_orchestrator::gc(workspace.services(), options).await?;
     if context.is_json() {
         output::print_json(&report)?;
@@ -31,7 +31,11 @@ pub(super) async fn gc(context: &Context, arguments: &GcArguments) -> Result<Out
     Ok(Outcome::Fine)
 }
 
-fn duration(flag: &str, text: &str) -> Result<Duration, CliError> {
+/// The duration that a flag gives.
+///
+/// # Errors
+/// A bad argument.
+pub(super) fn duration(flag: &str, text: &str) -> Result<Duration, CliError> {
     let seconds = parse_seconds(text).ok().and_then(|seconds| u64::try_from(seconds).ok());
     let bad = || {
         CliError::argument(

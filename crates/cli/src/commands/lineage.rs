@@ -18,8 +18,9 @@ pub(super) async fn lineage(context: &Context, arguments: &LineageArguments) -> 
     workspace.need_asset(&arguments.asset)?;
     let prepared = workspace.prepare(workspace.viewed_at().await?).await?;
     let direction = if arguments.down { Direction::Down } else { Direction::Up };
-    let report =
-        baton_orchestrator::lineage(&prepared, &workspace.environment, &arguments.asset, arguments.columns, direction)?;
+    let asked = (arguments.asset.as_str(), arguments.columns);
+    let (services, environment) = (workspace.services(), workspace.environment.as_str());
+    let report = baton_orchestrator::lineage_with_external(services, &prepared, environment, asked, direction).await?;
     if context.is_json() {
         output::print_json(&report)?;
     } else {

@@ -12,6 +12,7 @@ mod env;
 mod explain;
 mod gc;
 mod init;
+mod ledger;
 mod lineage;
 mod log;
 mod ls;
@@ -23,6 +24,7 @@ mod query;
 mod refresh;
 mod replay;
 mod reproduce;
+mod resume;
 mod rollback;
 mod run;
 mod runs;
@@ -49,7 +51,7 @@ use crate::output;
 use crate::project::Workspace;
 
 /// Stack of a worker thread: planning deeply nested SQL recurses.
-const STACK: usize = 8 << 20;
+pub(crate) const STACK: usize = 8 << 20;
 
 /// Most threads for blocking work. Each keeps its own freed memory, so many of them cost more than they bring; a step
 /// that waits on others holds one, so it must stay well above the steps that run at a time.
@@ -97,6 +99,7 @@ async fn dispatch_async(context: &Context, command: Command) -> Result<Outcome, 
         Command::Env(arguments) => env::env(context, &arguments).await,
         Command::Promote(arguments) => promote::promote(context, &arguments).await,
         Command::Gc(arguments) => gc::gc(context, &arguments).await,
+        Command::Ledger(arguments) => ledger::ledger(context, &arguments).await,
         Command::Tag(arguments) => tag::tag(context, &arguments).await,
         Command::Rollback(arguments) => rollback::rollback(context, &arguments).await,
         Command::Demo(arguments) => demo::demo(context, &arguments).await,
@@ -107,15 +110,23 @@ async fn dispatch_async(context: &Context, command: Command) -> Result<Outcome, 
 
 /// Runs a command on worker threads; Ctrl-C ends the process at once, which is safe at any instant.
 fn in_runtime(command: impl Future<Output = Result<Outcome, CliError>>) -> Result<Outcome, CliError> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    let runtime = runtime()?;
+    let outcome = runtime.block_on(command);
+    runtime.shutdown_background();
+    outcome
+}
+
+/// Worker threads for a command, or for a run in a server.
+///
+/// # Errors
+/// [`CliError::Start`].
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, CliError> {
+    tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_stack_size(STACK)
         .max_blocking_threads(BLOCKING_THREADS)
         .build()
-        .map_err(CliError::Start)?;
-    let outcome = runtime.block_on(command);
-    runtime.shutdown_background();
-    outcome
+        .map_err(CliError::Start)
 }
 
 /// Ends the process at Ctrl-C. Commands that must end in order (`serve`) do not call it.

@@ -1,5 +1,7 @@
 //! `baton run`: what a schedule does at one instant: take in data, score, watch.
 
+use std::collections::BTreeMap;
+
 use baton_orchestrator::schedule::Trigger;
 use baton_orchestrator::{Asked, RunReport};
 
@@ -17,10 +19,12 @@ pub(super) async fn run(context: &Context, arguments: &RunArguments) -> Result<O
     end_at_interrupt();
     let context = &context.explaining(arguments.explain);
     let workspace = Workspace::open(context, Access::Write).await?;
-    let _guard = workspace.lock("baton run")?;
+    let _guard = workspace.lock("baton run").await?;
+    let parameters = arguments.parameters.texts()?;
     if let Some(name) = &arguments.schedule {
-        return run_schedule(context, workspace, name).await;
+        return run_schedule(context, workspace, name, &parameters).await;
     }
+    let workspace = workspace.given_texts(&parameters)?;
     let as_of = workspace.as_of();
     let prepared = workspace.prepare(as_of).await?;
     let (services, environment) = (workspace.services(), workspace.environment.as_str());
@@ -32,15 +36,21 @@ pub(super) async fn run(context: &Context, arguments: &RunArguments) -> Result<O
 }
 
 /// Runs a schedule here and now.
-async fn run_schedule(context: &Context, workspace: Workspace, name: &str) -> Result<Outcome, CliError> {
+async fn run_schedule(
+    context: &Context,
+    workspace: Workspace,
+    name: &str,
+    parameters: &BTreeMap<String, String>,
+) -> Result<Outcome, CliError> {
     let schedule = workspace.need_schedule(name)?.clone();
     let asked = Asked {
         schedule: Some(schedule.name.to_string()),
         trigger: Some(Trigger::Manual.word().to_owned()),
         due_at: None,
         execution: schedule.execution.clone(),
+        parameters: BTreeMap::new(),
     };
-    let workspace = workspace.asked_by(asked);
+    let workspace = workspace.asked_by(asked).given_texts(parameters)?;
     let report = scheduling::run_schedule(&workspace, &schedule, context.as_of).await?;
     finish(context, &report)
 }

@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use baton_core::ports::{LogLine, RunFilter, RunRecord, RunState, StepRecord};
+use chrono::TimeDelta;
 use serde::Serialize;
 
-use crate::args::{RunsArguments, RunsCommand, RunsListArguments, RunsShowArguments, StateName};
+use super::gc::duration;
+use super::resume::resume;
+use crate::args::{PruneArguments, RunsArguments, RunsCommand, RunsListArguments, RunsShowArguments, StateName};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Outcome;
@@ -23,6 +26,8 @@ pub(super) async fn runs(context: &Context, arguments: &RunsArguments) -> Result
         None => list(context, &arguments.list).await,
         Some(RunsCommand::Show(arguments)) => show(context, arguments).await,
         Some(RunsCommand::Cancel(arguments)) => cancel(context, &arguments.run).await,
+        Some(RunsCommand::Resume(arguments)) => resume(context, arguments).await,
+        Some(RunsCommand::Prune(arguments)) => prune(context, arguments).await,
     }
 }
 
@@ -36,7 +41,7 @@ async fn list(context: &Context, arguments: &RunsListArguments) -> Result<Outcom
         limit: arguments.limit,
     };
     let runs = workspace.services().operations.runs(&filter).await?;
-    let runs: Vec<RunRecord> = runs.into_iter().map(|run| as_it_stands(&workspace, run)).collect();
+    let runs = as_they_stand(&workspace, runs).await;
     if context.is_json() {
         output::print_json(&runs)?;
     } else {
@@ -45,9 +50,18 @@ async fn list(context: &Context, arguments: &RunsListArguments) -> Result<Outcom
     Ok(Outcome::Fine)
 }
 
+async fn as_they_stand(workspace: &Workspace, runs: Vec<RunRecord>) -> Vec<RunRecord> {
+    let mut stand = Vec::with_capacity(runs.len());
+    for run in runs {
+        stand.push(as_it_stands(workspace, run).await);
+    }
+    stand
+}
+
 /// A run whose process ended without saying so goes on in the records only: nobody holds its environment.
-fn as_it_stands(workspace: &Workspace, run: RunRecord) -> RunRecord {
-    let is_over = run.state == RunState::Running && workspace.lock_environment(&run.environment, "baton runs").is_ok();
+async fn as_it_stands(workspace: &Workspace, run: RunRecord) -> RunRecord {
+    let is_over =
+        run.state == RunState::Running && workspace.lock_environment(&run.environment, "baton runs").await.is_ok();
     RunRecord { state: if is_over { RunState::Interrupted } else { run.state }, ..run }
 }
 
@@ -81,7 +95,7 @@ async fn show(context: &Context, arguments: &RunsShowArguments) -> Result<Outcom
 }
 
 /// The run whose id begins like this, or the newest.
-async fn find(workspace: &Workspace, id: Option<&str>) -> Result<RunRecord, CliError> {
+pub(super) async fn find(workspace: &Workspace, id: Option<&str>) -> Result<RunRecord, CliError> {
     let environment = id.is_none().then(|| workspace.environment.clone());
     let filter = RunFilter { id: id.map(str::to_owned), environment, limit: 2, ..RunFilter::default() };
     let mut found = workspace.services().operations.runs(&filter).await?.into_iter();
@@ -89,7 +103,7 @@ async fn find(workspace: &Workspace, id: Option<&str>) -> Result<RunRecord, CliE
         (Some(_), Some(_), Some(id)) => {
             Err(CliError::argument(format!("several runs begin with `{id}`"), "give more digits of its id"))
         }
-        (Some(run), _, _) => Ok(as_it_stands(workspace, run)),
+        (Some(run), _, _) => Ok(as_it_stands(workspace, run).await),
         (None, _, Some(id)) => {
             Err(CliError::argument(format!("there is no run `{id}`"), "`baton runs` lists the newest runs"))
         }
@@ -132,6 +146,20 @@ async fn cancel(context: &Context, id: &str) -> Result<Outcome, CliError> {
         output::print_json(&run)?;
     } else {
         output::print(&format!("run {} was asked to end\n", run.id))?;
+    }
+    Ok(Outcome::Fine)
+}
+
+async fn prune(context: &Context, arguments: &PruneArguments) -> Result<Outcome, CliError> {
+    let age = duration("--older-than", &arguments.older_than)?;
+    let workspace = Workspace::open(context, Access::Write).await?;
+    let services = workspace.services();
+    let before = services.clock.now() - TimeDelta::from_std(age).unwrap_or(TimeDelta::MAX);
+    let pruned = services.operations.prune_runs(before, arguments.keep).await?;
+    if context.is_json() {
+        output::print_json(&serde_json::json!({"runs": pruned}))?;
+    } else {
+        output::print(&format!("{pruned} runs pruned\n"))?;
     }
     Ok(Outcome::Fine)
 }

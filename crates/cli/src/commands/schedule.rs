@@ -13,6 +13,7 @@ use crate::args::{ScheduleArguments, ScheduleCommand, TriggerArguments};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Outcome;
+use crate::parameters::read_parameters;
 use crate::project::Workspace;
 use crate::wire::Access;
 use crate::{output, render};
@@ -78,7 +79,9 @@ async fn trigger(context: &Context, arguments: &TriggerArguments) -> Result<Outc
     let workspace = Workspace::open(context, Access::Write).await?;
     let schedule = workspace.need_schedule(&arguments.name)?;
     let operations = &workspace.services().operations;
-    let request = by_hand(schedule, Trigger::Manual, workspace.services().clock.now());
+    let parameters = arguments.parameters.texts()?;
+    read_parameters(&workspace.project.params, &parameters)?;
+    let request = by_hand(schedule, Trigger::Manual, workspace.services().clock.now(), parameters);
     let number = operations.request(&workspace.environment, &request).await?;
     if !context.is_json() {
         let again = if number == 0 { " (it waits already)" } else { "" };
@@ -98,7 +101,12 @@ async fn trigger(context: &Context, arguments: &TriggerArguments) -> Result<Outc
 }
 
 /// The request of somebody who asks for a schedule now.
-pub(crate) fn by_hand(schedule: &Schedule, trigger: Trigger, now: Timestamp) -> NewRequest {
+pub(crate) fn by_hand(
+    schedule: &Schedule,
+    trigger: Trigger,
+    now: Timestamp,
+    parameters: BTreeMap<String, String>,
+) -> NewRequest {
     NewRequest {
         schedule: schedule.name.to_string(),
         trigger: trigger.word().to_owned(),
@@ -107,7 +115,7 @@ pub(crate) fn by_hand(schedule: &Schedule, trigger: Trigger, now: Timestamp) -> 
         as_of: None,
         requested_at: now,
         priority: schedule.priority,
-        parameters: BTreeMap::new(),
+        parameters,
         coalesces: true,
     }
 }

@@ -2,7 +2,7 @@
 
 use baton_core::AssetName;
 use baton_core::check::CheckResult;
-use baton_orchestrator::{AssetLine, AssetReport, ModelVersion};
+use baton_orchestrator::{AssetLine, AssetReport, ExternalLine, ModelVersion};
 
 use super::backfill::ranges;
 use super::monitor::looks;
@@ -11,8 +11,8 @@ use super::table::{Table, count};
 use crate::instant;
 
 /// Assets in a line each.
-pub(crate) fn assets(lines: &[AssetLine]) -> String {
-    if lines.is_empty() {
+pub(crate) fn assets(lines: &[AssetLine], external: &[ExternalLine]) -> String {
+    if lines.is_empty() && external.is_empty() {
         return "no such assets\n".to_owned();
     }
     let mut table = Table::new(&["kind", "name", "version", ">rows", "owner", "description"]);
@@ -25,6 +25,10 @@ pub(crate) fn assets(lines: &[AssetLine]) -> String {
             line.owner.clone().unwrap_or_default(),
             line.description.clone().unwrap_or_default(),
         ]);
+    }
+    for line in external {
+        let (name, told) = (line.name.clone(), line.description.clone().unwrap_or_default());
+        table.row([line.kind.to_owned(), name, String::new(), String::new(), String::new(), told]);
     }
     table.render("")
 }

@@ -15,7 +15,7 @@ pub(crate) fn lineage(report: &LineageReport, assets: &Assets, direction: Direct
         let (parent, child) = if direction == Direction::Up { (to, from) } else { (from, to) };
         next.entry(parent).or_default().insert(child);
     }
-    let mut tree = Tree { next, assets, seen: BTreeSet::new(), text: String::new() };
+    let mut tree = Tree { next, assets, external: &report.external, seen: BTreeSet::new(), text: String::new() };
     tree.push(&report.asset, "", "");
     let mut text = tree.text;
     if !report.columns.is_empty() {
@@ -33,6 +33,7 @@ pub(crate) fn lineage(report: &LineageReport, assets: &Assets, direction: Direct
 struct Tree<'a> {
     next: BTreeMap<&'a str, BTreeSet<&'a str>>,
     assets: &'a Assets,
+    external: &'a BTreeMap<String, String>,
     seen: BTreeSet<&'a str>,
     text: String,
 }
@@ -41,7 +42,8 @@ impl<'a> Tree<'a> {
     fn push(&mut self, name: &'a str, branch: &str, below: &str) {
         let children: Vec<&'a str> = self.next.get(name).into_iter().flatten().copied().collect();
         let is_new = self.seen.insert(name);
-        let kind = self.assets.get(name).map(|asset| asset.kind().word()).unwrap_or_default();
+        let own = self.assets.get(name).map(|asset| asset.kind().word());
+        let kind = own.or_else(|| self.external.get(name).map(String::as_str)).unwrap_or_default();
         let again = if is_new || children.is_empty() { "" } else { " (above)" };
         self.text.push_str(&format!("{branch}{name} {}{again}\n", style::muted(kind)));
         if !is_new {

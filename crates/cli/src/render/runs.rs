@@ -2,6 +2,7 @@
 
 use baton_core::Timestamp;
 use baton_core::duration::format_seconds;
+use baton_core::parameter::shown;
 use baton_core::ports::{LogLine, RunRecord, RunState, StepRecord};
 use baton_core::schedule::Schedule;
 
@@ -39,7 +40,8 @@ fn asked_by(run: &RunRecord) -> String {
     match (&run.schedule, &run.trigger) {
         (Some(schedule), Some(trigger)) => format!("{schedule} ({trigger})"),
         (Some(schedule), None) => schedule.clone(),
-        _ => run.command.clone(),
+        (None, Some(trigger)) => format!("{} ({trigger})", run.command),
+        (None, None) => run.command.clone(),
     }
 }
 
@@ -55,6 +57,10 @@ pub(crate) fn one_run(run: &RunRecord, steps: &[StepRecord], now: Timestamp) -> 
         took(run.started_at, end),
         instant::show(run.as_of),
     );
+    if !run.parameters.is_empty() {
+        let given = run.parameters.iter().map(|(name, value)| format!("{name}={}", shown(value)));
+        text.push_str(&format!("  with {}\n", given.collect::<Vec<_>>().join(", ")));
+    }
     let verbs = steps.iter().map(|step| step.verb.len()).max().unwrap_or(0);
     let names = steps.iter().map(|step| step.asset.chars().count()).max().unwrap_or(0);
     for step in steps {

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
 mod answers;
+mod beside;
 mod change;
 mod channels;
 mod command_line;
@@ -16,19 +17,27 @@ mod flights;
 mod inspect;
 mod kept;
 mod kills;
+mod ledger;
 mod look;
 mod lsp;
 mod merged_rows;
+mod openlineage;
+mod parameters;
 mod plan;
+mod predicting;
+mod programs;
 mod promoting;
 mod python_tables;
 mod reproduce;
 mod restated;
+mod resuming;
 mod safety;
 mod schedules;
 mod select;
 mod serve;
 mod shop;
+mod sources;
 mod storage;
+mod streams;
 mod unit_tests;
 mod volume;

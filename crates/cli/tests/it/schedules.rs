@@ -11,13 +11,13 @@ use serde_json::Value;
 use crate::shop::shop;
 
 /// `baton serve`, killed at the latest with the value.
-struct Server {
+pub(crate) struct Server {
     process: Child,
     said: std::path::PathBuf,
 }
 
 impl Server {
-    fn start(project: &TestProject, name: &str, failpoint: Option<&str>) -> Self {
+    pub(crate) fn start(project: &TestProject, name: &str, failpoint: Option<&str>) -> Self {
         let said = project.path(name);
         let mut command = project.command(&["serve", "-e", "dev", "--port", "0"]);
         if let Some(failpoint) = failpoint {
@@ -31,11 +31,11 @@ impl Server {
         Self { process, said }
     }
 
-    fn said(&self) -> String {
+    pub(crate) fn said(&self) -> String {
         std::fs::read_to_string(&self.said).unwrap()
     }
 
-    fn waits_to_say(&self, text: &str) {
+    pub(crate) fn waits_to_say(&self, text: &str) {
         within(15, text, || self.said().contains(text).then_some(()));
     }
 
@@ -75,7 +75,7 @@ fn json(project: &TestProject, arguments: &[&str]) -> Value {
 }
 
 /// The states of the newest runs of a schedule, newest first.
-fn states(project: &TestProject, schedule: &str) -> Vec<String> {
+pub(crate) fn states(project: &TestProject, schedule: &str) -> Vec<String> {
     let runs = json(project, &["runs", "--schedule", schedule]);
     runs.as_array().unwrap().iter().map(|run| run["state"].as_str().unwrap().to_owned()).collect()
 }
@@ -86,7 +86,7 @@ fn scheduled(schedules: &str) -> TestProject {
     project
 }
 
-const BY_HAND: &str = "schedules:\n  - {name: nightly, cron: 0 3 1 1 *, select: [+days]}\n";
+pub(crate) const BY_HAND: &str = "schedules:\n  - {name: nightly, cron: 0 3 1 1 *, select: [+days]}\n";
 
 #[test]
 fn another_server_takes_over_within_ten_seconds_of_a_kill() {
@@ -190,4 +190,54 @@ fn what_failed_says_so_and_what_reads_it_is_skipped_or_goes_on() {
     project.output(&["run", "-e", "dev", "--schedule", "careful"]);
     let text = ok(&project, &["runs", "show", "-e", "dev", "--log"]);
     assert!(text.contains("the run stops then") && text.contains("error orders:"), "{text}");
+}
+
+/// A shop with a table that joins every row of `numbers` with every pair of others, over three rows when it is applied and
+/// over twenty thousand afterwards: a query that computes for hours and reads nothing meanwhile.
+fn with_endless_query(schedules: &str) -> TestProject {
+    let numbers = |count: u32| (0..count).fold("n\n".to_owned(), |text, n| format!("{text}{n}\n"));
+    let project = shop()
+        .file("numbers.yml", "sources:\n  - {name: numbers, connector: file, path: numbers/*.csv, load: replace}\n")
+        .file("numbers/all.csv", &numbers(3))
+        .file("tables/triples.sql", "select count(*) as n from numbers a, numbers b, numbers c where a.n + b.n > c.n\n")
+        .file("schedules.yml", schedules);
+    ok(&project, &["apply", "-e", "dev", "--yes"]);
+    project.write("numbers/all.csv", &numbers(20_000));
+    project
+}
+
+#[test]
+fn a_query_that_never_reads_defeats_neither_timeout_nor_lease() {
+    let project = with_endless_query(
+        "schedules:\n  - {name: heavy, select: [numbers, triples], timeout: 2s, retries: {attempts: 1}}\n",
+    );
+    let first = Server::start(&project, "first.txt", None);
+    first.waits_to_say("runs the schedules of `dev`");
+    let second = Server::start(&project, "second.txt", None);
+    second.waits_to_say("are run by");
+    let began = Instant::now();
+    ok(&project, &["schedule", "trigger", "heavy", "-e", "dev", "--wait"]);
+    assert!(began.elapsed() < Duration::from_secs(30), "it took {:?}", began.elapsed());
+    assert_eq!(states(&project, "heavy"), ["failed"]);
+    let run = json(&project, &["runs", "show"]);
+    assert!(run["cause"].as_str().unwrap().contains("longer than its timeout of 2s"), "{run}");
+    assert!(!second.said().contains("runs the schedules"), "the lease was lost: {}", second.said());
+}
+
+#[test]
+fn a_query_that_never_reads_is_cancelled() {
+    let project = with_endless_query("schedules: []\n");
+    let mut running =
+        project.command(&["run", "-e", "dev"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let is_building = || {
+        let run = json(&project, &["runs", "show"]);
+        let steps = run["timeline"].as_array()?.iter();
+        let building = steps.filter(|step| step["asset"] == "triples" && step["state"] == "running").count() > 0;
+        (building && run["command"] == "run").then(|| run["id"].as_str().unwrap().to_owned())
+    };
+    let id = within(20, "the query", is_building);
+    ok(&project, &["runs", "cancel", &id, "-e", "dev"]);
+    let ended = within(10, "the end", || running.try_wait().unwrap());
+    assert_eq!(ended.code(), Some(1));
+    assert_eq!(json(&project, &["runs", "show"])["state"], "cancelled");
 }

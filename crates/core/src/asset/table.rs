@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Column, Python};
+use super::{Column, CommandStep, Python};
 
 /// How a table is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -112,7 +112,7 @@ impl Keep {
 /// What a transform produces.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Table {
-    /// The query, with templates rendered; for a Python table one over the rows that its function returns.
+    /// The query, with templates rendered; for a Python table or a command one over the rows that it makes.
     pub sql: String,
     /// Its file, relative to the project.
     pub file: String,
@@ -136,4 +136,7 @@ pub struct Table {
     /// The function that computes its rows; `None` for a SQL table.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub python: Option<Box<Python>>,
+    /// The command that makes its rows; `None` for other tables.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<Box<CommandStep>>,
 }

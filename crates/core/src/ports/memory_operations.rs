@@ -26,6 +26,7 @@ struct State {
     requests: Vec<Held>,
     runs: Vec<RunRecord>,
     cancelled: Vec<String>,
+    planned: BTreeMap<String, Vec<String>>,
     steps: BTreeMap<(String, u32), StepRecord>,
     logs: Vec<LogLine>,
     messages: Vec<Posted>,
@@ -75,7 +76,10 @@ impl State {
         let of_schedule =
             |held: &&Held| held.request.environment == environment && held.request.asked.schedule == asked.schedule;
         let is_same = |held: &Held| {
-            held.request.asked.key == asked.key || asked.coalesces && held.request.state == RunState::Queued
+            held.request.asked.key == asked.key
+                || asked.coalesces
+                    && held.request.state == RunState::Queued
+                    && held.request.asked.parameters == asked.parameters
         };
         if self.requests.iter().filter(of_schedule).any(is_same) {
             return None;
@@ -95,6 +99,7 @@ impl State {
                 self.runs.iter_mut().filter(lost).for_each(|other| other.state = RunState::Interrupted);
                 self.runs.push(run);
             }
+            RunChange::Planned { run, assets } => drop(self.planned.insert(run, assets)),
             RunChange::Step(step) => drop(self.steps.insert((step.run.clone(), step.number), step)),
             RunChange::Log(line) => self.logs.push(line),
             RunChange::Ended(end) => {
@@ -261,6 +266,29 @@ impl Operations for MemoryOperations {
 
     async fn steps(&self, run: &str) -> Result<Vec<StepRecord>, LedgerError> {
         Ok(self.read().steps.values().filter(|step| step.run == run).cloned().collect())
+    }
+
+    async fn planned(&self, run: &str) -> Result<Vec<String>, LedgerError> {
+        Ok(self.read().planned.get(run).cloned().unwrap_or_default())
+    }
+
+    async fn prune_runs(&self, before: Timestamp, keep: u32) -> Result<u64, LedgerError> {
+        let mut state = self.write();
+        let mut newer: BTreeMap<String, u32> = BTreeMap::new();
+        let mut gone = Vec::new();
+        state.runs.sort_by_key(|run| std::cmp::Reverse(run.started_at));
+        for run in &state.runs {
+            let place = newer.entry(run.environment.clone()).or_default();
+            *place += 1;
+            if *place > keep && run.state != RunState::Running && run.started_at < before {
+                gone.push(run.id.clone());
+            }
+        }
+        state.runs.retain(|run| !gone.contains(&run.id));
+        state.steps.retain(|(run, _), _| !gone.contains(run));
+        state.planned.retain(|run, _| !gone.contains(run));
+        state.logs.retain(|line| !gone.contains(&line.run));
+        Ok(gone.len() as u64)
     }
 
     async fn log(&self, run: &str) -> Result<Vec<LogLine>, LedgerError> {

@@ -41,9 +41,9 @@ pub struct NewRequest {
     pub requested_at: Timestamp,
     /// Of two that wait, the greater goes first.
     pub priority: i64,
-    /// Values for `var()` in SQL.
+    /// Values for the project's parameters, as people write them.
     pub parameters: BTreeMap<String, String>,
-    /// Whether a request of the schedule that waits already does as well.
+    /// Whether a request of the schedule with the same parameters that waits already does as well.
     pub coalesces: bool,
 }
 
@@ -158,6 +158,9 @@ pub struct RunRecord {
     pub failed: u32,
     /// The first thing that went wrong.
     pub cause: Option<String>,
+    /// Values that it was given for the project's parameters, by name; those left out had their defaults.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub parameters: BTreeMap<String, Value>,
 }
 
 /// How a run ended.
@@ -224,6 +227,13 @@ pub struct LogLine {
 pub enum RunChange {
     /// It began. Runs of the environment that were going on did not end: their process did.
     Started(RunRecord),
+    /// The assets that it will work on.
+    Planned {
+        /// The run.
+        run: String,
+        /// The assets, by name.
+        assets: Vec<String>,
+    },
     /// A step began or ended.
     Step(StepRecord),
     /// A line of a step's log.
@@ -357,6 +367,13 @@ pub trait Operations: Send + Sync {
 
     /// The steps of a run in order.
     async fn steps(&self, run: &str) -> Result<Vec<StepRecord>, LedgerError>;
+
+    /// The assets that a run was to work on; empty when it did not come to know them.
+    async fn planned(&self, run: &str) -> Result<Vec<String>, LedgerError>;
+
+    /// Deletes runs that ended before `before` with their steps and logs, but for the newest `keep` of each environment;
+    /// and requests and messages of before that are settled. Answers how many runs.
+    async fn prune_runs(&self, before: Timestamp, keep: u32) -> Result<u64, LedgerError>;
 
     /// The log of a run in order.
     async fn log(&self, run: &str) -> Result<Vec<LogLine>, LedgerError>;

@@ -37,6 +37,7 @@ fn table(materialize: Materialize, keep: Keep) -> Table {
         columns: Vec::new(),
         keep,
         python: None,
+        command: None,
     }
 }
 

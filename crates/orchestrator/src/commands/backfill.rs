@@ -88,8 +88,7 @@ pub async fn plan_backfill(
         _ => return Err(has_no_intervals(name, asset.kind())),
     };
     let commit = head(services, environment).await?;
-    let applied = prepared.desired.assets.get(name).zip(commit.assets.get(name));
-    let Some((_, pin)) = applied.filter(|(desired, pin)| is_applied(pin, desired)) else {
+    let Some(pin) = commit.assets.get(name).filter(|pin| is_applied(pin, name, prepared)) else {
         return Err(RunError::Project(format!(
             "`{name}` is not in environment `{environment}` as the project defines it; run `baton apply` first"
         )));

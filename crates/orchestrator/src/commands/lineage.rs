@@ -1,14 +1,16 @@
 //! Lineage: which assets, and which columns, an asset comes from or goes to.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use baton_core::{AssetName, Definition};
 use serde::{Deserialize, Serialize};
 
 use super::look::known_asset;
 use crate::error::RunError;
+use crate::external::{ExternalLineage, add_external};
 use crate::features::{feature_columns, referenced_views};
 use crate::prepare::Prepared;
+use crate::services::Services;
 
 /// Which way to walk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +43,26 @@ pub struct LineageReport {
     pub edges: Vec<(String, String)>,
     /// Column edges, when asked for.
     pub columns: Vec<ColumnEdge>,
+    /// Of the names in `edges`, those of other tools: `external job` or `external dataset`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub external: BTreeMap<String, String>,
+}
+
+/// As [`lineage`], with what other tools told of the jobs and datasets before or behind it.
+///
+/// # Errors
+/// Those of [`lineage`] and of the ledger.
+pub async fn lineage_with_external(
+    services: &Services,
+    prepared: &Prepared,
+    environment: &str,
+    (asset, columns): (&str, bool),
+    direction: Direction,
+) -> Result<LineageReport, RunError> {
+    let mut report = lineage(prepared, environment, asset, columns, direction)?;
+    let told = ExternalLineage::read(services, environment).await?;
+    add_external(&mut report, &told, (prepared, environment, &services.folder), direction);
+    Ok(report)
 }
 
 /// The one output of models and endpoints.
@@ -68,7 +90,7 @@ pub fn lineage(
     });
     let edges: Vec<(String, String)> = edges.collect();
     let columns = if columns { walk_columns(prepared, asset, &reached, direction) } else { Vec::new() };
-    Ok(LineageReport { asset: asset.to_owned(), edges, columns })
+    Ok(LineageReport { asset: asset.to_owned(), edges, columns, external: BTreeMap::new() })
 }
 
 /// Everything that is computed, directly or not, from one column.

@@ -40,6 +40,7 @@ impl Execution<'_> {
             rows: None,
             digest: None,
             known_through: None,
+            declared: self.prepared.declared.get(asset).cloned(),
             inputs: BTreeMap::new(),
         }
     }

@@ -11,12 +11,15 @@ use baton_engine::fingerprint::Upstream;
 use baton_engine::{Analysis, SqlProblem, TableFingerprints, analyze, fingerprints, table_references};
 
 use super::diagnose::at;
-use super::{Resolver, python};
+use super::{Resolver, program, python};
 
 /// The tables that a table's query reads. The one that goes on from what is stored may read the table itself.
 pub(super) fn references(name: &AssetName, table: &Table) -> Result<BTreeSet<String>, SqlProblem> {
     if let Some(python) = &table.python {
         return Ok(python.parameters.iter().map(|parameter| parameter.input.to_string()).collect());
+    }
+    if let Some(step) = &table.command {
+        return Ok(step.inputs.iter().map(ToString::to_string).collect());
     }
     let mut found = table_references(&table.sql)?;
     if let Some(sql) = &table.keep.incremental_sql {
@@ -33,9 +36,10 @@ pub(super) fn resolved(
 ) -> Result<(TableFingerprints, Analysis), Vec<SqlProblem>> {
     let schemas: BTreeMap<String, SchemaRef> =
         upstream.iter().map(|(input, table)| (input.clone(), table.schema.clone())).collect();
-    let (mut computed, mut analysis) = match &table.python {
-        Some(python) => python::resolved(name, table, python, upstream)?,
-        None => (fingerprints(&table.sql, upstream)?, analyze(&schemas, name, &table.sql)?),
+    let (mut computed, mut analysis) = match (&table.python, &table.command) {
+        (Some(python), _) => python::resolved(name, table, python, upstream)?,
+        (None, Some(step)) => program::resolved(name, table, step, upstream)?,
+        (None, None) => (fingerprints(&table.sql, upstream)?, analyze(&schemas, name, &table.sql)?),
     };
     for column in table.materialize.added_columns() {
         if analysis.schema.iter().any(|(known, ..)| known == column) {

@@ -20,7 +20,7 @@ use baton_core::asset::Python;
 use tokio::sync::Semaphore;
 
 pub use self::error::{Frame, PythonError};
-pub(crate) use self::rows::{TableCall, session_for};
+pub(crate) use self::rows::{TableCall, returned_schema, session_for};
 
 use self::call::{Call, Returned};
 use self::input::Input;

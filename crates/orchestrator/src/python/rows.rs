@@ -10,7 +10,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, RecordBatch, TimestampMicrosecondArray};
 use arrow::compute::{cast, kernels::zip::zip};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
-use baton_core::asset::{Materialize, Parameter, Python, Table};
+use baton_core::asset::{CommandStep, Materialize, Parameter, Python, Table};
 use baton_core::interval::MICROS_PER_SECOND;
 use baton_core::ports::{LogLine, RunChange};
 use baton_core::{AssetName, Interval, Timestamp};
@@ -50,10 +50,15 @@ pub(crate) async fn session_for(
     tables: BTreeMap<String, TableInput>,
 ) -> Result<Session, RunError> {
     let as_of = Some(call.as_of);
+    if let Some(step) = &call.table.command {
+        let (schema, batches) = crate::program::rows_of(call, step, tables).await?;
+        let tables = BTreeMap::from([(CommandStep::ROWS.to_owned(), TableInput::Batches { schema, batches })]);
+        return Ok(call.services.engine.session(SessionInput { tables, as_of })?);
+    }
     let Some(python) = &call.table.python else {
         return Ok(call.services.engine.session(SessionInput { tables, as_of })?);
     };
-    let rows = Rows { call, python, schema: schema_of(call.table) };
+    let rows = Rows { call, python, schema: returned_schema(call.table) };
     let batches = rows.all(tables).await?;
     let input = TableInput::Batches { schema: rows.schema, batches };
     let tables = BTreeMap::from([(Python::ROWS.to_owned(), input)]);
@@ -61,7 +66,7 @@ pub(crate) async fn session_for(
 }
 
 /// The declared columns, and since when a row is known.
-fn schema_of(table: &Table) -> SchemaRef {
+pub(crate) fn returned_schema(table: &Table) -> SchemaRef {
     let fields = table.columns.iter().filter_map(|column| {
         let data_type = arrow_type(column.data_type?);
         Some(Field::new(&column.name, data_type, true))

@@ -1,6 +1,7 @@
 //! Delivery of what waits in the outbox.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use baton_core::channel::Channel;
 use baton_core::ports::{Delivery, LedgerError, Message, Operations};
@@ -9,9 +10,12 @@ use baton_notify::{Answer, Courier, Notice};
 use chrono::TimeDelta;
 
 use super::Host;
+use crate::services::Services;
 
 /// Messages that are delivered in one go.
 const MOST: u32 = 50;
+/// Messages that a run looks at in one go when it delivers lineage.
+const MOST_AT_ONCE: u32 = 1_000;
 /// The longest wait between two tries, in seconds.
 const LONGEST_WAIT: i64 = 300;
 /// After so many tries, a working day with the longest waits, a message is given up.
@@ -31,7 +35,8 @@ pub(super) async fn deliver(
     let waiting = operations.outbox(clock.now(), MOST).await?;
     let mut settled = Vec::new();
     for message in &waiting {
-        let delivery = deliver_one(&courier, message, &channels, &*host, clock.now()).await;
+        let secret = |kind: &str, name: &str| host.secret(kind, name);
+        let delivery = deliver_one(&courier, message, &channels, &secret, clock.now()).await;
         if let Delivery::Again { reason, .. } | Delivery::GivenUp { reason } = &delivery
             && message.attempts == 0
         {
@@ -43,11 +48,48 @@ pub(super) async fn deliver(
     Ok(waiting.len())
 }
 
+/// Delivers the lineage that waits, oldest first, while its receivers take it and for no longer than `patience`. What they
+/// do not take stays in the outbox, for a server or the next run.
+///
+/// # Errors
+/// Those of the ledger.
+pub(crate) async fn deliver_lineage(
+    services: &Services,
+    channels: &[Channel],
+    patience: Duration,
+) -> Result<(), LedgerError> {
+    let courier = Courier::default();
+    let secret = |kind: &str, name: &str| match kind {
+        "env" => (services.variables)(name),
+        _ => std::fs::read_to_string(name).ok().map(|text| text.trim_end().to_owned()),
+    };
+    let is_lineage = |message: &Message| {
+        channels.iter().any(|channel| !channel.way.hears_notices() && *channel.name == *message.message.channel)
+    };
+    let began = Instant::now();
+    loop {
+        let waiting = services.operations.outbox(services.clock.now(), MOST_AT_ONCE).await?;
+        let mut settled = Vec::new();
+        for message in waiting.iter().filter(|message| is_lineage(message)) {
+            let delivery = deliver_one(&courier, message, channels, &secret, services.clock.now()).await;
+            let is_delivered = delivery == Delivery::Delivered;
+            settled.push((message.id, delivery));
+            if !is_delivered || began.elapsed() > patience {
+                return services.operations.settle_messages(settled).await;
+            }
+        }
+        if settled.is_empty() {
+            return Ok(());
+        }
+        services.operations.settle_messages(settled).await?;
+    }
+}
+
 async fn deliver_one(
     courier: &Courier,
     message: &Message,
     channels: &[Channel],
-    host: &dyn Host,
+    secret: &(dyn Fn(&str, &str) -> Option<String> + Sync),
     now: Timestamp,
 ) -> Delivery {
     let told = &message.message;
@@ -57,10 +99,14 @@ async fn deliver_one(
     let Some(channel) = channels.iter().find(|channel| *channel.name == *told.channel) else {
         return Delivery::GivenUp { reason: format!("the project has no channel `{}` any more", told.channel) };
     };
-    let Ok(notice) = serde_json::from_value::<Notice>(told.body.clone()) else {
-        return Delivery::GivenUp { reason: "it was written by another version of Baton".to_owned() };
+    let answer = match (channel.way.hears_notices(), serde_json::from_value::<Notice>(told.body.clone())) {
+        (false, _) => courier.deliver_event(channel, &told.body, secret).await,
+        (true, Ok(notice)) => courier.deliver(channel, &notice, secret).await,
+        (true, Err(_)) => {
+            return Delivery::GivenUp { reason: "it was written by another version of Baton".to_owned() };
+        }
     };
-    match courier.deliver(channel, &notice, &|kind, name| host.secret(kind, name)).await {
+    match answer {
         Answer::Taken => Delivery::Delivered,
         Answer::Refused { reason } => Delivery::GivenUp { reason },
         Answer::Later { reason, .. } if message.attempts + 1 >= TRIES => Delivery::GivenUp { reason },

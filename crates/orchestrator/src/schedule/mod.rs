@@ -11,6 +11,7 @@ mod files;
 mod notices;
 mod scheduler;
 
+pub(crate) use delivery::deliver_lineage;
 pub use due::{Cursor, Due, Facts, Tick, Trigger, due};
 pub use notices::About;
 pub use scheduler::{Declared, Host, Ran, Scheduler};

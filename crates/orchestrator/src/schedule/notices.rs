@@ -123,7 +123,8 @@ fn kept_from(report: &RunReport, failed: &StepReport) -> Vec<String> {
 /// The messages of notices for the channels of a schedule. A channel that does not hear of an occasion gets a message
 /// without content, so that the outbox knows that the cause has ended.
 pub(super) fn messages(about: &About, schedule: &Schedule, notices: &[Notice]) -> Vec<NewMessage> {
-    let channels = about.channels.iter().filter(|channel| schedule.notify.iter().any(|name| *name == *channel.name));
+    let told = about.channels.iter().filter(|channel| channel.way.hears_notices());
+    let channels = told.filter(|channel| schedule.notify.iter().any(|name| *name == *channel.name));
     let of_channel = |channel: &Channel| {
         let hears = |notice: &Notice| channel.hears.is_empty() || channel.hears.contains(&notice.occasion);
         let heard = notices.iter().filter(|notice| notice.ends || hears(notice));

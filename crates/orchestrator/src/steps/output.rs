@@ -129,7 +129,8 @@ impl Execution<'_> {
         Some(self.take(asset, key, &event, step.output))
     }
 
-    fn take(&mut self, asset: &AssetName, key: &StepKey, event: &Event, output: StepOutput) -> Pin {
+    fn take(&mut self, asset: &AssetName, key: &StepKey, event: &Event, mut output: StepOutput) -> Pin {
+        output.pin.declared = self.prepared.declared.get(asset).cloned();
         for rejected in &output.rejected {
             self.note_rejected(asset, rejected);
         }

@@ -52,10 +52,10 @@ pub enum SelectError {
         /// All methods.
         known: &'static [&'static str],
     },
-    /// The word behind `kind:` or `state:` is none of theirs.
+    /// The word behind `kind:`, `state:` or `result:` is none of theirs.
     #[error("there is no {method} `{word}`, at {place}")]
     UnknownWord {
-        /// `kind` or `state`.
+        /// `kind`, `state` or `result`.
         method: &'static str,
         /// What stands there.
         word: String,
@@ -86,6 +86,12 @@ pub enum SelectError {
         /// The nearest name.
         nearest: Option<String>,
     },
+    /// `result:` where nobody looks at runs.
+    #[error("`result:` asks how the last run went, which is not known here, at {place}")]
+    NeedsRun {
+        /// Where.
+        place: Place,
+    },
     /// `state:` where nothing is compared.
     #[error("`state:` compares the project with an environment, which is not done here, at {place}")]
     NeedsPlan {
@@ -110,7 +116,9 @@ impl SelectError {
             Self::InvalidPattern { .. } => "wildcards are `*`, `?` and `[abc]`".to_owned(),
             Self::UnknownAsset { nearest: Some(name), .. } => format!("did you mean `{name}`?"),
             Self::UnknownAsset { .. } => "`baton ls` lists all assets".to_owned(),
-            Self::NeedsPlan { .. } => "select by name, tag, kind, owner, source or path".to_owned(),
+            Self::NeedsPlan { .. } | Self::NeedsRun { .. } => {
+                "select by name, tag, kind, owner, source or path".to_owned()
+            }
         }
     }
 }

@@ -6,6 +6,7 @@
 
 mod error;
 mod pattern;
+mod result;
 mod syntax;
 mod walk;
 
@@ -20,6 +21,7 @@ use pattern::Pattern;
 use syntax::{Criterion, Group, StateWord, Term};
 
 pub use error::SelectError;
+pub use result::{LastRun, StepResult};
 
 /// What a selection is resolved against.
 #[derive(Debug, Clone, Copy)]
@@ -30,6 +32,8 @@ pub struct SelectionContext<'a> {
     pub assets: &'a Assets,
     /// What would change; needed by `state:` only.
     pub plan: Option<&'a Plan>,
+    /// How the environment's last run went; needed by `result:` only.
+    pub last_run: Option<&'a LastRun>,
 }
 
 /// Expressions that were understood.
@@ -94,10 +98,17 @@ impl Selection {
         groups.flat_map(|group| &group.terms).any(|term| matches!(term.criterion, Criterion::State(_)))
     }
 
+    /// Whether resolving it needs the environment's last run.
+    pub fn needs_run(&self) -> bool {
+        let groups = self.selected.iter().chain(&self.excluded);
+        groups.flat_map(|group| &group.terms).any(|term| matches!(term.criterion, Criterion::Result(_)))
+    }
+
     /// The assets that are selected and not excluded.
     ///
     /// # Errors
-    /// [`SelectError::UnknownAsset`] for a name without wildcards that no asset has, [`SelectError::NeedsPlan`].
+    /// [`SelectError::UnknownAsset`] for a name without wildcards that no asset has, [`SelectError::NeedsPlan`],
+    /// [`SelectError::NeedsRun`].
     pub fn resolve(&self, context: &SelectionContext<'_>) -> Result<Selected, SelectError> {
         let mut found = Selected::default();
         if self.selected.is_empty() {
@@ -168,6 +179,11 @@ fn matching(term: &Term, context: &SelectionContext<'_>) -> Result<BTreeSet<Asse
             let planned = plan.assets.iter().filter(|planned| has_state(*word, planned.change));
             planned.map(|planned| planned.name.clone()).collect()
         }
+        Criterion::Result(wanted) => {
+            let last = context.last_run.ok_or_else(|| SelectError::NeedsRun { place: term.place.clone() })?;
+            let known = everything(context);
+            known.into_iter().filter(|name| last.result(name) == Some(*wanted)).collect()
+        }
     })
 }
 
@@ -208,7 +224,7 @@ fn nearest_value(term: &Term, context: &SelectionContext<'_>) -> Option<String> 
             (pattern, sources.map(|asset| asset.name.as_str()).collect())
         }
         Criterion::Path(pattern) => (pattern, assets.flat_map(files).collect()),
-        Criterion::Name(_) | Criterion::Kind(_) | Criterion::State(_) => return None,
+        Criterion::Name(_) | Criterion::Kind(_) | Criterion::State(_) | Criterion::Result(_) => return None,
     };
     nearest(pattern.text(), known).map(str::to_owned)
 }

@@ -11,6 +11,7 @@ use baton_diagnostics::nearest;
 
 use super::error::{Place, SelectError};
 use super::pattern::Pattern;
+use super::result::StepResult;
 use super::walk::Walk;
 use crate::plan::Change;
 
@@ -40,6 +41,7 @@ pub(super) enum Criterion {
     Source(Pattern),
     Path(Pattern),
     State(StateWord),
+    Result(StepResult),
 }
 
 /// What a plan says of an asset.
@@ -51,9 +53,10 @@ pub(super) enum StateWord {
     Exactly(Change),
 }
 
-const METHODS: &[&str] = &["kind", "name", "owner", "path", "source", "state", "tag"];
+const METHODS: &[&str] = &["kind", "name", "owner", "path", "result", "source", "state", "tag"];
 const KINDS: &[&str] = &["source", "table", "feature_view", "model", "endpoint", "monitor", "exposure"];
 const STATES: &[&str] = &["new", "modified", "additive", "breaking", "metadata_only", "data", "unchanged", "removed"];
+const RESULTS: &[&str] = &["error", "skipped", "success"];
 
 /// Reads arguments into groups.
 pub(super) fn parse(arguments: &[String]) -> Result<Vec<Group>, SelectError> {
@@ -173,6 +176,7 @@ impl<'a> Reader<'a> {
             "path" => Ok(Criterion::Path(self.path()?)),
             "kind" => self.kind(),
             "state" => self.state(),
+            "result" => self.result(),
             _ => Ok(Criterion::Name(self.pattern()?)),
         }
     }
@@ -216,6 +220,16 @@ impl<'a> Reader<'a> {
             other => serde_json::from_value(other.into()).ok().map(StateWord::Exactly),
         };
         word.map(Criterion::State).ok_or_else(|| self.unknown_word("state", STATES))
+    }
+
+    fn result(&self) -> Result<Criterion, SelectError> {
+        let found = match self.rest {
+            "error" | "fail" => StepResult::Error,
+            "skipped" => StepResult::Skipped,
+            "success" => StepResult::Success,
+            _ => return Err(self.unknown_word("result", RESULTS)),
+        };
+        Ok(Criterion::Result(found))
     }
 
     fn unknown_word(&self, method: &'static str, known: &'static [&'static str]) -> SelectError {

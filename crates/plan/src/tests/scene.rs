@@ -85,6 +85,7 @@ pub(super) fn pin_of(desired: &DesiredAsset) -> Pin {
         rows: None,
         digest: None,
         known_through: None,
+        declared: None,
         inputs: BTreeMap::new(),
     }
 }

@@ -8,11 +8,12 @@ pub(crate) const CATCH_UPS: &[&str] = &["latest", "all", "none"];
 pub(crate) const MATCHES: &[&str] = &["any", "all"];
 pub(crate) const FAILURES: &[&str] = &["skip_downstream", "continue", "stop"];
 pub(crate) const WEEKDAYS: &[&str] = &["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
-pub(crate) const WAYS: &[&str] = &["webhook", "slack", "pagerduty", "alertmanager", "email"];
+pub(crate) const WAYS: &[&str] = &["webhook", "slack", "pagerduty", "alertmanager", "email", "openlineage"];
 pub(crate) const OCCASIONS: &[&str] = &["failure", "late", "recovery"];
 
 const RETRY: &str = "Tries of a step that failed for a reason that may pass.";
 const TIMEOUT: &str = "Most time of one try of a step; none when left out.";
+const POOL: &str = "The pool of which a step takes a slot while it runs; declared under `pools:` in `baton.yml`.";
 const ON_FAILURE: &str = "What a failed step means: `skip_downstream` (default) skips what reads it, `continue` goes on with \
                           the last good version, `stop` begins nothing more.";
 
@@ -39,6 +40,7 @@ pub(crate) const SCHEDULE: Shape = &[
     key("retries", Object(RETRIES), RETRY),
     key("timeout", Duration, TIMEOUT),
     key("on_failure", Words(FAILURES), ON_FAILURE),
+    key("pool", Text, POOL),
     key("steps", Map(&Object(STEP)), "How the steps of single assets are tried, by name."),
     key("notify", List(&Text), "Channels that hear of failure, lateness and recovery."),
     key("late_after", Duration, "A run that has not ended so long after it was due is late."),
@@ -69,12 +71,14 @@ pub(crate) const STEP: Shape = &[
     key("retries", Object(RETRIES), RETRY),
     key("timeout", Duration, TIMEOUT),
     key("on_failure", Words(FAILURES), ON_FAILURE),
+    key("pool", Text, POOL),
 ];
 
 pub(crate) const EXECUTION: Shape = &[
     key("retries", Object(RETRIES), RETRY),
     key("timeout", Duration, TIMEOUT),
     key("on_failure", Words(FAILURES), ON_FAILURE),
+    key("pool", Text, POOL),
     key("steps", Map(&Object(STEP)), "How the steps of single assets are tried, by name."),
 ];
 
@@ -82,7 +86,7 @@ pub(crate) const CHANNEL: Shape = &[
     needed("name", Text, "Name of the channel, unique among channels."),
     needed("kind", Words(WAYS), "How it is spoken to."),
     key("url", Text, "Where to; secrets as `${env:NAME}` or `${file:PATH}`. For `email`: `smtp://host:25`."),
-    key("token", Text, "For `webhook`: a bearer token, by reference."),
+    key("token", Text, "For `webhook` and `openlineage`: a bearer token, by reference."),
     key("routing_key", Text, "For `pagerduty`: the integration's key, by reference."),
     key("from", Text, "For `email`: the sender."),
     key("to", List(&Text), "For `email`: the receivers."),

@@ -140,6 +140,7 @@ impl FileReader<'_> {
             columns: config.columns,
             keep: kept.keep,
             python: Some(Box::new(python)),
+            command: None,
         })
     }
 

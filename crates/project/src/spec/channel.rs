@@ -49,9 +49,10 @@ fn read_way(reader: &Reader<'_>) -> Option<Way> {
             reader.need_items("to");
             Some(Way::Email { to: reader.texts("to"), url: url?, from: from? })
         }
-        _ => {
+        word => {
             let token = if reader.has("token") { Some(need_secret(reader, "token")?) } else { None };
-            Some(Way::Webhook { url: need_secret(reader, "url")?, token })
+            let url = need_secret(reader, "url")?;
+            Some(if word == "openlineage" { Way::OpenLineage { url, token } } else { Way::Webhook { url, token } })
         }
     }
 }

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use baton_core::AssetName;
-use baton_core::asset::Kind;
-use baton_core::schedule::{Execution, OnFailure, Retries};
-use baton_diagnostics::codes;
+use baton_core::asset::{Kind, Origin};
+use baton_core::schedule::{Execution, OnFailure, Retries, Schedule};
+use baton_diagnostics::{Diagnostic, Label, codes, nearest};
 
 use crate::keys;
+use crate::load::HEAD_FILE;
 use crate::reader::{Reader, wrong_type};
-use crate::yaml::Value;
+use crate::yaml::{Entry, Value};
 
 /// Reads the keys from an object that has them.
 pub(super) fn read(reader: &Reader<'_>) -> Execution {
@@ -25,7 +26,56 @@ fn read_policy(reader: &Reader<'_>) -> Execution {
             "stop" => OnFailure::Stop,
             _ => OnFailure::SkipDownstream,
         }),
+        pool: reader.text("pool"),
         steps: BTreeMap::new(),
+    }
+}
+
+/// Reads `pools`: slots by name.
+pub(super) fn read_pools(root: &Reader<'_>) -> BTreeMap<String, usize> {
+    let Some(node) = root.get("pools") else { return BTreeMap::new() };
+    let Value::Map(entries) = &node.value else {
+        wrong_type(root.report, &root.of("pools"), node, "an object");
+        return BTreeMap::new();
+    };
+    let slots = |entry: &Entry| match entry.node.value {
+        Value::Int(slots @ 1..=1_000) => Some((entry.key.clone(), usize::try_from(slots).ok()?)),
+        _ => {
+            let message = format!("pool `{}` has no number of slots", entry.key);
+            root.report.error(codes::INVALID_VALUE, message, entry.node.span, "expected 1 to 1000");
+            None
+        }
+    };
+    entries.iter().filter_map(slots).collect()
+}
+
+/// Reports pools that steps take slots of and that are not declared.
+pub(crate) fn report_unknown_pools(
+    pools: &BTreeMap<String, usize>,
+    project: &Execution,
+    schedules: &[Schedule],
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    let head = Origin { file: HEAD_FILE.to_owned(), line: 1, column: 1 };
+    let of_schedules = schedules.iter().map(|schedule| (&schedule.execution, &schedule.origin));
+    for (execution, origin) in [(project, &head)].into_iter().chain(of_schedules) {
+        let named = execution.steps.values().chain([execution]).filter_map(|level| level.pool.as_ref());
+        for pool in named.filter(|pool| !pools.contains_key(*pool)) {
+            let label = Label {
+                file: origin.file.clone(),
+                line: origin.line,
+                column: origin.column,
+                length: 0,
+                text: String::new(),
+            };
+            let found = Diagnostic::error(
+                codes::UNKNOWN_REFERENCE,
+                format!("a step takes a slot of pool `{pool}`, which does not exist"),
+            );
+            let near = nearest(pool, pools.keys().map(String::as_str));
+            diagnostics
+                .push(found.with_label(label).with_nearest(near).with_help("declare it under `pools:` in `baton.yml`"));
+        }
     }
 }
 

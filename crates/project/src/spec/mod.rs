@@ -3,12 +3,14 @@
 mod channel;
 mod check;
 mod column;
+mod command;
 mod endpoint;
 mod execution;
 mod exposure;
 mod feature_view;
 mod model;
 mod monitor;
+mod parameter;
 mod pull;
 mod python;
 mod schedule;
@@ -23,11 +25,14 @@ use baton_core::{AssetName, Definition, Kind, UnitTest};
 use baton_diagnostics::{Diagnostic, Label, codes};
 
 pub(crate) use channel::{FoundChannel, report_doubles as report_double_channels};
+pub(crate) use command::complete as complete_commands;
+pub(crate) use execution::report_unknown_pools;
 pub use python::PythonSettings;
 pub(crate) use python::{PythonConfig, read_python_config};
 pub(crate) use schedule::{FoundSchedule, report_wrong as report_wrong_schedules};
 pub use settings::{EnvironmentSpec, Policies, Settings};
 pub(crate) use settings::{Head, read_head};
+use table::TableEntry;
 pub(crate) use table::{SqlConfig, TableNote, read_sql_config};
 pub(crate) use unit_test::report_doubles;
 
@@ -66,7 +71,13 @@ pub(crate) fn read_sections(root: &Reader<'_>) -> Sections {
         let items = root.items(section.key).iter();
         declared.extend(items.filter_map(|node| read_asset(root.report, node, section)));
     }
-    let notes = root.items("tables").iter().filter_map(|node| table::read_note(root.report, node)).collect();
+    let mut notes = Vec::new();
+    for entry in root.items("tables").iter().filter_map(|node| table::read_entry(root.report, node)) {
+        match entry {
+            TableEntry::Note(note) => notes.push(note),
+            TableEntry::Declared(found) => declared.push(*found),
+        }
+    }
     let tests = root.items("tests").iter().filter_map(|node| unit_test::read(root.report, node)).collect();
     let schedules = root.items("schedules").iter().filter_map(|node| schedule::read(root.report, node)).collect();
     let channels = root.items("channels").iter().filter_map(|node| channel::read(root.report, node)).collect();

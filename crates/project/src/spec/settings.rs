@@ -77,6 +77,7 @@ pub(crate) struct Head {
     pub(crate) vars: BTreeMap<String, serde_json::Value>,
     pub(crate) params: BTreeMap<String, Parameter>,
     pub(crate) execution: Execution,
+    pub(crate) pools: BTreeMap<String, usize>,
 }
 
 /// Reads the head.
@@ -88,6 +89,7 @@ pub(crate) fn read_head(root: &Reader<'_>) -> Head {
         policies: read_policies(root),
         vars: read_vars(root),
         params: parameter::read_all(root),
+        pools: execution::read_pools(root),
         execution: root.object("execution", keys::EXECUTION).map(|object| execution::read(&object)).unwrap_or_default(),
     }
 }

@@ -1,12 +1,12 @@
 //! Readers of what is said about SQL tables: `tables:` in YAML, and `config()` in the SQL itself.
 
-use baton_core::AssetName;
 use baton_core::asset::{ColumnPolicy, Deletes, Keep, Materialize, SNAPSHOT_AT};
+use baton_core::{AssetName, Kind};
 
 use crate::keys;
 use crate::reader::Reader;
 use crate::report::{Place, Report};
-use crate::spec::{Common, open_named, read_common};
+use crate::spec::{Common, Declared, assemble, command, open_named, read_common};
 use crate::yaml::{Node, Span};
 
 /// What YAML says about a SQL table.
@@ -29,12 +29,28 @@ pub(crate) struct SqlConfig {
     pub(crate) keep: Keep,
 }
 
+/// An entry of `tables:`.
+pub(super) enum TableEntry {
+    /// It describes the table of a file.
+    Note(TableNote),
+    /// It declares one that a command makes.
+    Declared(Box<Declared>),
+}
+
 /// Reads an entry of `tables:`.
-pub(super) fn read_note(report: &Report, node: &Node) -> Option<TableNote> {
+pub(super) fn read_entry(report: &Report, node: &Node) -> Option<TableEntry> {
     let (reader, name) = open_named(report, node, "table", keys::TABLE);
     let reader = reader?;
-    let common = read_common(&reader);
-    Some(TableNote { name: name?, common, grain: reader.texts("grain"), place: report.place(reader.at()) })
+    let mut common = read_common(&reader);
+    let place = report.place(reader.at());
+    if !reader.has("command") {
+        command::refuse_keys(&reader);
+        return Some(TableEntry::Note(TableNote { name: name?, common, grain: reader.texts("grain"), place }));
+    }
+    let definition = command::read(&reader, &mut common, &place.file);
+    let name = name?;
+    let asset = definition.map(|definition| assemble(name.clone(), common, definition, &place));
+    Some(TableEntry::Declared(Box::new(Declared { name, kind: Kind::Table, place, asset })))
 }
 
 /// Reads the arguments of `config()` of the table `name`.

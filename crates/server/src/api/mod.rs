@@ -2,6 +2,7 @@
 
 mod assets;
 mod endpoints;
+mod lineage;
 mod schedules;
 mod selection;
 #[cfg(test)]
@@ -16,6 +17,8 @@ use crate::state::Shared;
 pub(crate) fn router() -> Router<Shared> {
     Router::new()
         .route("/assets", get(assets::list))
+        .route("/lineage", post(lineage::take))
+        .route("/lineage/batch", post(lineage::take_batch))
         .route("/schedules/{name}/trigger", post(schedules::trigger))
         .route("/endpoints", get(endpoints::list))
         .route("/endpoints/{endpoint}", get(endpoints::show))

@@ -22,7 +22,9 @@ fn text_of(asset: &Asset) -> String {
     let query = match &mut declared.definition {
         Definition::Table(table) => {
             let query = std::mem::take(&mut table.sql);
-            table.python.as_mut().map_or(query, |python| std::mem::take(&mut python.code))
+            let code = table.python.as_mut().map(|python| std::mem::take(&mut python.code));
+            let command = table.command.as_mut().map(|step| std::mem::take(&mut step.command));
+            code.or(command).unwrap_or(query)
         }
         _ => String::new(),
     };

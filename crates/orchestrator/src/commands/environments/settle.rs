@@ -105,6 +105,7 @@ mod tests {
             rows: None,
             digest: None,
             known_through: None,
+            declared: None,
             inputs: BTreeMap::new(),
         }
     }

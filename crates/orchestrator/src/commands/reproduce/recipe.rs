@@ -106,6 +106,7 @@ fn stored(version: TableVersion) -> Pin {
         rows: None,
         digest: None,
         known_through: None,
+        declared: None,
         inputs: BTreeMap::new(),
     }
 }

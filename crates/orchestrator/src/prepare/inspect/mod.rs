@@ -90,7 +90,7 @@ impl Survey<'_> {
         let Some(found) = found else {
             // What a function does to its rows is not known; what is declared of them is.
             let mut facts = TableFacts::default();
-            if table.python.is_some() && !table.materialize.is_stateful() {
+            if (table.python.is_some() || table.command.is_some()) && !table.materialize.is_stateful() {
                 facts.declare_key(&table.grain);
             }
             return facts;

@@ -17,6 +17,7 @@ fn pin(kind: Kind, definition: &str, version: Version) -> Pin {
         rows: None,
         digest: None,
         known_through: None,
+        declared: None,
         inputs: BTreeMap::new(),
     }
 }

@@ -1,0 +1,262 @@
+//! Tables that a command makes: its inputs written as Parquet files, the command run, the rows that it wrote read back.
+//!
+//! A command sees `BATON_INPUT_<TABLE>` for each input, `BATON_INPUTS` and `BATON_OUTPUTS` (folders), the clock, and what it
+//! declares; nothing else of the environment but where programs are. It is run for a table that is not recorded yet: the
+//! same command over the same inputs and files is never run twice.
+
+mod error;
+mod process;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use arrow::array::{ArrayRef, RecordBatch, TimestampMicrosecondArray};
+use arrow::datatypes::SchemaRef;
+use baton_connectors::{Contract, ContractColumn, DiscoverRequest, OnSchemaChange, Unit, connector, resolve_secrets};
+use baton_core::asset::CommandStep;
+use baton_core::ports::{LogLine, RunChange};
+use baton_engine::{AVAILABLE_AT, BuildOptions, Engine, EngineOptions, SessionInput, TableInput};
+use baton_lake::ParquetExport;
+use futures::TryStreamExt as _;
+use serde_json::{Map, Value};
+
+pub use self::error::ProgramError;
+
+use self::process::Program;
+use crate::checks::quoted;
+use crate::error::RunError;
+use crate::execution::Journal;
+use crate::python::{TableCall, returned_schema};
+use crate::steps::arrow_type;
+use crate::values::micros_at;
+
+/// Variables that a command has from the machine.
+const FROM_MACHINE: [&str; 7] = ["PATH", "HOME", "USER", "LANG", "LC_ALL", "TMPDIR", "TZ"];
+
+/// The rows that the command of a table makes of `tables`, in the declared columns, with since when each is known.
+///
+/// # Errors
+/// [`ProgramError`], and those of engine, lake and connectors.
+pub(crate) async fn rows_of(
+    call: &TableCall<'_>,
+    step: &CommandStep,
+    tables: BTreeMap<String, TableInput>,
+) -> Result<(SchemaRef, Vec<RecordBatch>), RunError> {
+    let scratch = Scratch::make(call)?;
+    let newest = write_inputs(call, step, tables, &scratch).await?;
+    let (variables, secrets) = environment(call, step, &scratch)?;
+    let program = Program {
+        table: call.asset.as_str(),
+        command: &step.command,
+        folder: &call.services.folder,
+        scratch: &scratch.0,
+        variables,
+        secrets,
+        timeout: step.timeout,
+        memory_limit: step.memory_limit,
+        container: container(call, step)?,
+    };
+    let began = SystemTime::now();
+    let said = run(call, &program).await?;
+    let (root, output) = written(call, step, &scratch, began, said)?;
+    let schema = returned_schema(call.table);
+    let rows = read_rows(call, &root, &output).await?;
+    let known = |batch: RecordBatch| {
+        let known: ArrayRef =
+            Arc::new(TimestampMicrosecondArray::from(vec![newest; batch.num_rows()]).with_timezone("UTC"));
+        RecordBatch::try_new(schema.clone(), batch.columns().iter().cloned().chain([known]).collect())
+    };
+    let rows = rows.into_iter().map(known).collect::<Result<_, _>>().map_err(RunError::rows(call.asset))?;
+    Ok((schema, rows))
+}
+
+/// The folder of a command's files; it goes with the value.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn make(call: &TableCall<'_>) -> Result<Self, RunError> {
+        let staging = call.services.lake.warehouse().join(".staging");
+        let nanos = call.services.clock.now().timestamp_nanos_opt().unwrap_or_default();
+        let folder = staging.join(format!("{}-{}-{nanos}", call.asset, std::process::id()));
+        let made = ["inputs", "outputs"].into_iter().try_for_each(|name| fs::create_dir_all(folder.join(name)));
+        let failed =
+            |error: std::io::Error| ProgramError::Folder { table: call.asset.to_string(), reason: error.to_string() };
+        made.and_then(|()| fs::canonicalize(&folder)).map(Self).map_err(|error| failed(error).into())
+    }
+
+    fn input(&self, name: &str) -> PathBuf {
+        self.0.join("inputs").join(format!("{name}.parquet"))
+    }
+
+    fn outputs(&self) -> PathBuf {
+        self.0.join("outputs")
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // What cannot be deleted now is collected with other staged files.
+        let _collected_later = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Writes what each input holds, as known at the clock; answers since when the newest of these rows is known.
+async fn write_inputs(
+    call: &TableCall<'_>,
+    step: &CommandStep,
+    tables: BTreeMap<String, TableInput>,
+    scratch: &Scratch,
+) -> Result<Option<i64>, RunError> {
+    // One thread, so that rows keep their order.
+    let options = EngineOptions { threads: 1, ..call.services.engine.options().clone() };
+    let session = Engine::new(options)?.session(SessionInput { tables, as_of: Some(call.as_of) })?;
+    let mut newest = None;
+    for input in &step.inputs {
+        let options = BuildOptions { track_availability: true, ..BuildOptions::default() };
+        let mut rows = session.execute(&format!("select * from {}", quoted(input)), &options).await?;
+        let schema = rows.schema();
+        let known = schema.index_of(AVAILABLE_AT).ok();
+        let visible: Vec<usize> = (0..schema.fields().len()).filter(|column| Some(*column) != known).collect();
+        let seen = Arc::new(schema.project(&visible).map_err(RunError::rows(call.asset))?);
+        let mut file = ParquetExport::create(&scratch.input(input), seen)?;
+        while let Some(batch) = rows.try_next().await? {
+            if let Some(column) = known.map(|column| batch.column(column)) {
+                newest = (0..batch.num_rows()).filter_map(|row| micros_at(column, row)).max().max(newest);
+            }
+            file.write(&batch.project(&visible).map_err(RunError::rows(call.asset))?)?;
+        }
+        file.finish()?;
+    }
+    Ok(newest)
+}
+
+/// All variables that a command sees, and those values of them that are secrets.
+fn environment(
+    call: &TableCall<'_>,
+    step: &CommandStep,
+    scratch: &Scratch,
+) -> Result<(Vec<(String, String)>, Vec<String>), RunError> {
+    let variable = |name: &str| (call.services.variables)(name);
+    let mut variables: Vec<(String, String)> =
+        FROM_MACHINE.iter().filter_map(|name| Some(((*name).to_owned(), variable(name)?))).collect();
+    for input in &step.inputs {
+        let name = format!("BATON_INPUT_{}", input.to_uppercase());
+        variables.push((name, scratch.input(input).display().to_string()));
+    }
+    variables.push(("BATON_INPUTS".to_owned(), scratch.0.join("inputs").display().to_string()));
+    variables.push(("BATON_OUTPUTS".to_owned(), scratch.outputs().display().to_string()));
+    variables.push(("BATON_TABLE".to_owned(), call.asset.to_string()));
+    variables.push(("BATON_AS_OF".to_owned(), call.as_of.to_rfc3339()));
+    let declared: Map<String, Value> =
+        step.environment.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str()))).collect();
+    let resolved = resolve_secrets(&declared, &call.services.folder, &variable)?;
+    let mut secrets = Vec::new();
+    for (name, value) in resolved {
+        let value = value.as_str().unwrap_or_default().to_owned();
+        if step.environment.get(&name) != Some(&value) {
+            secrets.push(value.clone());
+        }
+        variables.push((name, value));
+    }
+    Ok((variables, secrets))
+}
+
+/// What runs the image, if one is asked for.
+fn container<'s>(call: &TableCall<'_>, step: &'s CommandStep) -> Result<Option<(PathBuf, &'s str)>, RunError> {
+    let Some(image) = &step.image else { return Ok(None) };
+    let search = (call.services.variables)("PATH").unwrap_or_default();
+    let folders: Vec<PathBuf> = std::env::split_paths(&search).collect();
+    let found = ["docker", "podman"]
+        .into_iter()
+        .find_map(|name| folders.iter().map(|folder| folder.join(name)).find(|path| path.is_file()));
+    match found {
+        Some(runner) => Ok(Some((runner, image))),
+        None => Err(ProgramError::NoContainers { table: call.asset.to_string(), image: image.clone() }.into()),
+    }
+}
+
+/// Runs the command; what it says goes to those who watch, and with the run into its log.
+async fn run(call: &TableCall<'_>, program: &Program<'_>) -> Result<Vec<String>, RunError> {
+    let TableCall { services, asset, run, .. } = call;
+    let journal = Journal::begin(Arc::clone(&services.operations));
+    let mut hear = |level: &'static str, text: &str| {
+        services.progress.logged(asset, level, text);
+        if let Some(run) = run {
+            let (run, asset) = ((*run).to_owned(), asset.to_string());
+            let (level, text) = (level.to_owned(), text.to_owned());
+            journal.note(RunChange::Log(LogLine { run, asset, at: services.clock.now(), level, text }));
+        }
+    };
+    let ran = program.run(&mut hear).await;
+    journal.end().await?;
+    Ok(ran?)
+}
+
+/// The folder and the file below it that the command wrote: its own folder first, then the project's.
+fn written(
+    call: &TableCall<'_>,
+    step: &CommandStep,
+    scratch: &Scratch,
+    began: SystemTime,
+    lines: Vec<String>,
+) -> Result<(PathBuf, String), RunError> {
+    let output = step.output.clone();
+    if scratch.outputs().join(&output).is_file() {
+        return Ok((scratch.outputs(), output));
+    }
+    // One that lies there from before is not what the command wrote.
+    let path = call.services.folder.join(&output);
+    match fs::metadata(&path).and_then(|found| found.modified()) {
+        Ok(at) if at + std::time::Duration::from_millis(20) >= began => Ok((call.services.folder.clone(), output)),
+        _ => Err(ProgramError::NoOutput { table: call.asset.to_string(), output, lines }.into()),
+    }
+}
+
+/// The rows of a file in the declared columns.
+async fn read_rows(call: &TableCall<'_>, root: &Path, output: &str) -> Result<Vec<RecordBatch>, RunError> {
+    let columns: Vec<ContractColumn> = call
+        .table
+        .columns
+        .iter()
+        .filter_map(|column| {
+            let data_type = arrow_type(column.data_type?);
+            Some(ContractColumn { name: column.name.clone(), data_type, nullable: true })
+        })
+        .collect();
+    let contract = Contract {
+        select: Some(columns.iter().map(|column| column.name.clone()).collect()),
+        columns,
+        on_schema_change: OnSchemaChange::Freeze,
+        ..Contract::default()
+    };
+    let request = DiscoverRequest { root: root.to_owned(), location: output.to_owned(), options: BTreeMap::new() };
+    let table = call.asset.to_string();
+    let reading = tokio::task::spawn_blocking(move || {
+        let missing = || RunError::Project("there is no connector `file`".to_owned());
+        let file = connector("file").ok_or_else(missing)?;
+        let mut batches = Vec::new();
+        for unit in file.discover(&request)? {
+            let report = file.read(&unit, &contract, &mut |batch| {
+                batches.push(batch);
+                Ok(())
+            })?;
+            refuse_rejected(&table, &unit, &report)?;
+        }
+        Ok::<_, RunError>(batches)
+    });
+    reading.await.map_err(|error| RunError::Worker(error.to_string()))?
+}
+
+fn refuse_rejected(table: &str, unit: &Unit, report: &baton_connectors::ReadReport) -> Result<(), RunError> {
+    let Some(first) = report.rejected.first() else { return Ok(()) };
+    Err(ProgramError::Rejected {
+        table: table.to_owned(),
+        output: unit.path.clone(),
+        count: report.rejected_total,
+        first: first.to_string(),
+    }
+    .into())
+}

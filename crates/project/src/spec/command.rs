@@ -1,0 +1,145 @@
+//! Reader of tables that a command makes: entries of `tables` with a `command`.
+
+use std::collections::BTreeMap;
+
+use baton_core::asset::{Asset, Assets, CommandStep, Keep, Materialize, Table};
+use baton_core::{AssetName, Definition};
+use baton_diagnostics::{Diagnostic, Label, codes};
+
+use super::Common;
+use super::settings::read_size;
+use crate::reader::{Reader, parse_name, wrong_type};
+use crate::template::Templates;
+use crate::yaml::{Node, Value};
+
+/// What only commands have.
+const KEYS: [&str; 6] = ["inputs", "output", "env", "image", "timeout", "memory_limit"];
+
+/// Reports keys of commands at a table that is none.
+pub(super) fn refuse_keys(reader: &Reader<'_>) {
+    for entry in KEYS.iter().filter_map(|key| reader.entry(key)) {
+        let message = format!("`{}` of {} goes with `command`, which it has not", entry.key, reader.what());
+        reader.report.error(codes::INVALID_VALUE, message, entry.key_span, "leave it out, or add `command`");
+    }
+}
+
+/// Reads the definition of a table that a command makes.
+pub(super) fn read(reader: &Reader<'_>, common: &mut Common, file: &str) -> Option<Definition> {
+    let mut inputs = Vec::new();
+    let mut files = BTreeMap::new();
+    for node in reader.items("inputs") {
+        let Some(text) = reader.as_text("inputs", node) else { continue };
+        if text.contains(['/', '.']) {
+            check_path(reader, "inputs", node, &text);
+            files.insert(text.strip_prefix("./").unwrap_or(&text).to_owned(), None);
+        } else {
+            // Whether there is one is said with what queries read.
+            inputs.extend(parse_name(reader.report, &text, node.span));
+        }
+    }
+    let step = CommandStep {
+        command: reader.need_text("command")?,
+        inputs,
+        files,
+        output: read_output(reader)?,
+        environment: read_environment(reader),
+        image: reader.text("image"),
+        timeout: reader.positive_seconds("timeout"),
+        memory_limit: read_size(reader, "memory_limit"),
+    };
+    Some(Definition::Table(Table {
+        sql: format!("select * from {}", CommandStep::ROWS),
+        file: file.to_owned(),
+        line_offset: 0,
+        materialize: Materialize::Table,
+        time: None,
+        grain: reader.texts("grain"),
+        lookback: 0,
+        batch: 86_400,
+        columns: std::mem::take(&mut common.columns),
+        keep: Keep::default(),
+        python: None,
+        command: Some(Box::new(step)),
+    }))
+}
+
+fn read_output(reader: &Reader<'_>) -> Option<String> {
+    let node = reader.need("output")?;
+    let text = reader.as_text("output", node)?;
+    check_path(reader, "output", node, &text);
+    if !CommandStep::ENDINGS.iter().any(|ending| text.ends_with(ending)) {
+        let message = format!("{} is `{text}`, which cannot hold rows", reader.of("output"));
+        let expected = format!("expected a name that ends with {}", CommandStep::ENDINGS.join(", "));
+        reader.report.error(codes::INVALID_VALUE, message, node.span, expected);
+    }
+    Some(text.strip_prefix("./").unwrap_or(&text).to_owned())
+}
+
+/// Paths start at the project folder and stay in it.
+fn check_path(reader: &Reader<'_>, key: &str, node: &Node, path: &str) {
+    if path.starts_with('/') || path.split('/').any(|part| part == "..") {
+        let message = format!("{} is `{path}`, which lies outside of the project", reader.of(key));
+        reader.report.error(codes::INVALID_VALUE, message, node.span, "expected a path below the project folder");
+    }
+}
+
+fn read_environment(reader: &Reader<'_>) -> BTreeMap<String, String> {
+    let Some(node) = reader.get("env") else { return BTreeMap::new() };
+    let Value::Map(entries) = &node.value else {
+        wrong_type(reader.report, &reader.of("env"), node, "an object");
+        return BTreeMap::new();
+    };
+    let mut environment = BTreeMap::new();
+    for entry in entries {
+        if entry.key.is_empty() || entry.key.contains(['=', '\0']) || entry.key.starts_with("BATON_") {
+            let message = format!("`{}` of {} cannot be a variable", entry.key, reader.of("env"));
+            reader.report.error(codes::INVALID_NAME, message, entry.key_span, "`BATON_…` is set by Baton itself");
+        }
+        environment.extend(reader.as_text("env", &entry.node).map(|value| (entry.key.clone(), value)));
+    }
+    environment
+}
+
+/// Renders the templates of commands, once all variables are known, and says what they lack.
+pub(crate) fn complete(assets: &mut Assets, templates: &Templates<'_>, diagnostics: &mut Vec<Diagnostic>) {
+    for asset in assets.values_mut() {
+        let place = place(asset);
+        let name: AssetName = asset.name.clone();
+        let Definition::Table(table) = &mut asset.definition else { continue };
+        let Some(step) = &mut table.command else { continue };
+        match templates.render(&name, &step.command) {
+            Ok(rendered) => step.command = rendered.sql.trim().to_owned(),
+            Err(invalid) => diagnostics.push(invalid_command(&name, &invalid, place.clone())),
+        }
+        let lacks = match table.columns.iter().find(|column| column.data_type.is_none()) {
+            Some(untyped) => format!("does not say the type of {}", untyped.name),
+            None if table.columns.is_empty() => "does not say which columns it makes".to_owned(),
+            None => continue,
+        };
+        let found = Diagnostic::error(codes::UNDECLARED_COLUMNS, format!("the command of table `{name}` {lacks}"));
+        diagnostics.push(found.with_label(place).with_help("write `columns:` with a `type` each"));
+    }
+}
+
+fn invalid_command(name: &str, invalid: &crate::template::InvalidTemplate, place: Label) -> Diagnostic {
+    match &invalid.unknown_variable {
+        Some((variable, near)) => {
+            let message = format!("the command of table `{name}` uses unknown variable `{variable}`");
+            Diagnostic::error(codes::UNKNOWN_VARIABLE, message)
+                .with_label(place)
+                .with_nearest(near.as_deref())
+                .with_help("set it in `baton.yml` under `vars:` or `params:`")
+        }
+        None => {
+            let message = format!("the command of table `{name}` cannot be rendered: {}", invalid.message);
+            Diagnostic::error(codes::INVALID_TEMPLATE, message).with_label(place).with_help(
+                "what a shell is to see of `{{`, `{%` and `{#` stands between `{% raw %}` and `{% endraw %}`",
+            )
+        }
+    }
+}
+
+fn place(asset: &Asset) -> Label {
+    let origin = &asset.origin;
+    Label { file: origin.file.clone(), line: origin.line, column: origin.column, length: 0, text: String::new() }
+}
