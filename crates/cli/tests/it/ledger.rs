@@ -65,7 +65,8 @@ fn a_project_lives_on_a_server_as_it_does_on_a_file() {
     for sql in ["select * from days order by 1", "select * from customers order by 1"] {
         assert_eq!(rows(&project, sql), rows(&file, sql));
     }
-    let digests = |project: &TestProject| json(project, &["show", "days", "-e", "copy", "-o", "json"])["digest"].clone();
+    let digests =
+        |project: &TestProject| json(project, &["show", "days", "-e", "copy", "-o", "json"])["digest"].clone();
     assert_eq!(digests(&project), digests(&file));
     let log = |project: &TestProject| {
         let log = json(project, &["log", "-e", "dev", "-o", "json"]);

@@ -9,7 +9,7 @@ use baton_core::time::timestamp_from_micros;
 use baton_ledger::{Location, SqlLedger};
 use baton_testkit::postgres::TestPostgres;
 
-/// The ledger at an address.
+/// The ledger at an address, or in a file.
 pub(crate) async fn ledger_at(url: &str) -> SqlLedger {
     SqlLedger::open(&Location::parse(url, Path::new("")).unwrap()).await.unwrap()
 }
