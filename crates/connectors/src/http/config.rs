@@ -293,10 +293,11 @@ impl HttpOptions {
             Mode::Full => {}
         }
         let is_positive = |number: f64| number > 0.0 && number.is_finite();
-        if !options.requests_per_second.is_none_or(is_positive)
-            || !is_positive(options.timeout_seconds)
-            || !(options.pause_seconds >= 0.0 && options.pause_seconds.is_finite())
-        {
+        let is_fine = options.requests_per_second.is_none_or(is_positive)
+            && is_positive(options.timeout_seconds)
+            && options.pause_seconds.is_finite()
+            && options.pause_seconds >= 0.0;
+        if !is_fine {
             let reason = "`requests_per_second`, `timeout_seconds` and `pause_seconds` are positive numbers";
             return Err(wrong(source, reason, "mend the one that is not"));
         }

@@ -55,8 +55,9 @@ impl Puller for HttpPuller {
     async fn check(&self, source: &PullSource) -> Result<String, ConnectorError> {
         let options = HttpOptions::parse(source)?;
         let records = first_page(source, &options).await?;
-        let columns = records.schema().fields().len();
-        Ok(format!("HTTP, {} records of {columns} columns on the first page", records.n_records()))
+        let (columns, number) = (records.schema().fields().len(), records.n_records());
+        let word = if number == 1 { "record" } else { "records" };
+        Ok(format!("HTTP, {number} {word} of {columns} columns on the first page"))
     }
 
     async fn describe(&self, source: &PullSource) -> Result<SchemaRef, ConnectorError> {

@@ -3,6 +3,7 @@
 use std::io::Cursor;
 
 use arrow::datatypes::SchemaRef;
+use arrow::error::ArrowError;
 use arrow::ipc::reader::StreamReader;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -73,7 +74,7 @@ pub(super) struct Contents {
 pub(super) fn look_through(format: DeliveryFormat, body: &[u8]) -> Result<Contents, InboxError> {
     match format {
         DeliveryFormat::ArrowStream => {
-            let broken = |error: arrow::error::ArrowError| InboxError::NotArrow { reason: error.to_string() };
+            let broken = |error: ArrowError| InboxError::NotArrow { reason: error.to_string() };
             let mut contents = Contents::default();
             for batch in arrow_batches(body).map_err(broken)?.1 {
                 contents.rows += batch.map_err(broken)?.num_rows() as u64;
@@ -108,8 +109,11 @@ pub(super) fn json_lines(body: &[u8]) -> impl Iterator<Item = (u64, Result<Map<S
     lines.map(|(number, line)| (number, object(line)))
 }
 
+/// A stream of batches in memory.
+type Batches<'b> = StreamReader<Cursor<&'b [u8]>>;
+
 /// The schema and the batches of a stream.
-pub(super) fn arrow_batches(body: &[u8]) -> Result<(SchemaRef, StreamReader<Cursor<&[u8]>>), arrow::error::ArrowError> {
+pub(super) fn arrow_batches(body: &[u8]) -> Result<(SchemaRef, Batches<'_>), ArrowError> {
     let reader = StreamReader::try_new(Cursor::new(body), None)?;
     Ok((reader.schema(), reader))
 }
