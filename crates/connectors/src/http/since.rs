@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use super::config::{CursorFormat, Incremental};
 use crate::{ConnectorError, PullSource};
 
-/// Hashes that a position holds at most where rows meet landed ones by key; without a key it holds all.
+/// Hashes that a position holds at most where rows that come again meet the landed ones by key; otherwise it holds all.
 const MAX_SEEN: usize = 20_000;
 const MICROS: i64 = 1_000_000;
 
@@ -152,7 +152,7 @@ pub(super) struct Since {
     column: String,
     lag: i64,
     format: CursorFormat,
-    has_key: bool,
+    may_repeat: bool,
     /// The parameter and its text; none the first time without `start`.
     pub(super) asked: Option<(String, String)>,
     oldest: Option<Moment>,
@@ -174,7 +174,8 @@ impl Since {
             column: column.to_owned(),
             lag: source.lag,
             format: how.format,
-            has_key: !source.key.is_empty(),
+            // Who asks again for what is landed has a key and merges; the project's reader sees to it.
+            may_repeat: source.lag > 0,
             asked: how.start.clone().map(|start| (how.param.clone(), start)),
             oldest: None,
             newest: None,
@@ -237,8 +238,7 @@ impl Since {
     pub(super) fn position(mut self) -> Option<SincePosition> {
         self.forget();
         let (newest, _) = self.newest?;
-        // Rows that come again take their own place by their key.
-        let seen = if self.has_key && self.again.len() > MAX_SEEN { Vec::new() } else { self.again };
+        let seen = if self.may_repeat && self.again.len() > MAX_SEEN { Vec::new() } else { self.again };
         Some(SincePosition { newest, seen: seen.into_iter().map(|(_, hash)| hash).collect() })
     }
 }

@@ -185,6 +185,7 @@ impl MyColumn {
         let text = || String::from_utf8_lossy(bytes);
         match self.kind {
             Kind::Bits => Some(bits(bytes).to_string().into()),
+            Kind::Bytes => Some(hex::encode(bytes).into()),
             // `bit(1)` comes as a byte, `tinyint(1)` as a digit.
             Kind::Truth if matches!(bytes, [0 | 1]) => Some(bits(bytes).to_string().into()),
             Kind::Single => Some(single(text())),
