@@ -23,13 +23,13 @@ pub struct TestMoto {
 }
 
 impl TestMoto {
-    /// The store of this process, which takes any key; started when it is first asked for.
+    /// The store of this process, which takes any key and lists ten objects a page; started when it is first asked for.
     ///
     /// # Panics
     /// There is no Python with moto, or it does not start.
     pub fn shared() -> &'static Self {
         static STORE: OnceLock<TestMoto> = OnceLock::new();
-        STORE.get_or_init(|| Self::start(&[]))
+        STORE.get_or_init(|| Self::start(&["MOTO_S3_DEFAULT_MAX_KEYS=10"]))
     }
 
     /// A store that knows no key, and so refuses all.
@@ -74,16 +74,6 @@ impl TestMoto {
     /// Stores an object.
     pub fn put(&self, bucket: &str, key: &str, content: &[u8]) {
         self.request("PUT", &format!("{bucket}/{key}"), content);
-    }
-
-    /// Stores objects with the same content.
-    pub fn put_all(&self, bucket: &str, keys: &[String], content: &[u8]) {
-        keys.iter().for_each(|key| self.put(bucket, key, content));
-    }
-
-    /// Removes an object.
-    pub fn delete(&self, bucket: &str, key: &str) {
-        self.request("DELETE", &format!("{bucket}/{key}"), b"");
     }
 
     fn request(&self, method: &str, path: &str, body: &[u8]) {

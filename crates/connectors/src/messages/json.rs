@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use super::{Chunk, Content, Fault, Message, Rows};
 use crate::Contract;
-use crate::conform::can_convert;
+use crate::conform::{can_convert, type_name};
 use crate::file::json::infer::Shape;
 use crate::file::json::{check_line, decode};
 
@@ -100,7 +100,13 @@ pub(super) fn decode_rows(stored: &[Field], objects: &[Bytes], message_of: &[usi
             }
             Err(malformed) => {
                 let row = malformed.describe(0, object);
-                faults.push(Fault { message: *message, column: row.column, value: row.value, reason: row.reason });
+                let field = row.column.as_ref().and_then(|name| schema.field_with_name(name).ok());
+                let reason = match field.map(Field::data_type) {
+                    Some(DataType::Utf8) => format!("`{}` is not a single value", row.value),
+                    Some(held) => format!("`{}` is not {}, as the column is", row.value, type_name(held)),
+                    None => row.reason,
+                };
+                faults.push(Fault { message: *message, column: row.column, value: row.value, reason });
             }
         }
     }

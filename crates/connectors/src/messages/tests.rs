@@ -111,8 +111,8 @@ async fn what_no_longer_fits_the_landed_columns_is_set_aside_row_by_row() {
         | a      | 1.0   | 2024-01-01T00:00:00Z | {room: 1} |      | t/0   | 0      | 1970-01-01T00:00:00Z |
         | f      | 2.5   |                      |           | true | t/5   | 5      | 1970-01-01T00:00:05Z |
         +--------+-------+----------------------+-----------+------+-------+--------+----------------------+
-        t/3 | row 1, column `value`: `{"deep":1}` is not string, which the first values of the column are
-        t/4 | row 2, column `where`: `"here"` is not struct("room": int64), which the first values of the column are
+        t/3 | row 1, column `value`: `{"deep":1}` is not a single value
+        t/4 | row 2, column `where`: `"here"` is not struct("room": int64), as the column is
         t/1 | row 4, column `value`: `high` is not a number (float64)
         t/2 | row 5, column `time`: `1704067200` is not a timestamp (ISO 8601)"#]],
     )

@@ -185,10 +185,13 @@ impl Bucket {
             hint: "run again".to_owned(),
             is_transient: true,
         };
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|error| broken(format!("cannot be asked: {error}")))?;
-        let waited = std::thread::scope(|scope| scope.spawn(|| runtime.block_on(answer)).join());
-        waited.map_err(|_| broken("could not be asked: its client gave up".to_owned()))
+        let waiting = || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.map(|runtime| runtime.block_on(answer))
+        };
+        let waited = std::thread::scope(|scope| scope.spawn(waiting).join());
+        let waited = waited.map_err(|_| broken("could not be asked: its client gave up".to_owned()))?;
+        waited.map_err(|error| broken(format!("cannot be asked: {error}")))
     }
 }
 
