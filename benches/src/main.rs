@@ -4,6 +4,7 @@
 //! compares.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "the seconds are the answer")]
 
+mod commit;
 mod http;
 mod online;
 mod pit;
@@ -18,6 +19,8 @@ use std::collections::HashMap;
 use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
+
+use scale::Scale;
 
 /// What went wrong, for a developer's eyes.
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
@@ -56,6 +59,7 @@ fn run(arguments: &[String]) -> Outcome<f64> {
     match name.as_str() {
         "pit" => pit::run(&places),
         "profile" => profile::run(&places),
+        "commit" => commit::run(&places),
         "plan" => plan::run(&places),
         "start" => plan::start(&places),
         "online" => online::run(&places),
@@ -63,9 +67,11 @@ fn run(arguments: &[String]) -> Outcome<f64> {
         "predict-features" => predict::by_features(&places),
         "predict-keys" => predict::by_keys(&places),
         "predict-bare" => predict::bare(&places),
-        "scale-data" => scale::prepare(&places),
-        "scale-check" => scale::cold_check(&places),
-        "scale-plan" => scale::warm_plan(&places),
+        "scale-10000-data" => scale::prepare(&places, Scale::of(10_000)),
+        "scale-10000-check" => scale::cold_check(&places, Scale::of(10_000)),
+        "scale-10000-plan" => scale::warm_plan(&places, Scale::of(10_000)),
+        "scale-1000-data" => scale::prepare(&places, Scale::of(1_000)),
+        "scale-1000-plan" => scale::warm_plan(&places, Scale::of(1_000)),
         "tpch-1-data" => tpch::prepare(&places, 1),
         "tpch-10-data" => tpch::prepare(&places, 10),
         "tpch-1" => tpch::run(&places, 1),

@@ -77,6 +77,13 @@ const BENCHMARKS: &[Benchmark] = &[
         contenders: &[Ours("baton", "plan"), Ours("process start alone", "start")],
     },
     Benchmark {
+        name: "commit",
+        about: "one commit to a table of 300 days that writes its last three days anew",
+        ground: Ground::Own,
+        turns: TURNS,
+        contenders: &[Ours("baton", "commit")],
+    },
+    Benchmark {
         name: "online",
         about: "one row of 200,000 read from the online store, one at a time",
         ground: Ground::Own,
@@ -99,16 +106,23 @@ const BENCHMARKS: &[Benchmark] = &[
     Benchmark {
         name: "scale-check",
         about: "reading a project of 10,000 assets with nothing remembered; ours resolves types and lineage of all columns",
-        ground: Ground::Made("scale-data"),
+        ground: Ground::Made("scale-10000-data"),
         turns: FEW_TURNS,
-        contenders: &[Ours("baton check", "scale-check"), Peer("dbt parse", "scale_dbt.py")],
+        contenders: &[Ours("baton check", "scale-10000-check"), Peer("dbt parse", "scale_dbt.py 10000 cold")],
     },
     Benchmark {
         name: "scale-plan",
-        about: "a plan of the same project with one table changed, all of it applied before",
-        ground: Ground::Made("scale-data"),
+        about: "a plan of the same project with one table changed, the rest remembered; dbt plans nothing and only reads it",
+        ground: Ground::Made("scale-10000-data"),
         turns: FEW_TURNS,
-        contenders: &[Ours("baton plan", "scale-plan"), Apart("sqlmesh plan, nothing applied", "scale_sqlmesh.py")],
+        contenders: &[Ours("baton plan", "scale-10000-plan"), Peer("dbt parse", "scale_dbt.py 10000 warm")],
+    },
+    Benchmark {
+        name: "scale-plan-1000",
+        about: "a plan with one table changed of a project of 1,000 assets, all of it applied before",
+        ground: Ground::Made("scale-1000-data"),
+        turns: FEW_TURNS,
+        contenders: &[Ours("baton plan", "scale-1000-plan"), Apart("sqlmesh plan", "scale_sqlmesh.py 1000")],
     },
     Benchmark {
         name: "tpch-1",
@@ -272,7 +286,7 @@ mod tests {
         let Err(Failure::Message(message)) = find("pits") else { panic!("it was found") };
         assert_eq!(
             message,
-            "there is no benchmark `pits`, only pit, profile, plan, online, predict, scale-check, scale-plan, tpch-1, tpch-10"
+            "there is no benchmark `pits`, only pit, profile, plan, commit, online, predict, scale-check, scale-plan, scale-plan-1000, tpch-1, tpch-10"
         );
     }
 

@@ -2,9 +2,8 @@
 //!
 //! The oracle needs `BATON_TEST_PYTHON`, a Python with the package `duckdb`.
 
-use std::process::Command;
-
 use baton_testkit::project::TestProject;
+use baton_testkit::python::printed;
 use expect_test::expect;
 use serde_json::{Value, json};
 
@@ -102,14 +101,8 @@ fn diffed(project: &TestProject, arguments: &[&str]) -> Value {
     serde_json::from_str(&answer.stdout).unwrap()
 }
 
-#[expect(clippy::disallowed_methods, clippy::expect_used, reason = "a test has no settings of its own")]
 fn oracle(project: &TestProject) -> Value {
-    let python = std::env::var("BATON_TEST_PYTHON").expect("set BATON_TEST_PYTHON to a Python with `duckdb`");
-    let mut command = Command::new(python);
-    let output = command.args(["-c", ORACLE]).args([project.path("kept/0.csv"), project.path("kept/1.csv")]).output();
-    let output = output.unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).unwrap()
+    serde_json::from_str(&printed(ORACLE, &[project.path("kept/0.csv"), project.path("kept/1.csv")])).unwrap()
 }
 
 #[test]

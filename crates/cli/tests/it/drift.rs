@@ -4,6 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use baton_testkit::project::TestProject;
+use baton_testkit::python::printed;
 use expect_test::expect;
 use serde_json::Value;
 
@@ -120,25 +121,17 @@ fn what_changed_under_us_is_listed_and_nothing_else() {
     assert!(repaired.contains("Nothing changed under us"), "{repaired}");
 }
 
-#[expect(clippy::disallowed_methods, reason = "tests are told where their Python is")]
-fn python(script: &str, arguments: &[&str]) -> String {
-    let python = std::env::var("BATON_TEST_PYTHON").unwrap();
-    let answer = std::process::Command::new(python).arg("-c").arg(script).args(arguments).output().unwrap();
-    assert!(answer.status.success(), "{}", String::from_utf8_lossy(&answer.stderr));
-    String::from_utf8(answer.stdout).unwrap()
-}
-
 #[test]
 fn pointer_moved_by_hand_and_rows_of_another_engine_are_listed() {
     let project = lived();
     ok(&project, &["run", "--as-of", "2024-01-08"]);
     let days = files_of(&project, "customers").remove(0);
-    python(
+    printed(
         "import sys, pyarrow as pa\nfrom deltalake import DeltaTable, write_deltalake\n\
          table = DeltaTable(sys.argv[1])\nwrite_deltalake(table, table.to_pyarrow_table().slice(0, 1), mode='append')\n",
         &[days.parent().unwrap().to_str().unwrap()],
     );
-    python(
+    printed(
         "import sqlite3, sys\nledger = sqlite3.connect(sys.argv[1])\n\
          ledger.execute(\"update environment set commit_id = (select parent from commit_record where id = commit_id) where name = 'prod'\")\nledger.commit()\n",
         &[project.path(".baton/ledger.db").to_str().unwrap()],
@@ -184,10 +177,10 @@ fn other_readers_read_what_is_left_after_a_collection() {
         (path.parent().unwrap().to_owned(), shown)
     };
     let (orders, shown) = folder("orders");
-    assert_eq!(python(count, &[orders.to_str().unwrap()]).trim(), "5", "the newest is that of ahead");
+    assert_eq!(printed(count, &[orders.to_str().unwrap()]).trim(), "5", "the newest is that of ahead");
     ok(&project, &["env", "rm", "ahead"]);
     ok(&project, &with(&["gc"], &ALL));
-    assert_eq!(python(count, &[orders.to_str().unwrap()]).trim(), "3", "the newest is one that is reached");
+    assert_eq!(printed(count, &[orders.to_str().unwrap()]).trim(), "3", "the newest is one that is reached");
     assert!(shown.to_string().contains('3'), "{shown}");
 }
 

@@ -2,6 +2,7 @@
 //! done again, read by another reader.
 
 use baton_testkit::project::TestProject;
+use baton_testkit::python::printed;
 use expect_test::expect;
 
 use crate::answers::{ok, plan_is_empty, rows};
@@ -423,24 +424,21 @@ fn backfill_shows_what_it_restates_and_gives_the_same_rows_in_parallel() {
 }
 
 #[test]
-#[expect(clippy::disallowed_methods, reason = "a test has no settings of its own")]
 fn another_reader_sees_the_same_tables() {
     let project = kept();
     DAYS.iter().for_each(|day| apply(&project, day));
-    let python = std::env::var("BATON_TEST_PYTHON").unwrap();
     let script = "import sys, glob; from deltalake import DeltaTable\n\
                   for name in sys.argv[2:]:\n\
                   \x20   [folder] = glob.glob(f'{sys.argv[1]}/tables/{name}/*')\n\
                   \x20   print(name, DeltaTable(folder).to_pyarrow_table().num_rows)\n";
     let warehouse = project.path(".baton/warehouse").display().to_string();
     let names = ["latest", "states", "record", "daily", "newest", "codes"];
-    let output = std::process::Command::new(python).args(["-c", script, &warehouse]).args(names).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let ours: String = names
         .iter()
         .map(|name| {
             format!("{name} {}\n", rows(&project, &format!("select count(*) as n from {name}")).lines().nth(1).unwrap())
         })
         .collect();
-    assert_eq!(String::from_utf8_lossy(&output.stdout), ours);
+    let arguments = [&[warehouse.as_str()], &names[..]].concat();
+    assert_eq!(printed(script, &arguments), ours);
 }

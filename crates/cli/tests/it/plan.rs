@@ -261,6 +261,42 @@ fn changed_older_and_other_files_are_refused() {
     );
 }
 
+/// Both owners approve a saved plan, which is applied only then; `what` is how messages name it.
+pub(crate) fn owners_approve(project: &TestProject, file: &str, what: &str) {
+    let refused = |missing: &str| {
+        format!(
+            "error: {what} breaks what others answer for, and they have not approved it: {missing}\n\
+             help: each of them runs `baton approve {file} --as OWNER`\n"
+        )
+    };
+    let apply = || {
+        let answer = project.output(&["apply", file]);
+        assert_eq!(answer.code, Some(1));
+        answer.stderr
+    };
+    let approve = |owner: &str| project.run(&["approve", file, "--as", owner]);
+    assert_eq!(apply(), refused("boss@example.com (board), finance@example.com (days)"));
+    check(
+        &approve("crm@example.com"),
+        &expect![[r#"
+        exit: 1
+        --- stderr
+        error: the plan does not need the approval of `crm@example.com`, but that of boss@example.com, finance@example.com
+    "#]],
+    );
+    check(
+        &approve("finance@example.com"),
+        &expect![[r#"
+        exit: 0
+        --- stdout
+        approved by finance@example.com; still missing: boss@example.com (board)
+    "#]],
+    );
+    assert_eq!(apply(), refused("boss@example.com (board)"));
+    let last = format!("approved by boss@example.com; all owners have approved; `baton apply {file}` goes on\n");
+    assert_eq!(approve("boss@example.com"), format!("exit: 0\n--- stdout\n{last}"));
+}
+
 #[test]
 fn owners_approve_what_breaks_before_it_is_applied() {
     let project = applied(guarded());
@@ -289,48 +325,8 @@ fn owners_approve_what_breaks_before_it_is_applied() {
     "#]],
     );
     assert_eq!(project.output(&at(&["plan", "--out", "plan.json"])).code, Some(0));
-    check(
-        &project.run(&["apply", "plan.json"]),
-        &expect![[r#"
-        exit: 1
-        --- stderr
-        error: the plan for environment `prod` breaks what others answer for, and they have not approved it: boss@example.com (board), finance@example.com (days)
-        help: each of them runs `baton approve plan.json --as OWNER`
-    "#]],
-    );
-    check(
-        &project.run(&["approve", "plan.json", "--as", "crm@example.com"]),
-        &expect![[r#"
-        exit: 1
-        --- stderr
-        error: the plan does not need the approval of `crm@example.com`, but that of boss@example.com, finance@example.com
-    "#]],
-    );
-    check(
-        &project.run(&["approve", "plan.json", "--as", "finance@example.com"]),
-        &expect![[r#"
-        exit: 0
-        --- stdout
-        approved by finance@example.com; still missing: boss@example.com (board)
-    "#]],
-    );
-    check(
-        &project.run(&["apply", "plan.json"]),
-        &expect![[r#"
-        exit: 1
-        --- stderr
-        error: the plan for environment `prod` breaks what others answer for, and they have not approved it: boss@example.com (board)
-        help: each of them runs `baton approve plan.json --as OWNER`
-    "#]],
-    );
-    check(
-        &project.run(&["approve", "plan.json", "--as", "boss@example.com"]),
-        &expect![[r#"
-        exit: 0
-        --- stdout
-        approved by boss@example.com; all owners have approved; `baton apply plan.json` goes on
-    "#]],
-    );
+    assert_eq!(project.output(&["apply", "plan.json"]).stdout, "", "it was shown before");
+    owners_approve(&project, "plan.json", "the plan for environment `prod`");
     assert_eq!(project.output(&["apply", "plan.json"]).code, Some(0));
     assert_eq!(project.output(&at(&["apply", "-e", "dev"])).code, Some(0), "dev asks nobody");
 }

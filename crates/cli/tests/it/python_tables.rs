@@ -2,23 +2,19 @@
 //!
 //! Needs `BATON_TEST_PYTHON`, a Python with the packages `pyarrow`, `polars` and `pandas`.
 
+use std::fs;
 use std::path::Path;
-use std::{env, fs};
 
 use baton_testkit::project::{Output, TestProject};
+use baton_testkit::python::interpreter;
 use expect_test::expect;
 
 use crate::shop::{at, check, deliver_more, empty, shop};
 
-#[expect(clippy::disallowed_methods, reason = "tests are told where their Python is")]
-fn interpreter() -> String {
-    env::var("BATON_TEST_PYTHON").unwrap()
-}
-
 fn head(more: &str) -> String {
     format!(
         "project: shop\nenvironments:\n  dev: {{}}\npython: {{interpreter: '{}', lock: lock.txt{more}}}\n",
-        interpreter()
+        interpreter().display()
     )
 }
 
@@ -293,7 +289,7 @@ fn an_interpreter_that_is_not_there_is_told_before_and_without_pyarrow_when_it_s
         0 errors, 1 warning
     "#]],
     );
-    let bare = format!("#!/bin/sh\nexec '{}' -S \"$@\"\n", interpreter());
+    let bare = format!("#!/bin/sh\nexec '{}' -S \"$@\"\n", interpreter().display());
     project.write(".venv/bin/python", &bare);
     let made = std::process::Command::new("chmod").arg("+x").arg(project.path(".venv/bin/python")).status().unwrap();
     assert!(made.success());
@@ -306,7 +302,10 @@ fn the_example_is_checked_tested_built_and_rebuilt_where_it_matters() {
     let project = empty();
     copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/punctuality"), project.folder());
     let head = fs::read_to_string(project.path("baton.yml")).unwrap();
-    project.write("baton.yml", &head.replace("python:\n", &format!("python:\n  interpreter: '{}'\n", interpreter())));
+    project.write(
+        "baton.yml",
+        &head.replace("python:\n", &format!("python:\n  interpreter: '{}'\n", interpreter().display())),
+    );
     let ok = |arguments: &[&str]| {
         let output = project.output(&[arguments, &["--as-of", "2013-07-02"]].concat());
         assert_eq!(output.code, Some(0), "{arguments:?}\n{}\n{}", output.stdout, output.stderr);

@@ -161,21 +161,6 @@ fn references_need_no_schemas() {
 }
 
 #[test]
-#[ignore = "a measurement, not a check"]
-fn thousand_analyses() {
-    let started = std::time::Instant::now();
-    for _ in 0..1000 {
-        analyze(
-            &tables(),
-            "t",
-            "select carrier, avg(delay) as d, count(*) as n from flights where delay > 3 group by carrier",
-        )
-        .unwrap();
-    }
-    std::io::Write::write_all(&mut std::io::stderr(), format!("{:?}\n", started.elapsed()).as_bytes()).unwrap();
-}
-
-#[test]
 fn queries_that_ask_for_the_clock_are_known() {
     let reads = |sql: &str| analyze(&tables(), "t", sql).unwrap().reads_clock;
     assert!(reads("select id from flights where at > now() - interval '1 day'"));

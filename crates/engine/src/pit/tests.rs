@@ -243,36 +243,3 @@ fn features_come_in_the_order_of_the_labels() {
     assert_eq!(values, [Some(1), Some(1), Some(2), None]);
     assert_eq!(taken[0][0].len(), 2);
 }
-
-/// `cargo test -p baton-engine -- --ignored --nocapture ten_million`: how long ten million labels with ten million
-/// feature rows take; two cores should need at most 0.7 s.
-#[test]
-#[ignore = "a measurement, not a check"]
-fn ten_million_labels_with_ten_million_features() {
-    let rows = 10_000_000i64;
-    let side = |seed: i64| {
-        let mixed =
-            move |row: i64| (row.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(seed) >> 20) & 0x7fff_ffff;
-        let ids = Int64Array::from_iter_values((0..rows).map(|row| mixed(row) % 100_000));
-        let times = instants((0..rows).map(|row| Some(mixed(row + 77) % 31_536_000 * 1_000_000)));
-        let whole = RecordBatch::try_from_iter([
-            ("driver", Arc::new(ids) as ArrayRef),
-            ("at", times.clone()),
-            ("event", times),
-        ])
-        .unwrap();
-        (0..rows as usize).step_by(100_000).map(|start| whole.slice(start, 100_000)).collect::<Vec<_>>()
-    };
-    let (left, right) = (side(1), side(2));
-    let rule = PointInTimeJoin { created: None, ..rule(0, false) };
-    for _ in 0..3 {
-        let started = std::time::Instant::now();
-        let matches = rule.matches(&left, &right, &options(2 << 30)).unwrap();
-        let found = (0..matches.len()).filter(|index| matches.get(*index).is_some()).count();
-        std::io::Write::write_all(
-            &mut std::io::stderr(),
-            format!("{:?}, {found} found\n", started.elapsed()).as_bytes(),
-        )
-        .unwrap();
-    }
-}

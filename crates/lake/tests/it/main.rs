@@ -2,10 +2,9 @@
 //!
 //! Needs `BATON_TEST_PYTHON`, a Python with the packages `deltalake` and `pyarrow`.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 
 use arrow::array::{
@@ -16,6 +15,7 @@ use arrow::datatypes::Int32Type;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use baton_core::time::timestamp_from_micros;
 use baton_lake::{Change, CommitInfo, Lake, StagedFile, TableLocation, TableVersion, WriteOptions};
+use baton_testkit::python::printed;
 
 const HOUR_NANOS: i64 = 3_600_000_000_000;
 
@@ -157,12 +157,8 @@ async fn rows_of(lake: &Lake, version: &TableVersion) -> String {
     [names.join(",")].into_iter().chain(lines).collect::<Vec<_>>().join("\n")
 }
 
-#[expect(clippy::disallowed_methods, reason = "a test has no settings of its own")]
 fn rows_in_python(table: &Path, versions: &[TableVersion]) -> String {
-    let python = std::env::var("BATON_TEST_PYTHON")
-        .expect("set BATON_TEST_PYTHON to a Python with `deltalake` and `pyarrow` (`cargo xtask test` does)");
     let numbers = versions.iter().map(|version| version.version.to_string());
-    let output = Command::new(python).args(["-c", READER]).arg(table).args(numbers).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
+    let arguments: Vec<String> = [table.display().to_string()].into_iter().chain(numbers).collect();
+    printed(READER, &arguments).trim_end().to_owned()
 }

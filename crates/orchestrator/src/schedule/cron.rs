@@ -86,16 +86,22 @@ mod tests {
         parse_instant(text).unwrap()
     }
 
-    /// A line, a zone and a stretch of UTC: every instant in it, in UTC and by the clock on the wall.
-    fn check(line: &str, zone: &str, from: &str, until: &str, expected: Expect) {
-        let zone: Tz = zone.parse().unwrap();
-        let cron = CronLine::parse(line, zone).unwrap();
-        let lines: Vec<String> = cron
-            .between(at(from), at(until), 100)
-            .into_iter()
-            .map(|tick| format!("{}  {}", tick.format("%m-%d %H:%MZ"), tick.with_timezone(&zone).format("%a %H:%M %Z")))
-            .collect();
-        expected.assert_eq(&lines.join("\n"));
+    /// Rows of a zone, a stretch of UTC and a cron line, `|` between them: each with every instant in the stretch, in UTC and
+    /// by the clock on the wall.
+    fn check(rows: &str, expected: Expect) {
+        let mut told = String::new();
+        for row in rows.lines().map(str::trim).filter(|row| !row.is_empty()) {
+            let [zone, from, until, line]: [&str; 4] =
+                row.split('|').map(str::trim).collect::<Vec<_>>().try_into().unwrap();
+            let zone: Tz = zone.parse().unwrap();
+            let cron = CronLine::parse(line, zone).unwrap();
+            told.push_str(&format!("{line}\n"));
+            for tick in cron.between(at(from), at(until), 100) {
+                let wall = tick.with_timezone(&zone).format("%a %H:%M %Z");
+                told.push_str(&format!("{}  {wall}\n", tick.format("  %m-%d %H:%MZ")));
+            }
+        }
+        expected.assert_eq(&told);
     }
 
     // Zurich turns its clocks on 2026-03-29 at 02:00 CET to 03:00 CEST, and on 2026-10-25 at 03:00 CEST to 02:00 CET.
@@ -103,73 +109,58 @@ mod tests {
     #[test]
     fn a_time_of_day_that_is_left_out_comes_right_after_the_gap() {
         check(
-            "30 2 * * *",
-            "Europe/Zurich",
-            "2026-03-28",
-            "2026-03-31",
+            "
+            Europe/Zurich | 2026-03-28 | 2026-03-31 | 30 2 * * *
+            Europe/Zurich | 2026-03-28 | 2026-03-30 | 0,30 1-3 29 3 *",
             expect![[r#"
-            03-28 01:30Z  Sat 02:30 CET
-            03-29 01:00Z  Sun 03:00 CEST
-            03-30 00:30Z  Mon 02:30 CEST"#]],
-        );
-        check(
-            "0,30 1-3 29 3 *",
-            "Europe/Zurich",
-            "2026-03-28",
-            "2026-03-30",
-            expect![[r#"
-            03-29 00:00Z  Sun 01:00 CET
-            03-29 00:30Z  Sun 01:30 CET
-            03-29 01:00Z  Sun 03:00 CEST
-            03-29 01:30Z  Sun 03:30 CEST"#]],
+                30 2 * * *
+                  03-28 01:30Z  Sat 02:30 CET
+                  03-29 01:00Z  Sun 03:00 CEST
+                  03-30 00:30Z  Mon 02:30 CEST
+                0,30 1-3 29 3 *
+                  03-29 00:00Z  Sun 01:00 CET
+                  03-29 00:30Z  Sun 01:30 CET
+                  03-29 01:00Z  Sun 03:00 CEST
+                  03-29 01:30Z  Sun 03:30 CEST
+            "#]],
         );
     }
 
     #[test]
     fn a_time_of_day_that_comes_twice_is_taken_once() {
         check(
-            "30 2 * * *",
-            "Europe/Zurich",
-            "2026-10-24",
-            "2026-10-27",
+            "
+            Europe/Zurich | 2026-10-24 | 2026-10-27 | 30 2 * * *
+            Europe/Zurich | 2026-10-24 | 2026-10-27 | 0 1,2,3 25 10 *",
             expect![[r#"
-            10-24 00:30Z  Sat 02:30 CEST
-            10-25 00:30Z  Sun 02:30 CEST
-            10-26 01:30Z  Mon 02:30 CET"#]],
-        );
-        check(
-            "0 1,2,3 25 10 *",
-            "Europe/Zurich",
-            "2026-10-24",
-            "2026-10-27",
-            expect![[r#"
-            10-24 23:00Z  Sun 01:00 CEST
-            10-25 00:00Z  Sun 02:00 CEST
-            10-25 02:00Z  Sun 03:00 CET"#]],
+                30 2 * * *
+                  10-24 00:30Z  Sat 02:30 CEST
+                  10-25 00:30Z  Sun 02:30 CEST
+                  10-26 01:30Z  Mon 02:30 CET
+                0 1,2,3 25 10 *
+                  10-24 23:00Z  Sun 01:00 CEST
+                  10-25 00:00Z  Sun 02:00 CEST
+                  10-25 02:00Z  Sun 03:00 CET
+            "#]],
         );
     }
 
     #[test]
     fn a_distance_in_time_goes_on_through_both() {
         check(
-            "0 * * * *",
-            "Europe/Zurich",
-            "2026-03-29T00:00",
-            "2026-03-29T03:00",
+            "
+            Europe/Zurich | 2026-03-29T00:00 | 2026-03-29T03:00 | 0 * * * *
+            Europe/Zurich | 2026-10-24T23:30 | 2026-10-25T02:30 | 0 * * * *",
             expect![[r#"
-            03-29 01:00Z  Sun 03:00 CEST
-            03-29 02:00Z  Sun 04:00 CEST
-            03-29 03:00Z  Sun 05:00 CEST"#]],
-        );
-        check(
-            "0 * * * *",
-            "Europe/Zurich",
-            "2026-10-24T23:30",
-            "2026-10-25T02:30",
-            expect![[r#"
-            10-25 00:00Z  Sun 02:00 CEST
-            10-25 01:00Z  Sun 02:00 CET
-            10-25 02:00Z  Sun 03:00 CET"#]],
+                0 * * * *
+                  03-29 01:00Z  Sun 03:00 CEST
+                  03-29 02:00Z  Sun 04:00 CEST
+                  03-29 03:00Z  Sun 05:00 CEST
+                0 * * * *
+                  10-25 00:00Z  Sun 02:00 CEST
+                  10-25 01:00Z  Sun 02:00 CET
+                  10-25 02:00Z  Sun 03:00 CET
+            "#]],
         );
     }
 
@@ -177,32 +168,22 @@ mod tests {
     fn zones_with_odd_turns_keep_their_days() {
         // Lord Howe turns by half an hour, and Samoa left 2011-12-30 out.
         check(
-            "15 2 4 10 *",
-            "Australia/Lord_Howe",
-            "2026-10-01",
-            "2026-10-10",
+            "
+            Australia/Lord_Howe | 2026-10-01 | 2026-10-10 | 15 2 4 10 *
+            Pacific/Apia        | 2011-12-28 | 2012-01-01 | 0 9 * * *
+            UTC                 | 2024-03-01 | 2030-01-01 | 0 12 29 2 *",
             expect![[r#"
-            10-03 15:30Z  Sun 02:30 +11"#]],
-        );
-        check(
-            "0 9 * * *",
-            "Pacific/Apia",
-            "2011-12-28",
-            "2012-01-01",
-            expect![[r#"
-            12-28 19:00Z  Wed 09:00 -10
-            12-29 19:00Z  Thu 09:00 -10
-            12-30 10:00Z  Sat 00:00 +14
-            12-30 19:00Z  Sat 09:00 +14
-            12-31 19:00Z  Sun 09:00 +14"#]],
-        );
-        check(
-            "0 12 29 2 *",
-            "UTC",
-            "2024-03-01",
-            "2030-01-01",
-            expect![[r#"
-            02-29 12:00Z  Tue 12:00 UTC"#]],
+                15 2 4 10 *
+                  10-03 15:30Z  Sun 02:30 +11
+                0 9 * * *
+                  12-28 19:00Z  Wed 09:00 -10
+                  12-29 19:00Z  Thu 09:00 -10
+                  12-30 10:00Z  Sat 00:00 +14
+                  12-30 19:00Z  Sat 09:00 +14
+                  12-31 19:00Z  Sun 09:00 +14
+                0 12 29 2 *
+                  02-29 12:00Z  Tue 12:00 UTC
+            "#]],
         );
     }
 

@@ -3,12 +3,11 @@
 //! Needs `BATON_TEST_PYTHON`, a Python with the packages `deltalake` and `pyarrow`.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 use baton_core::{Commit, Kind, TableVersion};
 use baton_orchestrator::{history, query};
+use baton_testkit::python::answered;
 use serde_json::{Value, json};
 
 use crate::flights::{Flights, day, days, lines};
@@ -80,19 +79,6 @@ fn ask(flights: &Flights, table: &TableVersion, name: &str) -> Value {
     json!({"path": path, "version": table.version, "sum": summed(name)})
 }
 
-#[expect(clippy::disallowed_methods, reason = "a test has no settings of its own")]
 fn python(asks: &Value) -> Vec<Value> {
-    let python = std::env::var("BATON_TEST_PYTHON")
-        .expect("set BATON_TEST_PYTHON to a Python with `deltalake` and `pyarrow` (`cargo xtask test` does)");
-    let mut child = Command::new(python)
-        .args(["-c", READER])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    child.stdin.take().unwrap().write_all(asks.to_string().as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).unwrap()
+    serde_json::from_str(&answered::<&str>(READER, &[], &asks.to_string())).unwrap()
 }

@@ -5,14 +5,13 @@
 //! Needs `BATON_TEST_PYTHON`, a Python with the package `sqlglot`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write as _;
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use baton_engine::{Analysis, Engine, EngineOptions, SessionInput, TableInput, analyze};
+use baton_testkit::python::answered;
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -300,7 +299,6 @@ fn tables() -> BTreeMap<&'static str, Table> {
     BTreeMap::from([("orders", orders), ("customers", customers), ("visits", visits)])
 }
 
-#[expect(clippy::disallowed_methods, reason = "a test has no settings of its own")]
 fn sqlglot(schemas: &BTreeMap<String, SchemaRef>, analyses: &[Analysis]) -> Vec<Lineage> {
     let kind = |field: &Field| if *field.data_type() == DataType::Int64 { "bigint" } else { "text" };
     let columns = |schema: &SchemaRef| -> BTreeMap<String, &str> {
@@ -312,18 +310,6 @@ fn sqlglot(schemas: &BTreeMap<String, SchemaRef>, analyses: &[Analysis]) -> Vec<
         json!({"sql": sql, "columns": columns})
     };
     let queries: Vec<_> = QUERIES.iter().zip(analyses).map(query).collect();
-    let python = std::env::var("BATON_TEST_PYTHON")
-        .expect("set BATON_TEST_PYTHON to a Python with `sqlglot` (`cargo xtask test` does)");
-    let mut child = Command::new(python)
-        .args(["-c", SQLGLOT])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
     let asked = json!({"schema": schema, "queries": queries}).to_string();
-    child.stdin.take().unwrap().write_all(asked.as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).unwrap()
+    serde_json::from_str(&answered::<&str>(SQLGLOT, &[], &asked)).unwrap()
 }

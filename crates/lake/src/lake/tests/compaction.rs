@@ -152,35 +152,3 @@ async fn large_files_stay_as_they_are() {
     let snapshot = fixture.lake.snapshot(&fixture.table(34)).await.unwrap();
     assert_eq!((snapshot.files().len(), &snapshot.files()[0].name), (1 + 1 + 4 + 1, &large));
 }
-
-/// Prints what a commit costs over 300 days of 500 rows; the time with files that come together is the slowest of 28.
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "a measurement, not a check"]
-async fn the_cost_of_a_commit() {
-    let fixture = Fixture::new();
-    let mut millis = Vec::new();
-    for last in 0..300_i64 {
-        let rows: Vec<Row> = (last - 2..last + 1)
-            .flat_map(|day| (0..500).map(move |row| (day * 500 + row, Some(day * DAY + row), "on time")))
-            .collect();
-        let base = (last > 0).then(|| last.unsigned_abs() - 1);
-        let files = fixture.stage(base, &rows).await;
-        let (start_micros, end_micros) = ((last - 2) * DAY, (last + 1) * DAY);
-        let change = Change::ReplaceRange { column: "at".to_owned(), start_micros, end_micros, files };
-        let started = std::time::Instant::now();
-        fixture.commit(base, change).await;
-        millis.push(started.elapsed().as_secs_f64() * 1000.0);
-    }
-    let snapshot = fixture.lake.snapshot(&fixture.table(299)).await.unwrap();
-    millis.sort_by(f64::total_cmp);
-    let written = data_files(&fixture).len();
-    let told = format!(
-        "{} files of {} bytes, {written} written; a commit takes {:.1} ms (median), {:.1} ms (9 in 10), {:.1} ms (most)\n",
-        snapshot.files().len(),
-        snapshot.bytes(),
-        millis[150],
-        millis[270],
-        millis[299]
-    );
-    std::io::Write::write_all(&mut std::io::stderr(), told.as_bytes()).unwrap();
-}
