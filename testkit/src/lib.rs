@@ -1,7 +1,14 @@
 //! Test project harness and contract suites.
 
+mod daemon;
 pub mod ledger_suite;
+pub mod mariadb;
+pub mod mosquitto;
+pub mod moto;
+pub mod nats;
 pub mod online_suite;
 pub mod operations_suite;
 pub mod postgres;
 pub mod project;
+pub mod python;
+pub mod web;
