@@ -15,6 +15,7 @@ use datafusion::prelude::SessionConfig;
 use crate::error::{EngineError, plain_message};
 use crate::memory;
 use crate::session::{Session, SessionInput};
+use crate::sieve::Sieve;
 use crate::yielding::Yielding;
 
 /// The least part of a join key's range that its rows fill for the join to look rows up by the key itself instead of by
@@ -96,6 +97,7 @@ pub(crate) fn new_state(
     options.execution.perfect_hash_join_min_key_density = LOOKED_UP_BY_KEY;
     let mut builder = SessionStateBuilder::new_with_default_features()
         .with_config(config)
+        .with_physical_optimizer_rule(Arc::new(Sieve))
         .with_physical_optimizer_rule(Arc::new(Yielding));
     if let Some(now) = now {
         builder = builder.with_execution_props(ExecutionProps::new().with_query_execution_start_time(now));

@@ -14,6 +14,7 @@ pub mod keep;
 mod memory;
 pub mod pit;
 mod session;
+mod sieve;
 pub mod sql;
 mod stream;
 pub mod table;

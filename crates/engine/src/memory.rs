@@ -19,9 +19,9 @@ use datafusion::physical_plan::{ExecutionPlan, replace_children_if_necessary};
 /// The rule after which it is known which side of each join is held in memory.
 const SIDES_CHOSEN: &str = "join_selection";
 /// Bytes of a value whose type does not say how many it takes, such as a text.
-const LONG_VALUE: usize = 40;
-/// Bytes that looking up a row takes beside the row: slots of a hash table, at most half of them used, and a chain.
-const LOOKED_UP: usize = 32;
+const LONG_VALUE: usize = 24;
+/// Bytes that looking up a row takes beside the row: a slot of a hash table, some of which are empty, and a chain.
+const LOOKED_UP: usize = 24;
 
 /// The usual rules of physical planning, with joins fitted to `limit_bytes` as soon as their sides are chosen.
 pub(crate) fn rules(limit_bytes: usize) -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
@@ -40,8 +40,8 @@ pub(crate) fn fit(limit_bytes: usize, spill_joins: bool, options: &mut ConfigOpt
     options.optimizer.prefer_hash_join = !spill_joins;
 }
 
-/// Keeps hash joins as long as all of them together are estimated to take at most half of the limit: the other half is
-/// for groups, sorts and what is on its way. The largest are given up first.
+/// Keeps hash joins as long as all of them together are estimated to take at most two thirds of the limit: the rest is for
+/// groups, sorts and what is on its way. The largest are given up first.
 #[derive(Debug)]
 struct JoinsInMemory {
     limit_bytes: usize,
@@ -51,7 +51,7 @@ impl PhysicalOptimizerRule for JoinsInMemory {
     fn optimize(&self, plan: Arc<dyn ExecutionPlan>, config: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
         let mut sizes = Vec::new();
         measure(&plan, &StatisticsContext::new(), &mut sizes);
-        let room = if config.optimizer.prefer_hash_join { self.limit_bytes / 2 } else { 0 };
+        let room = if config.optimizer.prefer_hash_join { self.limit_bytes / 3 * 2 } else { 0 };
         match least_that_does_not_fit(&sizes, room) {
             Some(least) => merged(plan, &mut sizes.iter().map(|size| *size >= least)),
             None => Ok(plan),
@@ -82,8 +82,7 @@ fn least_that_does_not_fit(sizes: &[usize], room: usize) -> Option<usize> {
 fn measure(plan: &Arc<dyn ExecutionPlan>, statistics: &StatisticsContext, sizes: &mut Vec<usize>) {
     plan.children().into_iter().for_each(|child| measure(child, statistics, sizes));
     if let Some(join) = plan.downcast_ref::<HashJoinExec>() {
-        // Rows are there twice while their batches are put together.
-        let row = 2 * width_of(&join.left().schema()) + LOOKED_UP;
+        let row = width_of(&join.left().schema()) + LOOKED_UP;
         sizes.push(rows_of(join.left(), statistics).saturating_mul(row));
     }
 }
