@@ -28,10 +28,10 @@ def plan(*more):
 
 if not applied.exists():
     with duckdb.connect(str(project / "scale.duckdb")) as database:
-        database.execute("create schema if not exists scale")
+        database.execute("create schema if not exists scale.scale")
         for index in range(assets // 50):
             columns = "1::bigint id, 'a' as key, 5::bigint as value, timestamp '2024-01-01' as at, 'low' as level"
-            database.execute(f"create or replace table scale.source_{index:05} as select {columns}")
+            database.execute(f"create or replace table scale.scale.source_{index:05} as select {columns}")
     _, code = plan("--auto-apply")
     if code != 0:
         sys.exit("the project could not be applied")
