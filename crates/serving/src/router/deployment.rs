@@ -86,6 +86,8 @@ pub struct Deployment {
     pub(super) views: Vec<PlannedView>,
     /// For each feature the place of its view in `views`.
     pub(super) view_of: Vec<Option<usize>>,
+    /// For each feature of a view its name as project files write it, `view.feature`: callers may send that one, too.
+    pub(super) dotted: Vec<Option<String>>,
     pub(super) source: Source,
 }
 
@@ -102,10 +104,11 @@ impl Deployment {
     ) -> Result<Self, ServingError> {
         let mut views = Vec::new();
         let view_of = features.iter().map(|feature| place_view(&mut views, &feature.origin)).collect();
+        let dotted = features.iter().map(dotted).collect();
         let main = place(endpoint, main, &features)?;
         let (canary, shadow) = (None, Vec::new());
         let source = Source::nothing();
-        Ok(Self { endpoint: endpoint.into(), revision, main, canary, shadow, features, views, view_of, source })
+        Ok(Self { endpoint: endpoint.into(), revision, main, canary, shadow, features, views, view_of, dotted, source })
     }
 
     /// Gives `share` (0 to 1) of the traffic to `canary`; the same keys always go the same way.
@@ -185,6 +188,12 @@ fn place(endpoint: &str, loaded: LoadedModel, features: &[PlannedFeature]) -> Re
     };
     let places = loaded.encoder.features().iter().map(|column| place_of(&column.name)).collect::<Result<_, _>>()?;
     Ok(PlacedModel { loaded, places })
+}
+
+fn dotted(feature: &PlannedFeature) -> Option<String> {
+    let FeatureOrigin::View(origin) = &feature.origin else { return None };
+    let own = feature.name.strip_prefix(&*origin.view)?.strip_prefix("__")?;
+    Some(format!("{}.{own}", origin.view))
 }
 
 fn place_view(views: &mut Vec<PlannedView>, origin: &FeatureOrigin) -> Option<usize> {

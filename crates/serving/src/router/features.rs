@@ -135,8 +135,13 @@ impl Deployment {
     }
 
     fn first_not_given(&self, place: usize, row: &RequestRow) -> Option<&str> {
-        let of_view = self.features.iter().zip(&self.view_of).filter(|(_, view)| **view == Some(place));
-        of_view.map(|(feature, _)| &*feature.name).find(|name| !row.contains_key(*name))
+        let mut of_view = (0..self.features.len()).filter(|feature| self.view_of[*feature] == Some(place));
+        of_view.find(|feature| self.given(*feature, row).is_none()).map(|feature| &*self.features[feature].name)
+    }
+
+    /// The value that a caller sent for a feature, under either of its names.
+    fn given<'a>(&self, feature: usize, row: &'a RequestRow) -> Option<&'a Scalar> {
+        row.get(&*self.features[feature].name).or_else(|| row.get(self.dotted[feature].as_deref()?))
     }
 
     fn resolve_row(
@@ -146,9 +151,9 @@ impl Deployment {
         reads: &[Option<&ViewRead>],
     ) -> Result<ResolvedRow, ServingError> {
         let mut values = Vec::with_capacity(self.features.len());
-        for (feature, view) in self.features.iter().zip(&self.view_of) {
-            let read = view.and_then(|place| reads[place]);
-            values.push(match (row.get(&*feature.name), &feature.origin, read) {
+        for (place, feature) in self.features.iter().enumerate() {
+            let read = self.view_of[place].and_then(|view| reads[view]);
+            values.push(match (self.given(place, row), &feature.origin, read) {
                 (Some(Scalar::Null), ..) => (Scalar::Null, FeatureStatus::NullValue),
                 (Some(given), ..) => (given.clone(), FeatureStatus::Present),
                 (None, super::FeatureOrigin::View(origin), Some(read)) => read.feature(origin.index),
