@@ -38,11 +38,12 @@ mod tests {
 
     #[test]
     fn a_file_has_an_event_a_line() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("lineage.ndjson").display().to_string();
+        let path = std::env::temp_dir().join(format!("baton-lineage-{}.ndjson", std::process::id()));
+        let path = path.display().to_string();
         assert_eq!(append(&path, &serde_json::json!({"n": 1})), Answer::Taken);
         assert_eq!(append(&path, &serde_json::json!({"n": 2})), Answer::Taken);
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "{\"n\":1}\n{\"n\":2}\n");
+        std::fs::remove_file(&path).unwrap();
         assert!(matches!(append("/nowhere/at/all", &Value::Null), Answer::Later { .. }));
     }
 }

@@ -35,7 +35,7 @@ fn help_lists_the_commands() {
               approve      Agree to a saved plan that breaks what you own
               apply        Bring the environment to what the project asks for
               run          Take in new data, score, and watch, as a schedule does
-              runs         List runs, show one over time, or end it
+              runs         List runs, show one over time, end it, or go on with it
               schedule     List schedules, or ask for one now
               backfill     Compute a stretch of an incremental table again, with what reads it
               replay       Drive the schedule over a stretch of history, tick by tick

@@ -1,6 +1,7 @@
 //! Data-driven tests: a project as text in, what the user sees out. `-- /path` starts a file.
 
 mod good;
+mod programs;
 mod python;
 mod reading;
 mod unit_tests;

@@ -158,7 +158,7 @@ sorces: []
              9 │ sorces: []
                · ──────
                ╰────
-              detail: Known keys: project, environments, warehouse, ledger, online, memory_limit, server, python, policies, vars, execution, sources, tables, features, models, endpoints, monitors, exposures, tests, schedules, channels.
+              detail: Known keys: project, environments, warehouse, ledger, online, memory_limit, server, python, policies, vars, params, pools, execution, sources, tables, features, models, endpoints, monitors, exposures, tests, schedules, channels.
               help: did you mean `sources`?
 
             10 errors, 0 warnings
@@ -221,7 +221,7 @@ fn broken_yaml_hides_no_other_file() {
              2 │   - {name: c}
                ·            ─
                ╰────
-              help: add `path`: What to read: for `file` a glob relative to the project, for `sqlite` the database's file.
+              help: add `path`: What to read: for `file` a glob relative to the project, for `s3` one like `s3://bucket/*.csv`, for `sqlite` the file.
 
             error[P0101]: file `d.yml` is not valid YAML
                ╭─[d.yml:2:1]

@@ -33,7 +33,7 @@ exposures: [{name: x}]
                ·           ─
              2 │ tables: [{owner: me}]
                ╰────
-              help: add `path`: What to read: for `file` a glob relative to the project, for `sqlite` the database's file.
+              help: add `path`: What to read: for `file` a glob relative to the project, for `s3` one like `s3://bucket/*.csv`, for `sqlite` the file.
 
             error[P0103]: a table has no `name`
                ╭─[all.yml:2:10]
@@ -42,7 +42,7 @@ exposures: [{name: x}]
                ·          ─
              3 │ features: [{name: f}]
                ╰────
-              help: add `name`: Name of the file without `.sql` or `.py`.
+              help: add `name`: Name of the file without `.sql` or `.py`; with `command`, of the table that it makes.
 
             error[P0103]: feature view `f` has no `entity`
                ╭─[all.yml:3:19]
