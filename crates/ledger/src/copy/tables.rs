@@ -7,8 +7,6 @@ use crate::database::{Statement, Transaction, Value};
 
 /// Rows that are held at a time.
 const PAGE: usize = 512;
-/// Rows that one statement writes at most: a database takes some tens of thousands of values at once.
-const MOST_AT_ONCE: usize = 64;
 
 /// A table to copy.
 pub(super) struct Table {
@@ -124,8 +122,10 @@ impl Page {
 
     /// Writes the rows that were read last.
     pub(super) async fn write(&self, to: &mut Transaction) -> sqlx::Result<()> {
-        for rows in self.rows.chunks(MOST_AT_ONCE) {
-            to.execute(insert(self.table, rows)).await?;
+        let head = format!("INSERT INTO {} ({}) VALUES ", self.table.name, self.table.columns.join(", "));
+        let rows = self.rows.iter().map(|Cells(values)| values.clone()).collect();
+        for insert in Statement::inserts(&head, rows, "") {
+            to.execute(insert).await?;
         }
         Ok(())
     }
@@ -148,18 +148,6 @@ fn select(table: &Table, last: Option<Cells>) -> Statement {
     }
     select.push(&format!(" ORDER BY {key} LIMIT {PAGE}"));
     select
-}
-
-fn insert(table: &Table, rows: &[Cells]) -> Statement {
-    let mut insert = Statement::new(format!("INSERT INTO {} ({}) VALUES ", table.name, table.columns.join(", ")));
-    for (place, Cells(values)) in rows.iter().enumerate() {
-        insert.push(if place == 0 { "(" } else { ", (" });
-        for (column, value) in values.iter().enumerate() {
-            insert.push(if column == 0 { "" } else { ", " }).push_bind(value.clone());
-        }
-        insert.push(")");
-    }
-    insert
 }
 
 /// The values of a row in the order of its columns.

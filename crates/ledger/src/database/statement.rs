@@ -9,6 +9,9 @@ use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, Executor, FromRow, Postgres, Sqlite};
 
+/// Rows that one statement inserts at most: a database takes some tens of thousands of values at once.
+const MOST_ROWS: usize = 64;
+
 /// A value to bind.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Value {
@@ -39,6 +42,27 @@ impl Statement {
     pub(crate) fn bind(mut self, value: impl Into<Value>) -> Self {
         self.values.push(value.into());
         self
+    }
+
+    /// Statements that insert `rows`, many each: `head`, the rows, `tail`. How many is a power of two, so that there are few
+    /// different texts and the database reads each of them once.
+    pub(crate) fn inserts(head: &str, rows: Vec<Vec<Value>>, tail: &str) -> Vec<Self> {
+        let mut statements = Vec::new();
+        let mut rows = rows.into_iter();
+        while rows.len() > 0 {
+            let count = 1 << rows.len().min(MOST_ROWS).ilog2();
+            let mut insert = Self::new(head.to_owned());
+            for (place, row) in rows.by_ref().take(count).enumerate() {
+                insert.push(if place == 0 { "(" } else { ", (" });
+                for (column, value) in row.into_iter().enumerate() {
+                    insert.push(if column == 0 { "" } else { ", " }).push_bind(value);
+                }
+                insert.push(")");
+            }
+            insert.push(tail);
+            statements.push(insert);
+        }
+        statements
     }
 
     /// Adds text, which must not come from outside.

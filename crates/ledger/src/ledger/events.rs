@@ -8,9 +8,6 @@ use crate::error::{damaged, storage};
 use crate::merkle::Frontier;
 use crate::record::EventRow;
 
-/// Events that one statement appends at most.
-const MOST_AT_ONCE: usize = 64;
-
 /// Size and subtree roots of the log.
 const FRONTIER: &str = "SELECT size, frontier FROM log_head";
 
@@ -61,34 +58,17 @@ pub(super) async fn append(transaction: &mut Transaction, events: Vec<NewEvent>)
         row
     };
     let rows: Vec<EventRow> = events.into_iter().map(number).collect();
-    insert_events(transaction, rows).await.map_err(|error| storage(ACTION, &error))?;
+    for insert in Statement::inserts(INSERT, rows.into_iter().map(values).collect(), "") {
+        transaction.execute(insert).await.map_err(|error| storage(ACTION, &error))?;
+    }
     write_frontier(transaction, &frontier).await.map_err(|error| storage(ACTION, &error))?;
     Ok(frontier.size())
 }
 
-/// Inserts rows, many with one statement. Their number is a power of two, so that there are few different statements and
-/// the database reads each of them once.
-async fn insert_events(transaction: &mut Transaction, rows: Vec<EventRow>) -> sqlx::Result<()> {
-    let mut rows = rows.into_iter();
-    while rows.len() > 0 {
-        let mut insert = Statement::new(
-            "INSERT INTO event (sequence, at, as_of, environment, run, asset, kind, key, body, leaf) VALUES ",
-        );
-        let count = 1 << rows.len().min(MOST_AT_ONCE).ilog2();
-        for (place, row) in rows.by_ref().take(count).enumerate() {
-            insert.push(if place == 0 { "(" } else { ", (" });
-            for (column, value) in values(row).into_iter().enumerate() {
-                insert.push(if column == 0 { "" } else { ", " }).push_bind(value);
-            }
-            insert.push(")");
-        }
-        transaction.execute(insert).await?;
-    }
-    Ok(())
-}
+const INSERT: &str = "INSERT INTO event (sequence, at, as_of, environment, run, asset, kind, key, body, leaf) VALUES ";
 
-fn values(row: EventRow) -> [Value; 10] {
-    [
+fn values(row: EventRow) -> Vec<Value> {
+    vec![
         row.sequence.into(),
         row.at.into(),
         row.as_of.into(),

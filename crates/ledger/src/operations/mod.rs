@@ -143,9 +143,7 @@ impl Operations for SqlLedger {
     async fn keep_runs(&self, changes: Vec<RunChange>) -> Result<(), LedgerError> {
         const ACTION: &str = "keep the history of a run";
         let mut transaction = self.database.begin(ACTION).await?;
-        for change in &changes {
-            runs::keep(&mut transaction, change).await?;
-        }
+        runs::keep(&mut transaction, &changes).await?;
         transaction.commit(ACTION).await
     }
 

@@ -1,31 +1,59 @@
 //! The history of runs: runs, their steps and logs.
 
+use std::collections::HashSet;
+use std::mem::discriminant;
+
 use baton_core::Timestamp;
 use baton_core::ports::{LedgerError, LogLine, RunChange, RunEnd, RunFilter, RunRecord, RunState, StepRecord};
 use baton_core::time::timestamp_from_micros;
 
 use super::{count, writable};
-use crate::database::{Database, Statement, Transaction};
+use crate::database::{Database, Statement, Transaction, Value};
 use crate::error::{damaged, storage};
 
 const ACTION: &str = "keep the history of a run";
 
-/// Keeps one change.
-pub(super) async fn keep(transaction: &mut Transaction, change: &RunChange) -> Result<(), LedgerError> {
-    if let RunChange::Started(run) = change {
-        let interrupt =
-            Statement::new("UPDATE run SET state = 'interrupted' WHERE state = 'running' AND environment = $1");
-        let interrupted = transaction.execute(interrupt.bind(&run.environment)).await;
-        interrupted.map_err(|error| storage(ACTION, &error))?;
+/// Keeps changes in order; steps and lines of logs that follow one another go many to a statement.
+pub(super) async fn keep(transaction: &mut Transaction, changes: &[RunChange]) -> Result<(), LedgerError> {
+    for alike in changes.chunk_by(|one, next| discriminant(one) == discriminant(next)) {
+        for statement in statements(alike) {
+            transaction.execute(statement).await.map_err(|error| storage(ACTION, &error))?;
+        }
     }
-    let statement = match change {
-        RunChange::Started(run) => start(run),
-        RunChange::Planned { run, assets } => keep_plan(run, assets),
-        RunChange::Step(step) => keep_step(step),
-        RunChange::Log(line) => keep_line(line),
-        RunChange::Ended(run) => end(run),
-    };
-    transaction.execute(statement).await.map(drop).map_err(|error| storage(ACTION, &error))
+    Ok(())
+}
+
+/// The statements for changes of one kind.
+fn statements(alike: &[RunChange]) -> Vec<Statement> {
+    let (mut steps, mut lines, mut others) = (Vec::new(), Vec::new(), Vec::new());
+    for change in alike {
+        match change {
+            RunChange::Started(run) => others.extend([interrupt(run), start(run)]),
+            RunChange::Planned { run, assets } => others.push(keep_plan(run, assets)),
+            RunChange::Step(step) => steps.push(step),
+            RunChange::Log(line) => lines.push(line_values(line)),
+            RunChange::Ended(run) => others.push(end(run)),
+        }
+    }
+    let steps = newest(&steps).into_iter().map(step_values).collect();
+    others.extend(Statement::inserts(INSERT_STEPS, steps, REPLACE_STEPS));
+    others.extend(Statement::inserts(INSERT_LINES, lines, ""));
+    others
+}
+
+/// Of each step the last record: a statement must not write a row twice.
+fn newest<'a>(steps: &[&'a StepRecord]) -> Vec<&'a StepRecord> {
+    let mut seen = HashSet::new();
+    let mut newest: Vec<&StepRecord> =
+        steps.iter().rev().filter(|step| seen.insert((&step.run, step.number))).copied().collect();
+    newest.reverse();
+    newest
+}
+
+/// A run that begins says that those before it in its environment did not end.
+fn interrupt(run: &RunRecord) -> Statement {
+    Statement::new("UPDATE run SET state = 'interrupted' WHERE state = 'running' AND environment = $1")
+        .bind(&run.environment)
 }
 
 fn start(run: &RunRecord) -> Statement {
@@ -52,34 +80,38 @@ fn keep_plan(run: &str, assets: &[String]) -> Statement {
     Statement::new("UPDATE run SET planned = $1 WHERE id = $2").bind(assets.join("\n")).bind(run)
 }
 
-fn keep_step(step: &StepRecord) -> Statement {
-    Statement::new(
-        "INSERT INTO run_step (run, number, asset, verb, state, attempts, started_at, finished_at, detail, hit, rows)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
-         ON CONFLICT (run, number) DO UPDATE SET asset = excluded.asset, verb = excluded.verb, state = excluded.state,
-            attempts = excluded.attempts, started_at = excluded.started_at, finished_at = excluded.finished_at,
-            detail = excluded.detail, hit = excluded.hit, rows = excluded.rows",
-    )
-    .bind(&step.run)
-    .bind(step.number)
-    .bind(&step.asset)
-    .bind(&step.verb)
-    .bind(&step.state)
-    .bind(step.attempts)
-    .bind(step.started_at.timestamp_micros())
-    .bind(micros(step.finished_at))
-    .bind(writable(&step.detail))
-    .bind(step.hit)
-    .bind(step.rows.map(u64::cast_signed))
+const INSERT_STEPS: &str = "INSERT INTO run_step (run, number, asset, verb, state, attempts, started_at, finished_at, detail, hit, rows) VALUES ";
+const REPLACE_STEPS: &str =
+    " ON CONFLICT (run, number) DO UPDATE SET asset = excluded.asset, verb = excluded.verb, state = excluded.state,
+        attempts = excluded.attempts, started_at = excluded.started_at, finished_at = excluded.finished_at,
+        detail = excluded.detail, hit = excluded.hit, rows = excluded.rows";
+
+fn step_values(step: &StepRecord) -> Vec<Value> {
+    vec![
+        (&step.run).into(),
+        step.number.into(),
+        (&step.asset).into(),
+        (&step.verb).into(),
+        (&step.state).into(),
+        step.attempts.into(),
+        step.started_at.timestamp_micros().into(),
+        micros(step.finished_at).into(),
+        writable(&step.detail).into(),
+        step.hit.into(),
+        step.rows.map(u64::cast_signed).into(),
+    ]
 }
 
-fn keep_line(line: &LogLine) -> Statement {
-    Statement::new("INSERT INTO run_log (run, asset, at, level, text) VALUES ($1, $2, $3, $4, $5)")
-        .bind(&line.run)
-        .bind(&line.asset)
-        .bind(line.at.timestamp_micros())
-        .bind(&line.level)
-        .bind(writable(&line.text))
+const INSERT_LINES: &str = "INSERT INTO run_log (run, asset, at, level, text) VALUES ";
+
+fn line_values(line: &LogLine) -> Vec<Value> {
+    vec![
+        (&line.run).into(),
+        (&line.asset).into(),
+        line.at.timestamp_micros().into(),
+        (&line.level).into(),
+        writable(&line.text).into(),
+    ]
 }
 
 fn end(run: &RunEnd) -> Statement {
