@@ -158,7 +158,6 @@ fn kill(origin: Origin) {
         }
     }
     devices.check("at the end");
-    eprintln!("{killed} of {round} runs killed, {} messages", devices.published);
 }
 
 #[test]
