@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use baton_core::channel::SecretText;
-use baton_core::ports::{Ledger, MemoryLedger, MemoryOperations, Operations};
+use baton_core::ports::{Ledger, LedgerError, MemoryLedger, MemoryOperations, Operations};
 use baton_core::{Clock, Timestamp};
 use baton_engine::{Engine, EngineOptions};
 use baton_lake::Lake;
@@ -131,9 +131,9 @@ pub(crate) fn ledger_location(folder: &Path, said: &str) -> Result<Location, Cli
         }?;
         Some(if is_whole { value } else { utf8_percent_encode(&value, NON_ALPHANUMERIC).to_string() })
     };
-    let missing = |reference: String| {
-        let message = format!("secret `{reference}` of the ledger's address is not there");
-        CliError::argument(message, "set the variable or make the file where Baton runs")
+    let missing = |reference: String| LedgerError::Storage {
+        action: "read its address".to_owned(),
+        reason: format!("secret `{reference}` is not there; set the variable or make the file where Baton runs"),
     };
     let text = SecretText(said.to_owned()).reveal(lookup).map_err(missing)?;
     Ok(Location::parse(&text, folder)?)

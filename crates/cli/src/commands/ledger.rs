@@ -6,6 +6,7 @@ use std::path::Path;
 
 use baton_core::Clock as _;
 use baton_core::failpoint;
+use baton_core::ports::LedgerError;
 use baton_ledger::{Copied, Location, SqlLedger};
 use serde::Serialize;
 
@@ -60,24 +61,23 @@ async fn move_ledger(context: &Context, folder: &Path, said: &str, to: &str) -> 
 }
 
 async fn open(location: &Location) -> Result<SqlLedger, CliError> {
-    let none = || {
-        CliError::argument(
-            format!("there is no ledger at `{location}`"),
-            "write the new place as `ledger:` in baton.yml; the first apply makes one there",
-        )
+    let none = || LedgerError::Storage {
+        action: format!("open `{location}`"),
+        reason: "there is none yet; the first apply makes one where `ledger:` in baton.yml says".to_owned(),
     };
-    SqlLedger::open_existing(location).await?.ok_or_else(none)
+    Ok(SqlLedger::open_existing(location).await?.ok_or_else(none)?)
 }
 
 /// Writes `ledger:` into `baton.yml`, all of it or nothing.
 fn write_setting(folder: &Path, to: &str) -> Result<(), CliError> {
     let path = folder.join("baton.yml");
     let text = fs::read_to_string(&path).map_err(CliError::file("read", &path))?;
-    let changed = baton_project::with_setting(&text, "ledger", to).ok_or_else(|| {
-        CliError::argument(
-            "everything is copied, but `ledger:` cannot be written into baton.yml without disturbing it",
-            format!("write `ledger: \"{to}\"` there yourself; it counts from then on"),
-        )
+    let changed = baton_project::with_setting(&text, "ledger", to).ok_or_else(|| LedgerError::Storage {
+        action: "be named in baton.yml".to_owned(),
+        reason: format!(
+            "everything is copied, but `ledger:` cannot be written there without disturbing the rest; write `ledger: \"{to}\"` \
+             yourself, and it counts from then on"
+        ),
     })?;
     let new = folder.join(".baton.yml.new");
     fs::write(&new, changed).map_err(CliError::file("write", &new))?;

@@ -154,7 +154,7 @@ fn a_ledger_is_moved_to_a_server_and_back_by_one_command() {
     assert_eq!(killed.status.code(), None, "{}", String::from_utf8_lossy(&killed.stderr));
     assert_eq!(told(&project), before);
     let without = project.output(&command);
-    assert!(without.stderr.contains("secret `${env:SHOP_PASSWORD}` of the ledger's address is not there"));
+    assert!(without.stderr.contains("secret `${env:SHOP_PASSWORD}` is not there"));
     let moved = project.command(&command).env("SHOP_PASSWORD", "a b/@:").output().unwrap();
     let said = String::from_utf8_lossy(&moved.stdout).into_owned() + &String::from_utf8_lossy(&moved.stderr);
     assert!(moved.status.success() && !said.contains("a b/"), "{said}");
