@@ -267,7 +267,8 @@ async fn figures(workspace: &Workspace) -> Result<Vec<Figure>, LedgerError> {
     let help = "Time since the oldest run that waits was due.";
     found.push(figure("baton_schedule_oldest_wait_seconds", help, Vec::new(), oldest as f64 / 1_000.0));
     let mut newest = Vec::new();
-    for schedule in baton_project::load(&services.folder).project.schedules {
+    // Those that were declared when the server began: files are not read for every look.
+    for schedule in &workspace.project.schedules {
         let filter = RunFilter {
             environment: Some(environment.to_owned()),
             schedule: Some(schedule.name.to_string()),

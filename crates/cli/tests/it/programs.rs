@@ -131,6 +131,8 @@ fn what_a_command_leaves_is_held_to_what_is_declared() {
     assert!(silent.contains("did not write `out/listed.jsonl`") && silent.contains("| done"), "{silent}");
     let wrong = failure(&listed("mkdir -p out && echo '{\"id\": \"seven\"}' > out/listed.jsonl", ""));
     assert!(wrong.contains("1 rows of `out/listed.jsonl`") && wrong.contains("`id`"), "{wrong}");
+    let other = failure(&listed("mkdir -p out && echo '{\"key\": 7}' > out/listed.jsonl", ""));
+    assert!(other.contains("has no column `id`"), "{other}");
     let late = failure(&listed("sleep 30", "    timeout: 1s\n"));
     assert!(late.contains("longer than its timeout of 1s"), "{late}");
     let old = listed("true", "");
@@ -175,6 +177,8 @@ fn steps_of_one_pool_run_one_at_a_time_whatever_their_environment() {
     let head = "project: shop\nenvironments:\n  dev: {}\n  prod: {}\nparams:\n  n: {type: int, default: 0}\n\
                 pools: {slow: 1}\nexecution: {steps: {listed: {pool: slow}}}\n";
     let project = listed(command, "").file("baton.yml", head);
+    // The ledger is there before two begin at once.
+    ok(&project, &["runs", "prune"]);
     let runs = [("dev", "n=1"), ("prod", "n=2")].map(|(environment, given)| {
         let arguments = at(&["apply", "--yes", "-e", environment, "--param", given]);
         project.command(&arguments).stdout(std::process::Stdio::null()).spawn().unwrap()

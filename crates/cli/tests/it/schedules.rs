@@ -1,7 +1,8 @@
 //! Schedules: servers that run them, one at a time, whatever happens to the others; runs, their history and their end.
 
 use std::fs::File;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
@@ -14,12 +15,14 @@ use crate::shop::shop;
 pub(crate) struct Server {
     process: Child,
     said: std::path::PathBuf,
+    address: String,
 }
 
 impl Server {
     pub(crate) fn start(project: &TestProject, name: &str, failpoint: Option<&str>) -> Self {
         let said = project.path(name);
         let mut command = project.command(&["serve", "-e", "dev", "--port", "0"]);
+        command.env("BATON_TOKEN", "open-sesame");
         if let Some(failpoint) = failpoint {
             command.env("BATON_FAILPOINT", failpoint);
         }
@@ -28,7 +31,22 @@ impl Server {
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
         assert!(line.contains("listening"), "{line}");
-        Self { process, said }
+        let address = line.trim().rsplit('/').next().unwrap().to_owned();
+        Self { process, said, address }
+    }
+
+    /// The whole answer to a request with the server's token.
+    fn ask(&self, method: &str, path: &str, body: &str) -> String {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        let length = body.len();
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer open-sesame\r\ncontent-length: {length}\r\n\
+             connection: close\r\n\r\n{body}"
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
     }
 
     pub(crate) fn said(&self) -> String {
@@ -190,6 +208,35 @@ fn what_failed_says_so_and_what_reads_it_is_skipped_or_goes_on() {
     project.output(&["run", "-e", "dev", "--schedule", "careful"]);
     let text = ok(&project, &["runs", "show", "-e", "dev", "--log"]);
     assert!(text.contains("the run stops then") && text.contains("error orders:"), "{text}");
+}
+
+#[test]
+fn a_schedule_is_asked_for_over_http_with_parameters_and_figures_tell_of_it() {
+    let project = shop()
+        .file("baton.yml", "project: shop\nenvironments:\n  dev: {}\nparams:\n  least: {type: float, default: 0}\n")
+        .file("tables/big.sql", "select order_id from orders where amount >= {{ var('least') }}\n")
+        .file("schedules.yml", "schedules:\n  - {name: nightly, select: [big]}\n");
+    ok(&project, &["apply", "-e", "dev", "--yes"]);
+    let server = Server::start(&project, "server.txt", None);
+    server.waits_to_say("runs the schedules of `dev`");
+    let path = "/api/v1/schedules/nightly/trigger";
+    let refused = server.ask("POST", path, "{\"parameters\": {\"least\": \"few\"}}");
+    assert!(refused.starts_with("HTTP/1.1 400") && refused.contains("parameter `least` is `few`"), "{refused}");
+    let taken = server.ask("POST", path, "{\"parameters\": {\"least\": 10}}");
+    assert!(taken.starts_with("HTTP/1.1 202"), "{taken}");
+    within(20, "the run", || states(&project, "nightly").contains(&"succeeded".to_owned()).then_some(()));
+    assert_eq!(json(&project, &["runs", "show"])["parameters"]["least"], 10.0);
+    let rows = ok(&project, &["query", "-e", "dev", "select count(*) as n from big", "--format", "csv"]);
+    assert_eq!(rows, "n\n2\n");
+    let figures = server.ask("GET", "/metrics", "");
+    for expected in [
+        "baton_schedule_requests{state=\"queued\"} 0",
+        "baton_schedule_last_run_failed{schedule=\"nightly\"} 0",
+        "baton_schedule_oldest_wait_seconds 0",
+        "baton_schedule_last_run_duration_seconds{schedule=\"nightly\"} ",
+    ] {
+        assert!(figures.contains(expected), "{expected}: {figures}");
+    }
 }
 
 /// A shop with a table that joins every row of `numbers` with every pair of others, over three rows when it is applied and

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use baton_core::asset::Source;
 use baton_core::channel::Channel;
+use baton_core::check::{CheckResult, Severity};
 use baton_core::ports::NewMessage;
-use baton_core::{AssetName, Definition, Fingerprint, Timestamp};
+use baton_core::{AssetName, Definition, EventKind, Fingerprint, NewEvent, Timestamp};
 use serde_json::{Map, Value, json};
 
 use super::Execution;
@@ -283,7 +284,7 @@ impl Execution<'_> {
 
     fn tests_of(&self, asset: &AssetName) -> Option<Vec<Value>> {
         let results = self.checks_told(asset);
-        let test = |result: &baton_core::check::CheckResult| {
+        let test = |result: &CheckResult| {
             let status = if result.passed { "pass" } else { "fail" };
             json!({
                 "name": result.check,
@@ -294,12 +295,12 @@ impl Execution<'_> {
                 "description": result.message,
             })
         };
-        (!results.is_empty()).then(|| results.into_iter().map(test).collect())
+        (!results.is_empty()).then(|| results.iter().map(test).collect())
     }
 
     fn assertions_of(&self, asset: &AssetName) -> Option<Vec<Value>> {
         let results = self.checks_told(asset);
-        let assertion = |result: &baton_core::check::CheckResult| {
+        let assertion = |result: &CheckResult| {
             let mut told = json!({
                 "assertion": result.check,
                 "success": result.passed,
@@ -313,26 +314,22 @@ impl Execution<'_> {
             }
             told
         };
-        (!results.is_empty()).then(|| results.into_iter().map(assertion).collect())
+        (!results.is_empty()).then(|| results.iter().map(assertion).collect())
     }
 
-    /// Results of this run's checks of an asset. Names of checks are those of its declaration.
-    fn checks_told(&self, asset: &AssetName) -> Vec<&baton_core::check::CheckResult> {
-        let Some(declared) = self.prepared.project.assets.get(asset) else { return Vec::new() };
-        let mut told: BTreeMap<(&str, Option<&str>), &baton_core::check::CheckResult> = BTreeMap::new();
-        for result in self.report.checks.iter().rev() {
-            let is_of = |check: &baton_core::check::Check| check.name == result.check && check.column == result.column;
-            if declared.checks.iter().any(is_of) {
-                told.entry((&result.check, result.column.as_deref())).or_insert(result);
-            }
-        }
-        told.into_values().collect()
+    /// Results of this run's checks of an asset.
+    fn checks_told(&self, asset: &AssetName) -> Vec<CheckResult> {
+        let mut newest = self.pending.iter().rev();
+        let of_asset =
+            |event: &&NewEvent| event.kind == EventKind::ChecksEvaluated && event.asset.as_ref() == Some(asset);
+        let results = newest.find(of_asset).and_then(|event| event.body.get("results").cloned()).unwrap_or_default();
+        serde_json::from_value(results).unwrap_or_default()
     }
 }
 
-fn severity(result: &baton_core::check::CheckResult) -> &'static str {
+fn severity(result: &CheckResult) -> &'static str {
     match result.severity {
-        baton_core::check::Severity::Error => "error",
+        Severity::Error => "error",
         _ => "warn",
     }
 }

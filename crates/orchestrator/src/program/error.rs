@@ -62,6 +62,16 @@ pub enum ProgramError {
         /// The last that it said.
         lines: Vec<String>,
     },
+    /// It wrote a file without a column that is declared.
+    #[error("`{output}`, which the command of `{table}` wrote, has no column `{column}`")]
+    Lacks {
+        /// The table.
+        table: String,
+        /// The file.
+        output: String,
+        /// The column.
+        column: String,
+    },
     /// It wrote rows that are not as declared.
     #[error("{count} rows of `{output}`, which the command of `{table}` wrote, are not as declared: {first}")]
     Rejected {

@@ -15,7 +15,10 @@ use std::time::SystemTime;
 
 use arrow::array::{ArrayRef, RecordBatch, TimestampMicrosecondArray};
 use arrow::datatypes::SchemaRef;
-use baton_connectors::{Contract, ContractColumn, DiscoverRequest, OnSchemaChange, Unit, connector, resolve_secrets};
+use baton_connectors::{
+    Contract, ContractColumn, DiscoverRequest, OnSchemaChange, ReadReport, SchemaChange, Unit, connector,
+    resolve_secrets,
+};
 use baton_core::asset::CommandStep;
 use baton_core::ports::{LogLine, RunChange};
 use baton_engine::{AVAILABLE_AT, BuildOptions, Engine, EngineOptions, SessionInput, TableInput};
@@ -59,7 +62,7 @@ pub(crate) async fn rows_of(
         memory_limit: step.memory_limit,
         container: container(call, step)?,
     };
-    let began = SystemTime::now();
+    let began = SystemTime::from(call.services.clock.now());
     let said = run(call, &program).await?;
     let (root, output) = written(call, step, &scratch, began, said)?;
     let schema = returned_schema(call.table);
@@ -229,7 +232,8 @@ async fn read_rows(call: &TableCall<'_>, root: &Path, output: &str) -> Result<Ve
     let contract = Contract {
         select: Some(columns.iter().map(|column| column.name.clone()).collect()),
         columns,
-        on_schema_change: OnSchemaChange::Freeze,
+        // Other ways to write a type are cast; what is missing is refused below.
+        on_schema_change: OnSchemaChange::Evolve,
         ..Contract::default()
     };
     let request = DiscoverRequest { root: root.to_owned(), location: output.to_owned(), options: BTreeMap::new() };
@@ -250,7 +254,16 @@ async fn read_rows(call: &TableCall<'_>, root: &Path, output: &str) -> Result<Ve
     reading.await.map_err(|error| RunError::Worker(error.to_string()))?
 }
 
-fn refuse_rejected(table: &str, unit: &Unit, report: &baton_connectors::ReadReport) -> Result<(), RunError> {
+/// A file that lacks a column, or has rows that cannot be read in the declared types, is not what the table promises.
+fn refuse_rejected(table: &str, unit: &Unit, report: &ReadReport) -> Result<(), RunError> {
+    let lacks = report.schema_changes.iter().find_map(|change| match change {
+        SchemaChange::Removed { column, .. } => Some(column.clone()),
+        _ => None,
+    });
+    if let Some(column) = lacks {
+        let (table, output) = (table.to_owned(), unit.path.clone());
+        return Err(ProgramError::Lacks { table, output, column }.into());
+    }
     let Some(first) = report.rejected.first() else { return Ok(()) };
     Err(ProgramError::Rejected {
         table: table.to_owned(),

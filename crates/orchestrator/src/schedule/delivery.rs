@@ -1,5 +1,6 @@
 //! Delivery of what waits in the outbox.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -33,14 +34,24 @@ pub(super) async fn deliver(
     courier: Courier,
 ) -> Result<usize, LedgerError> {
     let waiting = operations.outbox(clock.now(), MOST).await?;
+    let secret = |kind: &str, name: &str| host.secret(kind, name);
     let mut settled = Vec::new();
+    // What else waits for a channel that does not answer keeps nobody else waiting.
+    let mut away: BTreeMap<&str, Delivery> = BTreeMap::new();
     for message in &waiting {
-        let secret = |kind: &str, name: &str| host.secret(kind, name);
+        let name = message.message.channel.as_str();
+        if let Some(again) = away.get(name) {
+            settled.push((message.id, again.clone()));
+            continue;
+        }
         let delivery = deliver_one(&courier, message, &channels, &secret, clock.now()).await;
         if let Delivery::Again { reason, .. } | Delivery::GivenUp { reason } = &delivery
             && message.attempts == 0
         {
-            host.say(&format!("channel `{}` was not told: {reason}", message.message.channel));
+            host.say(&format!("channel `{name}` was not told: {reason}"));
+        }
+        if matches!(delivery, Delivery::Again { .. }) {
+            away.insert(name, delivery.clone());
         }
         settled.push((message.id, delivery));
     }
