@@ -231,7 +231,9 @@ fn sorts_joins_and_groups_beyond_the_memory_limit_spill_and_finish() {
 /// A hundred rows and 400,000.
 fn few_and_many(folder: &Path) -> BTreeMap<String, TableInput> {
     let (small, large) = (folder.join("small"), folder.join("large"));
-    [&small, &large].map(|folder| std::fs::create_dir(folder).unwrap());
+    for folder in [&small, &large] {
+        std::fs::create_dir(folder).unwrap();
+    }
     BTreeMap::from([
         ("few".to_owned(), files(&small, &[batch(0, 100)])),
         ("many".to_owned(), files(&large, &[batch(0, 400_000)])),

@@ -17,7 +17,7 @@ use baton_core::{AssetName, Definition, NewEvent, Pin, Version};
 use baton_plan::Stage;
 use tokio::runtime::{Handle, RuntimeFlavor};
 
-use super::queue::Queue;
+use super::queue::{Ahead, Queue};
 use super::{Applied, Execution, Journal, Others};
 use crate::checks::tables_of;
 use crate::error::RunError;
@@ -121,7 +121,7 @@ impl Execution<'_> {
         stages.iter().filter_map(Stage::asset).for_each(|asset| self.settle_through(asset));
         let side = Side {
             stages,
-            queue: Queue::new(self.waits_for(stages, places)),
+            queue: Queue::new(&self.ahead(stages, places)),
             others: Arc::new(Others::new(())),
             finished: Mutex::new(Finished { effects: BTreeMap::new(), stopped: self.stopped.clone(), ended: Ok(()) }),
             steps_before: self.report.steps.len(),
@@ -136,26 +136,31 @@ impl Execution<'_> {
         ended
     }
 
-    /// For each stage the places of those that it reads, whatever lies between.
-    fn waits_for(&self, stages: &[Stage], places: &Places<'_>) -> Vec<Vec<usize>> {
+    /// For each stage the places of those that it reads, whatever lies between, and how many rows it reads of what is there.
+    fn ahead(&self, stages: &[Stage], places: &Places<'_>) -> Vec<Ahead> {
         let of_stage: HashMap<usize, usize> =
             stages.iter().enumerate().filter_map(|(place, stage)| Some((places.place(stage)?, place))).collect();
         let (Some(first), Some(last)) = (of_stage.keys().min(), of_stage.keys().max()) else { return Vec::new() };
         let mut behind: HashMap<&AssetName, BTreeSet<usize>> = HashMap::new();
-        let mut waits_for = vec![Vec::new(); stages.len()];
+        let mut ahead: Vec<Ahead> = stages.iter().map(|_| Ahead::default()).collect();
         for (place, asset) in self.prepared.desired.order.iter().enumerate().take(last + 1).skip(*first) {
             let stands_behind = |name: &AssetName| behind.get(name).into_iter().flatten().copied();
             let mut reads: BTreeSet<usize> = self.prepared.graph.inputs(asset).flat_map(stands_behind).collect();
             if let Some(stage) = of_stage.get(&place) {
                 reads.extend(self.checked_against(asset).iter().flat_map(stands_behind));
-                waits_for[*stage] = reads.into_iter().collect();
+                ahead[*stage] = Ahead { waits_for: reads.into_iter().collect(), work: self.rows_read_by(asset) };
                 reads = BTreeSet::from([*stage]);
             }
             if !reads.is_empty() {
                 behind.insert(asset, reads);
             }
         }
-        waits_for
+        ahead
+    }
+
+    fn rows_read_by(&self, asset: &AssetName) -> u64 {
+        let rows = |input: &AssetName| self.working.get(input).and_then(|pin| pin.rows);
+        self.prepared.graph.inputs(asset).filter_map(rows).sum()
     }
 
     /// The tables that the checks of an asset read beside it.

@@ -1,6 +1,9 @@
 //! Steps that wait for each other, by their places: which may begin, for threads that take one after the other. It knows
 //! nothing of what a step does.
 
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
+use std::mem;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 /// Steps that several threads work off.
@@ -9,48 +12,77 @@ pub(super) struct Queue {
     changed: Condvar,
 }
 
+/// What is known of a step before it begins.
+#[derive(Default)]
+pub(super) struct Ahead {
+    /// The places of those before it that have to be finished first.
+    pub(super) waits_for: Vec<usize>,
+    /// How much work it may be, compared with others: the most comes first, so that at the end no thread has much left.
+    pub(super) work: u64,
+}
+
 struct State {
-    /// For each place those before it that have to be finished first.
-    waits_for: Vec<Vec<usize>>,
-    stands: Vec<Stand>,
+    /// Steps that may begin, those of most work first.
+    ready: BTreeSet<(Reverse<u64>, usize)>,
+    work: Vec<u64>,
+    /// For each place how many of those that it waits for are not finished.
+    missing: Vec<usize>,
+    /// For each place those that wait for it.
+    readers: Vec<Vec<usize>>,
+    n_not_taken: usize,
+    n_running: usize,
     is_over: bool,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Stand {
-    Waiting,
-    Running,
-    Finished,
-}
-
 impl Queue {
-    /// Steps of which each waits for others before it, by place.
-    pub(super) fn new(waits_for: Vec<Vec<usize>>) -> Self {
-        let stands = vec![Stand::Waiting; waits_for.len()];
-        Self { state: Mutex::new(State { waits_for, stands, is_over: false }), changed: Condvar::new() }
+    /// Steps by their place.
+    pub(super) fn new(ahead: &[Ahead]) -> Self {
+        let mut readers = vec![Vec::new(); ahead.len()];
+        for (place, step) in ahead.iter().enumerate() {
+            step.waits_for.iter().for_each(|before| readers[*before].push(place));
+        }
+        let missing: Vec<usize> = ahead.iter().map(|step| step.waits_for.len()).collect();
+        let free = ahead.iter().enumerate().filter(|(_, step)| step.waits_for.is_empty());
+        let state = State {
+            ready: free.map(|(place, step)| (Reverse(step.work), place)).collect(),
+            work: ahead.iter().map(|step| step.work).collect(),
+            missing,
+            readers,
+            n_not_taken: ahead.len(),
+            n_running: 0,
+            is_over: false,
+        };
+        Self { state: Mutex::new(state), changed: Condvar::new() }
     }
 
-    /// The first step that may begin, and how many can be at work with it (itself included); waits while there may still
-    /// be one. `None` when all were taken, or it is over.
+    /// Of the steps that may begin the one of most work, among equals the first, and how many can be at work with it (itself
+    /// included); waits while there may still be one. `None` when all were taken, or it is over.
     pub(super) fn take(&self) -> Option<(usize, usize)> {
         let mut state = self.locked();
         loop {
-            if state.is_over || !state.stands.contains(&Stand::Waiting) {
+            if state.is_over || state.n_not_taken == 0 {
                 return None;
             }
-            let ready: Vec<usize> = state.ready().collect();
-            if let Some(place) = ready.first().copied() {
-                let n_running = state.stands.iter().filter(|stand| **stand == Stand::Running).count();
-                state.stands[place] = Stand::Running;
-                return Some((place, n_running + ready.len()));
+            if let Some((_, place)) = state.ready.pop_first() {
+                state.n_not_taken -= 1;
+                state.n_running += 1;
+                return Some((place, state.n_running + state.ready.len()));
             }
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
-    /// A step was finished: those that waited for it may begin.
+    /// A step that was taken is finished: those that waited for it may begin.
     pub(super) fn finish(&self, place: usize) {
-        self.locked().stands[place] = Stand::Finished;
+        let mut state = self.locked();
+        state.n_running -= 1;
+        for reader in mem::take(&mut state.readers[place]) {
+            state.missing[reader] -= 1;
+            if state.missing[reader] == 0 {
+                let work = Reverse(state.work[reader]);
+                state.ready.insert((work, reader));
+            }
+        }
         self.changed.notify_all();
     }
 
@@ -65,25 +97,20 @@ impl Queue {
     }
 }
 
-impl State {
-    fn ready(&self) -> impl Iterator<Item = usize> {
-        let is_finished = |place: &usize| self.stands[*place] == Stand::Finished;
-        let is_ready = move |place: &usize| {
-            self.stands[*place] == Stand::Waiting && self.waits_for[*place].iter().all(is_finished)
-        };
-        (0..self.stands.len()).filter(is_ready)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
     use super::*;
 
+    fn queue(steps: &[(&[usize], u64)]) -> Queue {
+        let ahead = |(waits_for, work): &(&[usize], u64)| Ahead { waits_for: waits_for.to_vec(), work: *work };
+        Queue::new(&steps.iter().map(ahead).collect::<Vec<_>>())
+    }
+
     #[test]
     fn steps_begin_in_order_once_what_they_wait_for_is_finished() {
-        let queue = Queue::new(vec![vec![], vec![0], vec![], vec![1, 2]]);
+        let queue = queue(&[(&[], 0), (&[0], 0), (&[], 0), (&[1, 2], 0)]);
         assert_eq!(queue.take(), Some((0, 2)), "the third step can go on beside it");
         assert_eq!(queue.take(), Some((2, 2)));
         queue.finish(0);
@@ -95,8 +122,16 @@ mod tests {
     }
 
     #[test]
+    fn what_may_be_the_most_work_begins_first() {
+        let queue = queue(&[(&[], 1), (&[], 9), (&[], 9), (&[1], 99)]);
+        assert_eq!((queue.take(), queue.take()), (Some((1, 3)), Some((2, 3))));
+        queue.finish(1);
+        assert_eq!((queue.take(), queue.take(), queue.take()), (Some((3, 3)), Some((0, 3)), None));
+    }
+
+    #[test]
     fn a_thread_waits_until_a_step_may_begin_or_it_is_over() {
-        let queue = Queue::new(vec![vec![], vec![0], vec![1]]);
+        let queue = queue(&[(&[], 0), (&[0], 0), (&[1], 0)]);
         assert_eq!(queue.take(), Some((0, 1)));
         std::thread::scope(|scope| {
             let waits = scope.spawn(|| (queue.take(), queue.take()));
