@@ -84,18 +84,23 @@ impl DeltaLog {
     /// The snapshot of an early version, entry by entry; `None` when an entry is not there or asks for more than Baton's own
     /// tables do, which is for Delta's kernel to judge.
     async fn load_few(&self, version: u64) -> Result<Option<Snapshot>, LakeError> {
-        let own = Action::Protocol(protocol()?);
-        let mut snapshot = None;
+        let own = protocol()?;
+        let (mut is_own, mut metadata, mut adds) = (false, None, BTreeMap::new());
         for version in 0..=version {
             let Some(actions) = self.entry(version).await? else { return Ok(None) };
-            let mut protocols = actions.iter().filter(|action| matches!(action, Action::Protocol(_))).peekable();
-            let is_told = version > 0 || protocols.peek().is_some();
-            if !is_told || protocols.any(|protocol| *protocol != own) {
-                return Ok(None);
+            for action in actions {
+                match action {
+                    Action::Protocol(found) if found == own => is_own = true,
+                    Action::Protocol(_) => return Ok(None),
+                    Action::Metadata(found) => metadata = Some(found),
+                    Action::Add(add) => drop(adds.insert(add.path.clone(), add)),
+                    Action::Remove(remove) => drop(adds.remove(&remove.path)),
+                    _ => {}
+                }
             }
-            snapshot = self.after(snapshot.as_ref(), version, actions)?;
         }
-        Ok(snapshot)
+        let known = metadata.filter(|_| is_own);
+        known.map(|metadata| self.snapshot(version, metadata, adds.into_values())).transpose()
     }
 
     /// The same by Delta's kernel.
@@ -109,54 +114,43 @@ impl DeltaLog {
             return Err(LakeError::NoSuchVersion { table: self.location.clone(), version });
         }
         let loaded = EagerSnapshot::try_new(self.store.as_ref(), version).await.map_err(|error| self.failed(&error))?;
-        let schema = self.schema_of(loaded.metadata())?;
         let files = loaded.try_log_data().map_err(|error| self.failed(&error))?;
         #[expect(deprecated, reason = "the kernel's batches would tie us to its internal schema")]
         let adds: Vec<_> = files.iter().map(|file| file.add_action()).collect();
+        self.snapshot(loaded.version(), loaded.metadata().clone(), adds).map(Some)
+    }
+
+    fn snapshot(
+        &self,
+        version: u64,
+        metadata: Metadata,
+        adds: impl IntoIterator<Item = Add>,
+    ) -> Result<Snapshot, LakeError> {
+        let schema = self.schema_of(&metadata)?;
         let mut by_name = BTreeMap::new();
         for add in adds {
             let file = FileEntry::from_add(add, &self.folder, &schema)
                 .map_err(|reason| LakeError::log(&self.location, reason))?;
             by_name.insert(file.name.clone(), Arc::new(file));
         }
-        let files = by_name.into_values().collect();
-        let table = TableVersion { location: self.location.clone(), version: loaded.version() };
-        Ok(Some(Snapshot { table, schema, files, metadata: loaded.metadata().clone() }))
+        let table = TableVersion { location: self.location.clone(), version };
+        Ok(Snapshot { table, schema, files: by_name.into_values().collect(), metadata })
     }
 
     /// The snapshot after `snapshot`; `None` when `snapshot` is the newest.
     pub(crate) async fn next(&self, snapshot: &Snapshot) -> Result<Option<Snapshot>, LakeError> {
         let version = snapshot.table.version + 1;
-        match self.entry(version).await? {
-            Some(actions) => self.after(Some(snapshot), version, actions),
-            None => Ok(None),
-        }
-    }
-
-    /// What the entry of `version` says; `None` when there is none.
-    async fn entry(&self, version: u64) -> Result<Option<Vec<Action>>, LakeError> {
-        let bytes = self.store.read_commit_entry(version).await.map_err(|error| self.failed(&error))?;
-        bytes.map(|bytes| get_actions(version, &bytes).map_err(|error| self.failed(&error))).transpose()
-    }
-
-    /// The snapshot that the actions of `version` make of the one before; `None` when no schema is known by then.
-    fn after(
-        &self,
-        before: Option<&Snapshot>,
-        version: u64,
-        actions: Vec<Action>,
-    ) -> Result<Option<Snapshot>, LakeError> {
-        let found = actions.iter().find_map(|action| match action {
+        let Some(actions) = self.entry(version).await? else { return Ok(None) };
+        let metadata = actions.iter().find_map(|action| match action {
             Action::Metadata(metadata) => Some(metadata.clone()),
             _ => None,
         });
-        let (schema, metadata) = match (found, before) {
-            (Some(metadata), _) => (self.schema_of(&metadata)?, metadata),
-            (None, Some(before)) => (before.schema.clone(), before.metadata.clone()),
-            (None, None) => return Ok(None),
+        let schema = match &metadata {
+            Some(metadata) => self.schema_of(metadata)?,
+            None => snapshot.schema.clone(),
         };
         let mut files: BTreeMap<String, Arc<FileEntry>> =
-            before.iter().flat_map(|before| &before.files).map(|file| (file.name.clone(), file.clone())).collect();
+            snapshot.files.iter().map(|file| (file.name.clone(), file.clone())).collect();
         for action in actions {
             match action {
                 Action::Add(add) => {
@@ -172,8 +166,14 @@ impl DeltaLog {
             table: TableVersion { location: self.location.clone(), version },
             schema,
             files: files.into_values().collect(),
-            metadata,
+            metadata: metadata.unwrap_or_else(|| snapshot.metadata.clone()),
         }))
+    }
+
+    /// What the entry of `version` says; `None` when there is none.
+    async fn entry(&self, version: u64) -> Result<Option<Vec<Action>>, LakeError> {
+        let bytes = self.store.read_commit_entry(version).await.map_err(|error| self.failed(&error))?;
+        bytes.map(|bytes| get_actions(version, &bytes).map_err(|error| self.failed(&error))).transpose()
     }
 
     /// What the next version after `head` will be, once `actions` of it are written.
@@ -338,7 +338,7 @@ mod tests {
         assert!(log.load_few(FEW + 1).await.unwrap().is_none(), "there is no such version");
         let first = folder.path().join(location.to_string()).join("_delta_log/00000000000000000000.json");
         let entry = std::fs::read_to_string(&first).unwrap();
-        std::fs::write(&first, entry.replace("\"minReaderVersion\":1", "\"minReaderVersion\":3")).unwrap();
+        std::fs::write(&first, entry.replace("\"minReaderVersion\":1", "\"minReaderVersion\":2")).unwrap();
         assert!(log.load_few(1).await.unwrap().is_none(), "a table that asks for more is the kernel's");
     }
 }
