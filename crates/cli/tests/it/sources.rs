@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -202,28 +202,25 @@ fn what_is_acknowledged_lands_once_whatever_is_killed() {
             send(&server.address, id).unwrap();
             acknowledged.lock().unwrap().insert(id);
         }
-        let killed = AtomicBool::new(false);
         let address = server.address.clone();
         let lost = std::thread::scope(|scope| {
+            // Each sends until it gets no answer, which is when the server is killed.
             let senders: Vec<_> = (0..4)
                 .map(|_| {
                     scope.spawn(|| {
-                        let mut lost = Vec::new();
-                        while !killed.load(Ordering::SeqCst) {
+                        loop {
                             let id = next.fetch_add(1, Ordering::SeqCst);
                             match send(&address, id) {
                                 Some(()) => drop(acknowledged.lock().unwrap().insert(id)),
-                                None => lost.push(id),
+                                None => break id,
                             }
                         }
-                        lost
                     })
                 })
                 .collect();
             std::thread::sleep(Duration::from_millis(80 + round * 23));
             drop(server);
-            killed.store(true, Ordering::SeqCst);
-            senders.into_iter().flat_map(|sender| sender.join().unwrap()).collect::<Vec<u64>>()
+            senders.into_iter().map(|sender| sender.join().unwrap()).collect::<Vec<u64>>()
         });
         unanswered.extend(lost);
         let point = format!("@{}", round * 13 % POINTS + 1);
@@ -239,7 +236,7 @@ fn what_is_acknowledged_lands_once_whatever_is_killed() {
     assert!(missing.is_empty(), "acknowledged and lost: {missing:?}");
     let extra: Vec<u64> = once.difference(&acknowledged).copied().collect();
     assert!(extra.iter().all(|id| unanswered.contains(id)), "nobody sent {extra:?}");
-    assert!(acknowledged.len() > 100, "only {} deliveries", acknowledged.len());
+    assert!(acknowledged.len() > 60, "only {} deliveries", acknowledged.len());
 }
 
 fn send(address: &str, id: u64) -> Option<()> {
