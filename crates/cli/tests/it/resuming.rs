@@ -9,7 +9,9 @@ const LATER: [&str; 2] = ["--as-of", "2024-01-08"];
 
 fn json(project: &TestProject, arguments: &[&str]) -> Value {
     let output = project.output(&[arguments, &["-e", "dev", "-o", "json"]].concat());
-    serde_json::from_str(&output.stdout).unwrap_or_else(|_| panic!("{arguments:?}: {}{}", output.stdout, output.stderr))
+    let answer = serde_json::from_str(&output.stdout);
+    assert!(answer.is_ok(), "{arguments:?}: {}{}", output.stdout, output.stderr);
+    answer.unwrap()
 }
 
 fn names(project: &TestProject, selection: &str) -> String {

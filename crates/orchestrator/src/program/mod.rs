@@ -76,6 +76,9 @@ pub(crate) async fn rows_of(
     Ok((schema, rows))
 }
 
+/// Names and values.
+type Variables = Vec<(String, String)>;
+
 /// The folder of a command's files; it goes with the value.
 struct Scratch(PathBuf);
 
@@ -141,9 +144,9 @@ fn environment(
     call: &TableCall<'_>,
     step: &CommandStep,
     scratch: &Scratch,
-) -> Result<(Vec<(String, String)>, Vec<String>), RunError> {
+) -> Result<(Variables, Vec<String>), RunError> {
     let variable = |name: &str| (call.services.variables)(name);
-    let mut variables: Vec<(String, String)> =
+    let mut variables: Variables =
         FROM_MACHINE.iter().filter_map(|name| Some(((*name).to_owned(), variable(name)?))).collect();
     for input in &step.inputs {
         let name = format!("BATON_INPUT_{}", input.to_uppercase());
