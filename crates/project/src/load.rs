@@ -15,8 +15,8 @@ use crate::report::{Findings, Place, Report};
 use crate::resolve::{Known, resolve};
 use crate::seed::{self, is_seed};
 use crate::spec::{
-    Declared, Head, Sections, TableNote, complete_commands, read_head, read_sections, report_double_channels, report_doubles, report_unknown_pools,
-    report_wrong_schedules,
+    Declared, Head, Sections, TableNote, complete_commands, read_head, read_sections, report_double_channels,
+    report_doubles, report_unknown_pools, report_wrong_schedules,
 };
 use crate::sql_file;
 use crate::template::Templates;
