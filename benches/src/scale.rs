@@ -42,7 +42,8 @@ pub(crate) fn warm_plan(places: &Places, scale: Scale) -> Outcome<f64> {
     scale.baton(places, &["plan"])?;
     let path = scale.folder(places)?.join(format!("baton/tables/{}.sql", scale.name(scale.changed())));
     let before = fs::read_to_string(&path)?;
-    let after = before.replace("value * 2 as value", "value * 3 as value");
+    // Another number every time, so that what was found about the change is not remembered from the time before.
+    let after = before.replace("value * 2 as value", &format!("value * {} as value", std::process::id()));
     if after == before {
         return Err(format!("{} holds nothing to change", path.display()).into());
     }
