@@ -30,7 +30,7 @@ fn apply(project: &TestProject, threads: &str) -> (Option<i32>, Value) {
     let mut command = project.command(&at(&["apply", "--yes", "-o", "json"]));
     let output = command.env("BATON_THREADS", threads).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let report = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
+    let report = serde_json::from_str(&text).unwrap();
     (output.status.code(), report)
 }
 

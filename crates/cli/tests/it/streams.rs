@@ -129,6 +129,7 @@ impl Dice {
 }
 
 /// Kills runs at random moments, and at random points of their work, while messages come.
+#[expect(clippy::disallowed_methods, reason = "a test is told by its environment how long to try")]
 fn kill(origin: Origin) {
     let kills = std::env::var("BATON_TEST_KILLS").map_or(KILLS, |number| number.parse().unwrap());
     let mut devices = Devices::new(origin);
