@@ -15,8 +15,8 @@ use serde_json::Value;
 
 use crate::report::shorten;
 use crate::{ConnectorError, Contract, ReadReport, RejectedRow};
-pub use names::type_name;
 pub(crate) use convert::can_convert;
+pub use names::type_name;
 pub(crate) use plan::Found;
 use plan::{Plan, Target};
 

@@ -13,6 +13,9 @@ use crate::error::{self, storage};
 pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 const N_READERS: u32 = 4;
+/// How often migrations are looked at again when another process seems to be at them.
+const MIGRATION_TRIES: u32 = 20;
+const MIGRATION_PAUSE: Duration = Duration::from_millis(25);
 
 /// Writers queue for one connection, fairly; readers never wait for them (WAL).
 #[derive(Debug, Clone)]
@@ -47,7 +50,7 @@ impl SqliteDatabase {
             .busy_timeout(busy_timeout)
             .foreign_keys(true);
         let writer = pool(1).connect_with(options.clone()).await?;
-        sqlx::migrate!("migrations/sqlite").run(&writer).await?;
+        migrate(&writer).await?;
         let readers = pool(N_READERS).connect_with(options.clone()).await?;
         Ok(Self { path: path.to_owned(), writer, readers, pulse: pool(1).connect_lazy_with(options) })
     }
@@ -74,6 +77,23 @@ impl SqliteDatabase {
     /// A figure that differs when another connection wrote since the one that is asked here last looked.
     pub(super) async fn pulse(&self) -> sqlx::Result<i64> {
         sqlx::query_scalar("PRAGMA data_version").fetch_one(&self.pulse).await
+    }
+}
+
+/// Brings the file up to the newest migration.
+///
+/// SQLite's migrator takes no lock over all migrations: of two that open a new ledger at once, one finds the other's work
+/// half done, and what it began itself is undone. It looks again, until the other is through.
+async fn migrate(writer: &SqlitePool) -> Result<(), sqlx::Error> {
+    let mut n_tries = 1;
+    loop {
+        match sqlx::migrate!("migrations/sqlite").run(writer).await.map_err(sqlx::Error::from) {
+            Err(error) if n_tries < MIGRATION_TRIES && !error::cannot_be_written(&error) => {
+                tokio::time::sleep(MIGRATION_PAUSE).await;
+                n_tries += 1;
+            }
+            done => return done,
+        }
     }
 }
 

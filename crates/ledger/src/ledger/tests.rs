@@ -48,6 +48,19 @@ async fn tamper(ledger: &SqlLedger, change: &'static str) {
     sqlx::raw_sql(change).execute(writer).await.unwrap();
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_new_ledger_may_be_opened_by_several_at_once() {
+    for _ in 0..10 {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.sqlite");
+        let open = || tokio::spawn(SqlLedger::open_file(path.clone()));
+        let openings: Vec<_> = (0..6).map(|_| open()).collect();
+        for opening in openings {
+            opening.await.unwrap().unwrap().append(vec![event("first")]).await.unwrap();
+        }
+    }
+}
+
 #[tokio::test]
 async fn events_cannot_be_changed_or_removed() {
     let (_folder, ledger) = ledger_with_events(1).await;
