@@ -6,9 +6,11 @@
 
 use std::collections::HashMap;
 
+use arrow::datatypes::Schema;
 use serde::{Deserialize, Serialize};
 
-use crate::Limits;
+use crate::report::no_cursor_row;
+use crate::{ConnectorError, Limits, Position, PullRequest, PullSink, Pulled};
 
 /// Hashes that a position holds at most; where there would be more, rows come again and meet those landed by their key.
 const MAX_SEEN: usize = 20_000;
@@ -25,7 +27,7 @@ pub(crate) struct CursorPosition {
 
 /// What to do with a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Step {
+enum Step {
     /// It is new.
     Take,
     /// It was pulled before.
@@ -33,6 +35,17 @@ pub(crate) enum Step {
     /// It has no cursor value and would never be asked for again: it is set aside.
     NoCursor,
     /// It belongs to the next pull.
+    Stop,
+}
+
+/// What becomes of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It goes on.
+    Take,
+    /// It is passed over.
+    Skip,
+    /// It and all that follow are for the next time.
     Stop,
 }
 
@@ -69,7 +82,7 @@ impl CursorReader {
     }
 
     /// Says what to do with the next row, by its values as text.
-    pub(crate) fn look(&mut self, row: &[Option<String>]) -> Step {
+    fn look(&mut self, row: &[Option<String>]) -> Step {
         let Some(cursor) = row.get(self.column).and_then(Option::as_ref) else { return Step::NoCursor };
         let moves = self.newest.as_ref() != Some(cursor);
         let is_full = self.taken >= self.limits.rows || self.bytes >= self.limits.bytes;
@@ -93,8 +106,39 @@ impl CursorReader {
         Step::Take
     }
 
+    /// As [`Self::look`]; a row without cursor value is set aside. `cursor` is the column's name, `natural` the columns at
+    /// the origin.
+    pub(crate) fn judge(
+        &mut self,
+        (cursor, natural): (&str, &Schema),
+        row: &[Option<String>],
+        sink: &mut PullSink,
+    ) -> Verdict {
+        match self.look(row) {
+            Step::Take => Verdict::Take,
+            Step::Skip => Verdict::Skip,
+            Step::Stop => Verdict::Stop,
+            Step::NoCursor => {
+                sink.reject(|| no_cursor_row(cursor, natural, row));
+                Verdict::Skip
+            }
+        }
+    }
+
+    /// How a pull ended whose rows were all looked at, or all up to a stop.
+    ///
+    /// # Errors
+    /// The position has no JSON form.
+    pub(crate) fn pulled(self, request: &PullRequest, complete: bool) -> Result<Pulled, ConnectorError> {
+        let position = match self.position() {
+            Some(position) => Position::of(&position)?,
+            None => request.position.clone().unwrap_or(Position(serde_json::Value::Null)),
+        };
+        Ok(Pulled { position, complete, replaces: false })
+    }
+
     /// Where the next pull goes on; `None` when nothing was ever pulled.
-    pub(crate) fn position(self) -> Option<CursorPosition> {
+    fn position(self) -> Option<CursorPosition> {
         let seen = if self.again.len() > MAX_SEEN && self.has_lag { Vec::new() } else { self.again };
         Some(CursorPosition { cursor: self.newest?, seen })
     }

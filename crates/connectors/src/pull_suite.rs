@@ -1,11 +1,28 @@
-//! What the tests of every puller share: pulling to the end, as the caller does it.
+//! What the tests of every puller share: a source, and pulling to the end, as the caller does it.
+
+use std::path::PathBuf;
 
 use arrow::array::{AsArray as _, RecordBatch};
 use arrow::datatypes::Int64Type;
+use serde_json::Value;
 
 use crate::{
-    ConnectorError, Contract, Limits, Position, PullRequest, PullSink, PullSource, Pulled, Puller, ReadReport,
+    ConnectorError, Contract, Limits, Mode, Position, PullRequest, PullSink, PullSource, Pulled, Puller, ReadReport,
 };
+
+/// A source with these options; an incremental one goes on by `updated_at`.
+pub(crate) fn source_of(name: &str, mode: Mode, options: &Value) -> PullSource {
+    PullSource {
+        name: name.to_owned(),
+        root: PathBuf::from("."),
+        lineage: "test".to_owned(),
+        options: options.as_object().unwrap().clone(),
+        mode,
+        cursor: (mode == Mode::Incremental).then(|| "updated_at".to_owned()),
+        lag: 0,
+        key: Vec::new(),
+    }
+}
 
 /// What pulling to the end came to.
 #[derive(Debug)]

@@ -7,6 +7,12 @@ use arrow::datatypes::{DataType, Schema, SchemaRef};
 use arrow::error::ArrowError;
 
 use crate::sink::text_schema;
+use crate::{ConnectorError, PullSink};
+
+/// Rows of one batch, at most.
+const BATCH_ROWS: usize = 32_768;
+/// Text of one batch, about.
+const BATCH_BYTES: usize = 16 << 20;
 
 /// Columns under construction: text for all types but binary.
 pub(crate) struct WrittenRows {
@@ -37,15 +43,6 @@ impl WrittenRows {
         &self.schema
     }
 
-    pub(crate) fn n_rows(&self) -> usize {
-        self.rows
-    }
-
-    /// Bytes of values gathered since the last batch.
-    pub(crate) fn n_bytes(&self) -> usize {
-        self.bytes
-    }
-
     /// Appends one value to a column; every column gets one before [`WrittenRows::end_row`].
     pub(crate) fn push(&mut self, column: usize, value: Option<&str>) {
         self.bytes += value.map_or(1, str::len);
@@ -70,8 +67,22 @@ impl WrittenRows {
         self.rows += 1;
     }
 
+    /// Hands the rows gathered to `sink` once they are enough for a batch.
+    pub(crate) async fn flush_when_full(&mut self, sink: &mut PullSink) -> Result<(), ConnectorError> {
+        if self.rows >= BATCH_ROWS || self.bytes >= BATCH_BYTES { self.flush(sink).await } else { Ok(()) }
+    }
+
+    /// Hands the rows gathered since the last batch to `sink`, if there are any.
+    pub(crate) async fn flush(&mut self, sink: &mut PullSink) -> Result<(), ConnectorError> {
+        if self.rows == 0 {
+            return Ok(());
+        }
+        let batch = self.take().map_err(|error| ConnectorError::sink(error.to_string()))?;
+        sink.rows(&batch).await
+    }
+
     /// The rows gathered since the last batch.
-    pub(crate) fn take(&mut self) -> Result<RecordBatch, ArrowError> {
+    fn take(&mut self) -> Result<RecordBatch, ArrowError> {
         let columns = self.columns.iter_mut().map(|column| match column {
             Column::Text(builder) => Arc::new(builder.finish()) as ArrayRef,
             Column::Binary(builder) => Arc::new(builder.finish()),

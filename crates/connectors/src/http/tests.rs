@@ -10,23 +10,15 @@ use expect_test::expect;
 use proptest::prelude::*;
 
 use super::*;
-use crate::pull_suite::{Pulls, pull_all, pull_once};
+use crate::pull_suite::{Pulls, pull_all, pull_once, source_of};
 use crate::{Contract, Limits};
 
 fn source(web: &TestWeb, mode: Mode, options: Value) -> PullSource {
-    let mut options = options.as_object().unwrap().clone();
-    options.entry("url").or_insert_with(|| format!("{}/orders", web.url).into());
-    options.entry("pause_seconds").or_insert_with(|| 0.01.into());
-    PullSource {
-        name: "orders".to_owned(),
-        root: std::path::PathBuf::from("."),
-        lineage: "test".to_owned(),
-        options,
-        mode,
-        cursor: (mode == Mode::Incremental).then(|| "updated_at".to_owned()),
-        lag: 0,
-        key: Vec::new(),
-    }
+    let mut options = options;
+    let given = options.as_object_mut().unwrap();
+    given.entry("url").or_insert_with(|| format!("{}/orders", web.url).into());
+    given.entry("pause_seconds").or_insert_with(|| 0.01.into());
+    source_of("orders", mode, &options)
 }
 
 async fn pulls(source: &PullSource, position: Option<Position>) -> Result<Pulls, ConnectorError> {

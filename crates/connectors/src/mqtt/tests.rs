@@ -6,22 +6,13 @@ use expect_test::expect;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::pull_suite::{Pulls, pull_once};
+use crate::pull_suite::{Pulls, pull_once, source_of};
 use crate::{Contract, Mode};
 
 fn source(broker: &TestMosquitto, name: &str, options: Value) -> PullSource {
     let mut all = json!({"url": broker.url(), "topics": [format!("{name}/+/t")]});
     all.as_object_mut().unwrap().extend(options.as_object().unwrap().clone());
-    PullSource {
-        name: "readings".to_owned(),
-        root: std::env::temp_dir(),
-        lineage: name.to_owned(),
-        options: all.as_object().unwrap().clone(),
-        mode: Mode::Incremental,
-        cursor: None,
-        lag: 0,
-        key: Vec::new(),
-    }
+    PullSource { lineage: name.to_owned(), cursor: None, ..source_of("readings", Mode::Incremental, &all) }
 }
 
 fn numbered(from: u64, to: u64) -> Vec<String> {

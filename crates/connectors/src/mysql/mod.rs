@@ -10,19 +10,13 @@ use futures::TryStreamExt as _;
 use serde_json::json;
 use sqlx::AssertSqlSafe;
 
-use crate::cursor::{CursorPosition, CursorReader, Step};
+use crate::cursor::{CursorPosition, CursorReader, Verdict};
 use crate::relation::{cursor_of, wrong};
-use crate::report::no_cursor_row;
 use crate::written::WrittenRows;
 use crate::{ConnectorError, Mode, Position, PullRequest, PullSink, PullSource, Pulled, Puller};
 use config::{MysqlOptions, MysqlSource, quoted};
 use connect::Session;
 use types::{Kind, MyColumn, natural_schema, select_list, values};
-
-/// Rows of one batch, at most.
-const BATCH_ROWS: usize = 32_768;
-/// Text of one batch, about.
-const BATCH_BYTES: usize = 16 << 20;
 
 /// The connector for MariaDB and MySQL.
 #[derive(Debug, Clone, Copy)]
@@ -107,32 +101,10 @@ async fn incremental(
     let complete = read(session, statement, columns, sink, &mut |sink, values| {
         let pairs = columns.iter().zip(values);
         let texts: Vec<Option<String>> = pairs.map(|(column, value)| Some(column.text(*value)?.into_owned())).collect();
-        match reader.look(&texts) {
-            Step::Take => Verdict::Take,
-            Step::Skip => Verdict::Skip,
-            Step::Stop => Verdict::Stop,
-            Step::NoCursor => {
-                sink.reject(|| no_cursor_row(cursor, &natural, &texts));
-                Verdict::Skip
-            }
-        }
+        reader.judge((cursor, &natural), &texts, sink)
     })
     .await?;
-    let position = match reader.position() {
-        Some(position) => Position::of(&position)?,
-        None => request.position.clone().unwrap_or(Position(serde_json::Value::Null)),
-    };
-    Ok(Pulled { position, complete, replaces: false })
-}
-
-/// What becomes of a row.
-enum Verdict {
-    /// It goes on.
-    Take,
-    /// It is passed over.
-    Skip,
-    /// It and all that follow are for the next time.
-    Stop,
+    reader.pulled(request, complete)
 }
 
 /// Decides about a row by its values.
@@ -164,24 +136,14 @@ async fn read(
             }
             Verdict::Skip => continue,
             Verdict::Stop => {
-                flush(&mut rows, sink).await?;
+                rows.flush(sink).await?;
                 return Ok(false);
             }
         }
-        if rows.n_rows() >= BATCH_ROWS || rows.n_bytes() >= BATCH_BYTES {
-            flush(&mut rows, sink).await?;
-        }
+        rows.flush_when_full(sink).await?;
     }
-    flush(&mut rows, sink).await?;
+    rows.flush(sink).await?;
     Ok(true)
-}
-
-async fn flush(rows: &mut WrittenRows, sink: &mut PullSink) -> Result<(), ConnectorError> {
-    if rows.n_rows() == 0 {
-        return Ok(());
-    }
-    let batch = rows.take().map_err(|error| ConnectorError::sink(error.to_string()))?;
-    sink.rows(&batch).await
 }
 
 /// By what rows are ordered. Texts go byte by byte, so that texts which differ are never equal, as they are to most

@@ -6,22 +6,13 @@ use expect_test::expect;
 use proptest::prelude::*;
 
 use super::*;
-use crate::pull_suite::{Pulls, pull_all, pull_once};
+use crate::pull_suite::{Pulls, pull_all, pull_once, source_of};
 use crate::{Contract, Limits};
 
 fn source(url: &str, mode: Mode, options: serde_json::Value) -> PullSource {
-    let mut options = options.as_object().unwrap().clone();
-    options.insert("url".to_owned(), url.into());
-    PullSource {
-        name: "orders".to_owned(),
-        root: std::path::PathBuf::from("."),
-        lineage: "test".to_owned(),
-        options,
-        mode,
-        cursor: (mode == Mode::Incremental).then(|| "updated_at".to_owned()),
-        lag: 0,
-        key: Vec::new(),
-    }
+    let mut options = options;
+    options["url"] = url.into();
+    source_of("orders", mode, &options)
 }
 
 async fn pulls(source: &PullSource, position: Option<Position>, limits: Limits) -> Result<Pulls, ConnectorError> {

@@ -8,22 +8,13 @@ use expect_test::expect;
 use serde_json::json;
 
 use super::*;
-use crate::pull_suite::{Pulls, pull_all, pull_once};
+use crate::pull_suite::{Pulls, pull_all, pull_once, source_of};
 use crate::{Contract, Mode};
 
 fn source(server: &TestNats, stream: &str, options: Value) -> PullSource {
     let mut all = json!({"url": server.url(), "stream": stream});
     all.as_object_mut().unwrap().extend(options.as_object().unwrap().clone());
-    PullSource {
-        name: "readings".to_owned(),
-        root: std::env::temp_dir(),
-        lineage: stream.to_owned(),
-        options: all.as_object().unwrap().clone(),
-        mode: Mode::Incremental,
-        cursor: None,
-        lag: 0,
-        key: Vec::new(),
-    }
+    PullSource { lineage: stream.to_owned(), cursor: None, ..source_of("readings", Mode::Incremental, &all) }
 }
 
 fn numbered(from: u64, to: u64) -> Vec<String> {

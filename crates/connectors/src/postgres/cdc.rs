@@ -13,11 +13,12 @@ use tokio_postgres::types::ToSql;
 
 use super::config::PostgresSource;
 use super::connect::Session;
-use super::copy::{Verdict, copy};
+use super::copy::copy;
 use super::pgoutput::{Message, Relation, parse};
 use super::slot::{end_of_log, find, find_or_create, lsn_of, lsn_text, outside_identity, system_of};
 use super::types::PgColumn;
 use crate::changes::{Cell, ChangeLog, Operation};
+use crate::cursor::Verdict;
 use crate::sink::text_schema;
 use crate::written::WrittenRows;
 use crate::{ConnectorError, Limits, Position, PullRequest, PullSink, Pulled};
@@ -338,11 +339,7 @@ impl<'a> Following<'a> {
             }
             rows.end_row();
         });
-        if rows.n_rows() == 0 {
-            return Ok(());
-        }
-        let batch = rows.take().map_err(|error| ConnectorError::sink(error.to_string()))?;
-        sink.rows(&batch).await
+        rows.flush(sink).await
     }
 
     /// Where the next pull goes on; with `end`, everything before it was read.

@@ -6,23 +6,9 @@ use futures::TryStreamExt as _;
 
 use super::connect::Session;
 use super::types::{PgColumn, natural_schema};
+use crate::cursor::Verdict;
 use crate::written::WrittenRows;
 use crate::{ConnectorError, PullSink};
-
-/// Rows of one batch, at most.
-const BATCH_ROWS: usize = 32_768;
-/// Text of one batch, about.
-const BATCH_BYTES: usize = 16 << 20;
-
-/// What becomes of a row.
-pub(super) enum Verdict {
-    /// It goes on.
-    Take,
-    /// It is passed over.
-    Skip,
-    /// It and all that follow are for the next time.
-    Stop,
-}
 
 /// Decides about a row, whose values it may ask for.
 pub(super) type Judge<'j> = &'j mut (dyn FnMut(&mut PullSink, &dyn Fn() -> Vec<Option<String>>) -> Verdict + Send);
@@ -63,25 +49,15 @@ pub(super) async fn copy(
                 Verdict::Take => push(&mut rows, columns, &line),
                 Verdict::Skip => {}
                 Verdict::Stop => {
-                    flush(&mut rows, sink).await?;
+                    rows.flush(sink).await?;
                     return Ok(false);
                 }
             }
         }
-        if rows.n_rows() >= BATCH_ROWS || rows.n_bytes() >= BATCH_BYTES {
-            flush(&mut rows, sink).await?;
-        }
+        rows.flush_when_full(sink).await?;
     }
-    flush(&mut rows, sink).await?;
+    rows.flush(sink).await?;
     Ok(true)
-}
-
-async fn flush(rows: &mut WrittenRows, sink: &mut PullSink) -> Result<(), ConnectorError> {
-    if rows.n_rows() == 0 {
-        return Ok(());
-    }
-    let batch = rows.take().map_err(|error| ConnectorError::sink(error.to_string()))?;
-    sink.rows(&batch).await
 }
 
 fn push(rows: &mut WrittenRows, columns: &[PgColumn], line: &str) {

@@ -13,13 +13,12 @@ use async_trait::async_trait;
 use serde_json::json;
 use tokio_postgres::types::Type;
 
-use crate::cursor::{CursorPosition, CursorReader, Step};
+use crate::cursor::{CursorPosition, CursorReader, Verdict};
 use crate::relation::{cursor_of, quoted, wrong};
-use crate::report::no_cursor_row;
 use crate::{ConnectorError, Mode, Position, PullRequest, PullSink, PullSource, Pulled, Puller};
 use config::{PostgresOptions, PostgresSource};
 use connect::Session;
-use copy::{Verdict, copy};
+use copy::copy;
 use types::{PgColumn, natural_schema};
 
 /// The connector for PostgreSQL.
@@ -123,24 +122,10 @@ async fn incremental(
     let select = format!("select * from {from}{condition} order by {order}");
     let mut reader = CursorReader::new(place, position.as_ref(), source.lag > 0, request.limits);
     let natural = natural_schema(columns);
-    let complete = copy(session, &select, columns, sink, &mut |sink, values| {
-        let values = values();
-        match reader.look(&values) {
-            Step::Take => Verdict::Take,
-            Step::Skip => Verdict::Skip,
-            Step::Stop => Verdict::Stop,
-            Step::NoCursor => {
-                sink.reject(|| no_cursor_row(cursor, &natural, &values));
-                Verdict::Skip
-            }
-        }
-    })
-    .await?;
-    let position = match reader.position() {
-        Some(position) => Position::of(&position)?,
-        None => request.position.clone().unwrap_or(Position(serde_json::Value::Null)),
-    };
-    Ok(Pulled { position, complete, replaces: false })
+    let complete =
+        copy(session, &select, columns, sink, &mut |sink, values| reader.judge((cursor, &natural), &values(), sink))
+            .await?;
+    reader.pulled(request, complete)
 }
 
 /// Which rows are asked for. The newest value stands as text, which the server takes for the column's type.

@@ -10,21 +10,16 @@ use expect_test::expect;
 use proptest::prelude::*;
 
 use super::*;
-use crate::pull_suite::{Pulls, pull_all, pull_once};
+use crate::pull_suite::{Pulls, pull_all, pull_once, source_of};
 use crate::{Contract, Limits, OPERATION, UNCHANGED};
 
 fn source(url: &str, mode: Mode, key: &[&str]) -> PullSource {
     let options = json!({"url": url, "table": "public.orders"});
     PullSource {
-        name: "orders".to_owned(),
-        root: std::path::PathBuf::from("."),
         // Slots are the server's, not the database's.
         lineage: url.rsplit('/').next().unwrap().to_owned(),
-        options: options.as_object().unwrap().clone(),
-        mode,
-        cursor: (mode == Mode::Incremental).then(|| "updated_at".to_owned()),
-        lag: 0,
         key: key.iter().map(|name| (*name).to_owned()).collect(),
+        ..source_of("orders", mode, &options)
     }
 }
 

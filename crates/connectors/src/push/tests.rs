@@ -9,20 +9,11 @@ use expect_test::expect;
 use serde_json::json;
 
 use super::*;
-use crate::pull_suite::{Pulls, pull_all, pull_once};
+use crate::pull_suite::{Pulls, pull_all, pull_once, source_of};
 use crate::{Contract, Limits, Mode};
 
 fn source(folder: &std::path::Path, options: Value) -> PullSource {
-    PullSource {
-        name: "readings".to_owned(),
-        root: folder.to_owned(),
-        lineage: "test".to_owned(),
-        options: options.as_object().unwrap().clone(),
-        mode: Mode::Incremental,
-        cursor: None,
-        lag: 0,
-        key: Vec::new(),
-    }
+    PullSource { root: folder.to_owned(), cursor: None, ..source_of("readings", Mode::Incremental, &options) }
 }
 
 async fn pulls(source: &PullSource, position: Option<Position>) -> Result<Pulls, ConnectorError> {

@@ -13,17 +13,11 @@ use serde_json::json;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Row as _};
 
-use crate::cursor::{CursorPosition, CursorReader, Step};
+use crate::cursor::{CursorPosition, CursorReader, Verdict};
 use crate::relation::{cursor_of, quoted};
-use crate::report::no_cursor_row;
 use crate::written::WrittenRows;
 use crate::{ConnectorError, Mode, Position, PullRequest, PullSink, PullSource, Pulled, Puller};
 use config::{SqliteOptions, SqliteSource};
-
-/// Rows of one batch, at most.
-const BATCH_ROWS: usize = 16_384;
-/// Text of one batch, about.
-const BATCH_BYTES: usize = 16 << 20;
 
 /// The connector for database files of SQLite.
 #[derive(Debug, Clone, Copy)]
@@ -109,11 +103,9 @@ async fn full(
             push(&mut rows, column, &row).map_err(|error| refused(sqlite, &error))?;
         }
         rows.end_row();
-        if rows.n_rows() >= BATCH_ROWS || rows.n_bytes() >= BATCH_BYTES {
-            sink.rows(&taken(&mut rows)?).await?;
-        }
+        rows.flush_when_full(sink).await?;
     }
-    sink.rows(&taken(&mut rows)?).await?;
+    rows.flush(sink).await?;
     Ok(Pulled { position: Position(json!({})), complete: true, replaces: true })
 }
 
@@ -140,30 +132,23 @@ async fn incremental(
     let mut stream = query.fetch(connection);
     while let Some(row) = stream.try_next().await.map_err(|error| refused(sqlite, &error))? {
         let values = texts(&row, natural.fields().len()).map_err(|error| refused(sqlite, &error))?;
-        match reader.look(&values) {
-            Step::Take => {
+        match reader.judge((cursor, natural), &values, sink) {
+            Verdict::Take => {
                 for column in 0..values.len() {
                     push(&mut rows, column, &row).map_err(|error| refused(sqlite, &error))?;
                 }
                 rows.end_row();
             }
-            Step::Skip => continue,
-            Step::NoCursor => sink.reject(|| no_cursor_row(cursor, natural, &values)),
-            Step::Stop => {
+            Verdict::Skip => {}
+            Verdict::Stop => {
                 complete = false;
                 break;
             }
         }
-        if rows.n_rows() >= BATCH_ROWS || rows.n_bytes() >= BATCH_BYTES {
-            sink.rows(&taken(&mut rows)?).await?;
-        }
+        rows.flush_when_full(sink).await?;
     }
-    sink.rows(&taken(&mut rows)?).await?;
-    let position = match reader.position() {
-        Some(position) => Position::of(&position)?,
-        None => request.position.clone().unwrap_or(Position(serde_json::Value::Null)),
-    };
-    Ok(Pulled { position, complete, replaces: false })
+    rows.flush(sink).await?;
+    reader.pulled(request, complete)
 }
 
 /// Numbers are compared as numbers, and texts as they are; with a lag, texts are times.
@@ -188,10 +173,6 @@ fn no_cursor(sqlite: &SqliteSource, cursor: &str) -> ConnectorError {
         hint: "mend `cursor`".to_owned(),
         is_transient: false,
     }
-}
-
-fn taken(rows: &mut WrittenRows) -> Result<arrow::array::RecordBatch, ConnectorError> {
-    rows.take().map_err(|error| ConnectorError::sink(error.to_string()))
 }
 
 fn texts(row: &SqliteRow, n_columns: usize) -> Result<Vec<Option<String>>, sqlx::Error> {

@@ -7,7 +7,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions as _};
 
 use super::*;
-use crate::pull_suite::pull_all;
+use crate::pull_suite::{pull_all, source_of};
 use crate::{Contract, Limits};
 
 async fn execute(folder: &Path, statements: &[&str]) {
@@ -19,18 +19,9 @@ async fn execute(folder: &Path, statements: &[&str]) {
 }
 
 fn source(folder: &Path, mode: Mode, options: serde_json::Value) -> PullSource {
-    let mut options = options.as_object().unwrap().clone();
-    options.insert("path".to_owned(), "shop.db".into());
-    PullSource {
-        name: "orders".to_owned(),
-        root: folder.to_owned(),
-        lineage: "test".to_owned(),
-        options,
-        mode,
-        cursor: (mode == Mode::Incremental).then(|| "updated_at".to_owned()),
-        lag: 0,
-        key: Vec::new(),
-    }
+    let mut options = options;
+    options["path"] = "shop.db".into();
+    PullSource { root: folder.to_owned(), ..source_of("orders", mode, &options) }
 }
 
 const TABLE: &str = "create table orders (id integer primary key, name text, price decimal(8,2), paid boolean, \

@@ -27,10 +27,6 @@ use crate::report::{RunReport, StepReport};
 /// Stack of a thread: planning deeply nested SQL recurses.
 const STACK: usize = 8 << 20;
 
-/// Threads beside those of the engine: at scale factor 10 of TPC-H, two threads with a step each kept 1.8 of two cores
-/// busy; the rest was waiting for files to be read, written and synced.
-const WHILE_OTHERS_WAIT: usize = 1;
-
 /// Where each asset stands in the project's order.
 pub(super) struct Places<'p>(HashMap<&'p AssetName, usize>);
 
@@ -174,7 +170,7 @@ impl Execution<'_> {
     }
 
     fn work_off_on_threads(&self, side: &Side<'_>) {
-        let n_threads = (self.services.engine.options().threads + WHILE_OTHERS_WAIT).min(side.stages.len());
+        let n_threads = self.services.engine.options().threads.min(side.stages.len());
         let runtime = Handle::current();
         thread::scope(|scope| {
             let work = || {
