@@ -10,22 +10,25 @@ use baton_core::ports::LedgerError;
 use baton_core::time::timestamp_from_micros;
 use serde::Serialize;
 
+use crate::database::record;
 use crate::error::damaged;
 use crate::merkle::{Hash, leaf_hash};
 
-/// An event as stored.
-#[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
-pub(crate) struct EventRow {
-    pub(crate) sequence: i64,
-    pub(crate) at: i64,
-    pub(crate) as_of: i64,
-    pub(crate) environment: String,
-    pub(crate) run: Option<String>,
-    pub(crate) asset: Option<String>,
-    pub(crate) kind: String,
-    pub(crate) key: String,
-    pub(crate) body: String,
-    pub(crate) leaf: Vec<u8>,
+record! {
+    /// An event as stored.
+    #[derive(Debug, Clone, PartialEq)]
+    pub(crate) struct EventRow {
+        pub(crate) sequence: i64,
+        pub(crate) at: i64,
+        pub(crate) as_of: i64,
+        pub(crate) environment: String,
+        pub(crate) run: Option<String>,
+        pub(crate) asset: Option<String>,
+        pub(crate) kind: String,
+        pub(crate) key: String,
+        pub(crate) body: String,
+        pub(crate) leaf: Vec<u8>,
+    }
 }
 
 #[derive(Serialize)]

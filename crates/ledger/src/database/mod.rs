@@ -3,6 +3,7 @@
 //! Invariant: writers take turns. SQLite's write lock, or PostgreSQL's lock of the one row of `log_head`, is held from a
 //! transaction's first statement, so that what it reads cannot move under it.
 
+mod migrations;
 mod postgres;
 mod sqlite;
 mod statement;
@@ -14,7 +15,7 @@ use crate::error::storage;
 
 pub(crate) use postgres::{PostgresDatabase, connect};
 pub(crate) use sqlite::{BUSY_TIMEOUT, SqliteDatabase};
-pub(crate) use statement::{Record, Statement, Value};
+pub(crate) use statement::{Record, Statement, Value, record};
 pub(crate) use transaction::Transaction;
 
 /// An open database. Cloning shares the connections.

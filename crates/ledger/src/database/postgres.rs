@@ -9,10 +9,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use baton_core::ports::LedgerError;
-use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
 use sqlx::{ConnectOptions as _, PgPool, Postgres};
 
+use super::migrations;
 use super::statement::{self, Record, Statement};
 use crate::error::{is_broken, storage};
 use crate::location::Server;
@@ -24,8 +24,6 @@ const FIRST: Duration = Duration::from_secs(10);
 const N_READERS: u32 = 4;
 /// All connections of a pool may turn out to be broken, one after the other.
 const TRIES: u32 = N_READERS + 2;
-
-static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 
 /// A ledger's schema on a server. Cloning shares the connections.
 #[derive(Clone)]
@@ -178,7 +176,7 @@ async fn newest_migration(connection: &mut PgConnection) -> sqlx::Result<Option<
 }
 
 fn newest_known() -> i64 {
-    MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or_default()
+    migrations::postgres().iter().map(|migration| migration.version).max().unwrap_or_default()
 }
 
 /// Makes the schema where it is missing, and brings it up to the newest migration; several processes take turns.
@@ -193,7 +191,7 @@ async fn migrate(connection: &mut PgConnection, server: &Server, options: &PgCon
         sqlx::raw_sql(sqlx::AssertSqlSafe(text)).execute(&mut *connection).await?;
     }
     let migrated = pool(1).connect_with(options.clone()).await?;
-    MIGRATIONS.run(&migrated).await?;
+    migrations::postgres().run(&migrated).await?;
     // The lock goes with the caller's connection.
     migrated.close().await;
     Ok(())

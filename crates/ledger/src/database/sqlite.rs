@@ -7,6 +7,7 @@ use baton_core::ports::LedgerError;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Sqlite, SqlitePool};
 
+use super::migrations;
 use crate::error::{self, storage};
 
 /// How long a write waits for another process before it gives up.
@@ -85,9 +86,10 @@ impl SqliteDatabase {
 /// SQLite's migrator takes no lock over all migrations: of two that open a new ledger at once, one finds the other's work
 /// half done, and what it began itself is undone. It looks again, until the other is through.
 async fn migrate(writer: &SqlitePool) -> Result<(), sqlx::Error> {
+    let migrations = migrations::sqlite();
     let mut n_tries = 1;
     loop {
-        match sqlx::migrate!("migrations/sqlite").run(writer).await.map_err(sqlx::Error::from) {
+        match migrations.run(writer).await.map_err(sqlx::Error::from) {
             Err(error) if n_tries < MIGRATION_TRIES && !error::cannot_be_written(&error) => {
                 tokio::time::sleep(MIGRATION_PAUSE).await;
                 n_tries += 1;

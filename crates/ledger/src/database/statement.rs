@@ -25,6 +25,26 @@ pub(crate) trait Record: Send + Unpin + for<'r> FromRow<'r, SqliteRow> + for<'r>
 
 impl<T: Send + Unpin + for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow>> Record for T {}
 
+/// Declares a structure that a row of either database becomes; its fields are named as the columns.
+macro_rules! record {
+    ($(#[$about:meta])* $seen:vis struct $name:ident { $($field_seen:vis $field:ident: $kind:ty),+ $(,)? }) => {
+        $(#[$about])*
+        $seen struct $name { $($field_seen $field: $kind),+ }
+
+        impl<'r, R> sqlx::FromRow<'r, R> for $name
+        where
+            R: sqlx::Row,
+            &'static str: sqlx::ColumnIndex<R>,
+            $($kind: sqlx::Decode<'r, R::Database> + sqlx::Type<R::Database>),+
+        {
+            fn from_row(row: &'r R) -> sqlx::Result<Self> {
+                Ok(Self { $($field: row.try_get(stringify!($field))?),+ })
+            }
+        }
+    };
+}
+pub(crate) use record;
+
 /// A statement with its values.
 #[derive(Debug, Clone)]
 pub(crate) struct Statement {

@@ -5,7 +5,7 @@ use baton_core::ports::{Delivery, LedgerError, Message, NewMessage};
 use baton_core::time::timestamp_from_micros;
 
 use super::{count, writable};
-use crate::database::{Database, Statement, Transaction};
+use crate::database::{Database, Statement, Transaction, record};
 use crate::error::{damaged, storage};
 
 /// Puts a message into the outbox, unless its channel was told already; answers whether it is new.
@@ -27,16 +27,17 @@ pub(super) async fn post(transaction: &mut Transaction, message: &NewMessage) ->
     Ok(written.map_err(|error| storage("put a message into the outbox", &error))? > 0)
 }
 
-#[derive(sqlx::FromRow)]
-struct Row {
-    id: i64,
-    environment: String,
-    channel: String,
-    cause: String,
-    ends: i64,
-    at: i64,
-    body: String,
-    attempts: i64,
+record! {
+    struct Row {
+        id: i64,
+        environment: String,
+        channel: String,
+        cause: String,
+        ends: i64,
+        at: i64,
+        body: String,
+        attempts: i64,
+    }
 }
 
 /// Messages that may be tried now, oldest first.

@@ -5,27 +5,28 @@ use baton_core::ports::{LedgerError, NewRequest, Request, RequestEnd, RunState};
 use baton_core::time::timestamp_from_micros;
 
 use super::{count, writable};
-use crate::database::{Database, Statement, Transaction};
+use crate::database::{Database, Statement, Transaction, record};
 use crate::error::{damaged, storage};
 
 const COLUMNS: &str = "id, environment, schedule, trigger, key, due_at, as_of, requested_at, priority, parameters, \
                        state, attempts, reason";
 
-#[derive(sqlx::FromRow)]
-struct Row {
-    id: i64,
-    environment: String,
-    schedule: String,
-    trigger: String,
-    key: String,
-    due_at: i64,
-    as_of: Option<i64>,
-    requested_at: i64,
-    priority: i64,
-    parameters: String,
-    state: String,
-    attempts: i64,
-    reason: Option<String>,
+record! {
+    struct Row {
+        id: i64,
+        environment: String,
+        schedule: String,
+        trigger: String,
+        key: String,
+        due_at: i64,
+        as_of: Option<i64>,
+        requested_at: i64,
+        priority: i64,
+        parameters: String,
+        state: String,
+        attempts: i64,
+        reason: Option<String>,
+    }
 }
 
 impl Row {

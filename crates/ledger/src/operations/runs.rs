@@ -8,7 +8,7 @@ use baton_core::ports::{LedgerError, LogLine, RunChange, RunEnd, RunFilter, RunR
 use baton_core::time::timestamp_from_micros;
 
 use super::{count, writable};
-use crate::database::{Database, Statement, Transaction, Value};
+use crate::database::{Database, Statement, Transaction, Value, record};
 use crate::error::{damaged, storage};
 
 const ACTION: &str = "keep the history of a run";
@@ -128,24 +128,25 @@ fn micros(at: Option<Timestamp>) -> Option<i64> {
     at.map(|at| at.timestamp_micros())
 }
 
-#[derive(sqlx::FromRow)]
-struct RunRow {
-    id: String,
-    environment: String,
-    command: String,
-    schedule: Option<String>,
-    trigger: Option<String>,
-    due_at: Option<i64>,
-    as_of: i64,
-    author: String,
-    started_at: i64,
-    finished_at: Option<i64>,
-    state: String,
-    commit_id: Option<String>,
-    steps: i64,
-    failed: i64,
-    cause: Option<String>,
-    parameters: String,
+record! {
+    struct RunRow {
+        id: String,
+        environment: String,
+        command: String,
+        schedule: Option<String>,
+        trigger: Option<String>,
+        due_at: Option<i64>,
+        as_of: i64,
+        author: String,
+        started_at: i64,
+        finished_at: Option<i64>,
+        state: String,
+        commit_id: Option<String>,
+        steps: i64,
+        failed: i64,
+        cause: Option<String>,
+        parameters: String,
+    }
 }
 
 impl RunRow {
@@ -231,19 +232,20 @@ pub(super) async fn prune(transaction: &mut Transaction, before: Timestamp, keep
     Ok(total)
 }
 
-#[derive(sqlx::FromRow)]
-struct StepRow {
-    run: String,
-    number: i64,
-    asset: String,
-    verb: String,
-    state: String,
-    attempts: i64,
-    started_at: i64,
-    finished_at: Option<i64>,
-    detail: String,
-    hit: Option<i64>,
-    rows: Option<i64>,
+record! {
+    struct StepRow {
+        run: String,
+        number: i64,
+        asset: String,
+        verb: String,
+        state: String,
+        attempts: i64,
+        started_at: i64,
+        finished_at: Option<i64>,
+        detail: String,
+        hit: Option<i64>,
+        rows: Option<i64>,
+    }
 }
 
 /// The steps of a run in order.
