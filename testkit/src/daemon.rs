@@ -19,7 +19,9 @@ rm -rf "$0""#;
 pub(crate) fn watched(server: &Command, folder: &Path) -> Child {
     let mut watch = Command::new("sh");
     watch.arg("-c").arg(WATCH).arg(folder).arg(server.get_program()).args(server.get_args());
-    watch.stdin(Stdio::piped()).current_dir(folder).spawn().unwrap()
+    // It outlives the process by as long as the server takes to end, and must not hold its output open: whoever reads that
+    // to its end, as test runners do, would wait and take the test for one that leaves something running.
+    watch.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).current_dir(folder).spawn().unwrap()
 }
 
 /// A port of this machine that nobody listens on now.
