@@ -6,12 +6,15 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-/// Ends the server and removes its folder when standard input ends, which it does when the test process does.
-const WATCH: &str = r#"trap '' INT TERM
-"$@" >"$0/log" 2>&1 </dev/null &
+/// Ends the server and removes its folder when standard input ends, which it does when the test process does. `QUIT` ends
+/// databases without waiting for their clients; other servers that a shell starts in the background ignore it, and `TERM`
+/// ends them.
+const WATCH: &str = r#""$@" >"$0/log" 2>&1 </dev/null &
 server=$!
+trap '' INT TERM
 cat >/dev/null
 kill -QUIT $server
+kill -TERM $server
 wait $server
 rm -rf "$0""#;
 
@@ -49,5 +52,22 @@ pub(crate) fn as_user(user: Option<&str>, program: &Path) -> Command {
             command.arg(format!("--reuid={user}")).arg(format!("--regid={user}")).arg("--clear-groups").arg(program);
             command
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_and_its_folder_are_gone_with_the_process_that_started_it() {
+        let folder = tempfile::tempdir().unwrap().keep();
+        let mut server = Command::new("sleep");
+        server.arg("1000");
+        let mut watch = watched(&server, &folder);
+        assert!(watch.try_wait().unwrap().is_none() && folder.is_dir());
+        drop(watch.stdin.take());
+        watch.wait().unwrap();
+        assert!(!folder.exists());
     }
 }
