@@ -8,7 +8,7 @@
 //! It does not know what events mean, which database a project uses, or what time it is.
 
 mod copy;
-mod database;
+pub mod database;
 mod error;
 mod ledger;
 mod location;

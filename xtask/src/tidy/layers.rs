@@ -8,7 +8,7 @@ const LEVELS: &[&[&str]] = &[
     &["baton-diagnostics"],
     &["baton-core"],
     &["baton-project", "baton-lake", "baton-ledger", "baton-connectors", "baton-notify", "baton-stats"],
-    &["baton-engine", "baton-ml"],
+    &["baton-engine", "baton-ml", "baton-tracking"],
     &["baton-plan", "baton-observe"],
     &["baton-orchestrator", "baton-serving"],
     &["baton-server", "baton-lsp"],

@@ -78,6 +78,7 @@ pub(super) const TABLES: &[Table] = &[
             "cancelled",
             "parameters",
             "planned",
+            "request",
         ],
     ),
     table(
@@ -85,6 +86,8 @@ pub(super) const TABLES: &[Table] = &[
         2,
         &["run", "number", "asset", "verb", "state", "attempts", "started_at", "finished_at", "detail", "hit", "rows"],
     ),
+    table("pool_wait", 2, &["pool", "holder", "priority", "since", "until"]),
+    table("adjustment", 2, &["environment", "subject", "value", "until", "at", "author", "reason"]),
     numbered("run_log", &["id", "run", "asset", "at", "level", "text"]),
     numbered(
         "message",
@@ -159,10 +162,11 @@ impl Cells {
     fn digest_into(&self, digest: &mut Sha256) {
         for value in &self.0 {
             let (kind, bytes) = match value {
-                Value::Integer(None) | Value::Text(None) => (0_u8, Vec::new()),
+                Value::Integer(None) | Value::Real(None) | Value::Text(None) => (0_u8, Vec::new()),
                 Value::Integer(Some(number)) => (1, number.to_be_bytes().to_vec()),
                 Value::Text(Some(text)) => (2, text.clone().into_bytes()),
                 Value::Bytes(bytes) => (3, bytes.clone()),
+                Value::Real(Some(number)) => (4, number.to_be_bytes().to_vec()),
             };
             digest.update([kind]);
             digest.update((bytes.len() as u64).to_be_bytes());

@@ -6,20 +6,22 @@ use sqlx::SqlSafeStr as _;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 
 /// Number, name and text of a step.
-type Step = (i64, &'static str, &'static str);
+pub type Step = (i64, &'static str, &'static str);
 
-const SQLITE: [Step; 5] = [
+const SQLITE: [Step; 6] = [
     (1, "ledger", include_str!("../../migrations/sqlite/0001_ledger.sql")),
     (2, "event kind environment", include_str!("../../migrations/sqlite/0002_event_kind_environment.sql")),
     (3, "branches and tags", include_str!("../../migrations/sqlite/0003_branches_and_tags.sql")),
     (4, "operations", include_str!("../../migrations/sqlite/0004_operations.sql")),
     (5, "planned runs", include_str!("../../migrations/sqlite/0005_planned_runs.sql")),
+    (6, "approvals pools", include_str!("../../migrations/sqlite/0006_approvals_pools.sql")),
 ];
 
-const POSTGRES: [Step; 3] = [
+const POSTGRES: [Step; 4] = [
     (3, "ledger", include_str!("../../migrations/postgres/0003_ledger.sql")),
     (4, "operations", include_str!("../../migrations/postgres/0004_operations.sql")),
     (5, "planned runs", include_str!("../../migrations/postgres/0005_planned_runs.sql")),
+    (6, "approvals pools", include_str!("../../migrations/postgres/0006_approvals_pools.sql")),
 ];
 
 /// The steps of SQLite.
@@ -32,7 +34,8 @@ pub(super) fn postgres() -> Migrator {
     migrator(&POSTGRES)
 }
 
-fn migrator(steps: &[Step]) -> Migrator {
+/// What takes `steps`.
+pub(super) fn migrator(steps: &[Step]) -> Migrator {
     let migration = |&(number, name, text): &Step| {
         Migration::new(number, name.into(), MigrationType::Simple, text.into_sql_str(), false)
     };

@@ -1,4 +1,5 @@
-//! The database under the ledger: SQLite in a file, or PostgreSQL; asked in one language.
+//! The database under the ledger: SQLite in a file, or PostgreSQL; asked in one language. Other stores of the project that want their own
+//! file use it too ([`Database::open_file`]).
 //!
 //! Invariant: writers take turns. SQLite's write lock, or PostgreSQL's lock of the one row of `log_head`, is held from a
 //! transaction's first statement, so that what it reads cannot move under it.
@@ -9,25 +10,60 @@ mod sqlite;
 mod statement;
 mod transaction;
 
+use std::path::Path;
+
 use baton_core::ports::LedgerError;
 
 use crate::error::storage;
 
 pub(crate) use postgres::{PostgresDatabase, connect};
 pub(crate) use sqlite::{BUSY_TIMEOUT, SqliteDatabase};
-pub(crate) use statement::{Record, Statement, Value, record};
-pub(crate) use transaction::Transaction;
+pub use migrations::Step;
+pub(crate) use statement::record;
+pub use statement::{Record, Statement, Value};
+pub use transaction::Transaction;
+
+/// The driver: what [`crate::record!`] writes out names it.
+#[doc(hidden)]
+pub use sqlx as driver;
+
+/// What the driver says when a statement fails; [`failed`] puts it into words.
+pub type DatabaseError = sqlx::Error;
+
+/// A failed statement in words for people: what was tried, why it failed and what to do.
+pub fn failed(action: &str, error: &DatabaseError) -> LedgerError {
+    storage(action, error)
+}
+
+/// Whether the database refused a row because another one has the same key.
+pub fn is_duplicate(error: &DatabaseError) -> bool {
+    error.as_database_error().is_some_and(sqlx::error::DatabaseError::is_unique_violation)
+}
 
 /// An open database. Cloning shares the connections.
 #[derive(Debug, Clone)]
-pub(crate) enum Database {
+pub enum Database {
+    /// A file.
     Sqlite(SqliteDatabase),
+    /// A schema on a server.
     Postgres(PostgresDatabase),
 }
 
 impl Database {
+    /// Opens the SQLite file at `path`, which is made where it is missing, and takes the `steps` that it has not taken yet. `LIKE` tells
+    /// capital letters from small ones, as on PostgreSQL.
+    ///
+    /// # Errors
+    /// Those of a file that can be neither opened nor made.
+    pub async fn open_file(path: &Path, steps: &[Step]) -> Result<Self, LedgerError> {
+        SqliteDatabase::open_beside(path, steps).await.map(Self::Sqlite)
+    }
+
     /// Begins a transaction that writes; it is undone unless [`Transaction::commit`] answers.
-    pub(crate) async fn begin(&self, action: &str) -> Result<Transaction, LedgerError> {
+    ///
+    /// # Errors
+    /// Those of the database, with `action` as what was tried.
+    pub async fn begin(&self, action: &str) -> Result<Transaction, LedgerError> {
         match self {
             Self::Sqlite(database) => database.begin().await.map(Transaction::sqlite),
             Self::Postgres(database) => {
@@ -39,7 +75,10 @@ impl Database {
     }
 
     /// Begins a transaction whose reads all see one state.
-    pub(crate) async fn snapshot(&self, action: &str) -> Result<Transaction, LedgerError> {
+    ///
+    /// # Errors
+    /// Those of the database, with `action` as what was tried.
+    pub async fn snapshot(&self, action: &str) -> Result<Transaction, LedgerError> {
         match self {
             Self::Sqlite(database) => database.readers.begin().await.map(Transaction::sqlite),
             Self::Postgres(database) => {
@@ -50,7 +89,10 @@ impl Database {
     }
 
     /// The rows of an answer, outside of any transaction.
-    pub(crate) async fn all<T: Record>(&self, statement: Statement) -> sqlx::Result<Vec<T>> {
+    ///
+    /// # Errors
+    /// Those of the driver.
+    pub async fn all<T: Record>(&self, statement: Statement) -> sqlx::Result<Vec<T>> {
         match self {
             Self::Sqlite(database) => statement::sqlite::all(&database.readers, statement).await,
             Self::Postgres(database) => database.all(statement).await,
@@ -58,7 +100,10 @@ impl Database {
     }
 
     /// The first row of an answer.
-    pub(crate) async fn one<T: Record>(&self, statement: Statement) -> sqlx::Result<Option<T>> {
+    ///
+    /// # Errors
+    /// Those of the driver.
+    pub async fn one<T: Record>(&self, statement: Statement) -> sqlx::Result<Option<T>> {
         Ok(self.all(statement).await?.into_iter().next())
     }
 

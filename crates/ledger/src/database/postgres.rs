@@ -27,7 +27,7 @@ const TRIES: u32 = N_READERS + 2;
 
 /// A ledger's schema on a server. Cloning shares the connections.
 #[derive(Clone)]
-pub(crate) struct PostgresDatabase {
+pub struct PostgresDatabase {
     pub(crate) options: Arc<PgConnectOptions>,
     /// The schema that holds the ledger.
     pub(crate) schema: Arc<str>,

@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use baton_core::ports::LedgerError;
+use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Sqlite, SqlitePool};
 
-use super::migrations;
+use super::migrations::{self, Step};
 use crate::error::{self, storage};
 
 /// How long a write waits for another process before it gives up.
@@ -20,7 +21,7 @@ const MIGRATION_PAUSE: Duration = Duration::from_millis(25);
 
 /// Writers queue for one connection, fairly; readers never wait for them (WAL).
 #[derive(Debug, Clone)]
-pub(crate) struct SqliteDatabase {
+pub struct SqliteDatabase {
     pub(crate) path: PathBuf,
     pub(crate) writer: SqlitePool,
     pub(super) readers: SqlitePool,
@@ -31,27 +32,31 @@ pub(crate) struct SqliteDatabase {
 impl SqliteDatabase {
     /// Opens `path` and creates file and folder when they are missing; one that cannot be written opens for reading.
     pub(crate) async fn open(path: &Path, busy_timeout: Duration) -> Result<Self, LedgerError> {
-        if let Some(folder) = path.parent().filter(|_| !path.exists()) {
-            std::fs::create_dir_all(folder).map_err(|error| error::file("create the folder", folder, &error))?;
-        }
-        match Self::open_for_writing(path, busy_timeout).await {
+        make_folder(path)?;
+        let options = options(path).busy_timeout(busy_timeout);
+        match Self::open_for_writing(path, options, &migrations::sqlite()).await {
             Ok(database) => Ok(database),
             Err(error) if error::cannot_be_written(&error) && path.is_file() => Self::open_read_only(path).await,
             Err(error) => Err(storage(format!("open `{}`", path.display()), &error)),
         }
     }
 
+    /// Opens another store's file; see [`super::Database::open_file`].
+    pub(super) async fn open_beside(path: &Path, steps: &[Step]) -> Result<Self, LedgerError> {
+        make_folder(path)?;
+        let options = options(path).busy_timeout(BUSY_TIMEOUT).pragma("case_sensitive_like", "ON");
+        let opened = Self::open_for_writing(path, options, &migrations::migrator(steps)).await;
+        opened.map_err(|error| storage(format!("open `{}`", path.display()), &error))
+    }
+
     /// Opens `path` for reading and writing and brings it up to the newest migration; creates it when it is missing.
-    async fn open_for_writing(path: &Path, busy_timeout: Duration) -> Result<Self, sqlx::Error> {
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(busy_timeout)
-            .foreign_keys(true);
+    async fn open_for_writing(
+        path: &Path,
+        options: SqliteConnectOptions,
+        migrations: &Migrator,
+    ) -> Result<Self, sqlx::Error> {
         let writer = pool(1).connect_with(options.clone()).await?;
-        migrate(&writer).await?;
+        migrate(&writer, migrations).await?;
         let readers = pool(N_READERS).connect_with(options.clone()).await?;
         Ok(Self { path: path.to_owned(), writer, readers, pulse: pool(1).connect_lazy_with(options) })
     }
@@ -85,8 +90,7 @@ impl SqliteDatabase {
 ///
 /// SQLite's migrator takes no lock over all migrations: of two that open a new ledger at once, one finds the other's work
 /// half done, and what it began itself is undone. It looks again, until the other is through.
-async fn migrate(writer: &SqlitePool) -> Result<(), sqlx::Error> {
-    let migrations = migrations::sqlite();
+async fn migrate(writer: &SqlitePool, migrations: &Migrator) -> Result<(), sqlx::Error> {
     let mut n_tries = 1;
     loop {
         match migrations.run(writer).await.map_err(sqlx::Error::from) {
@@ -97,6 +101,20 @@ async fn migrate(writer: &SqlitePool) -> Result<(), sqlx::Error> {
             done => return done,
         }
     }
+}
+
+fn make_folder(path: &Path) -> Result<(), LedgerError> {
+    let Some(folder) = path.parent().filter(|_| !path.exists()) else { return Ok(()) };
+    std::fs::create_dir_all(folder).map_err(|error| error::file("create the folder", folder, &error))
+}
+
+fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
 }
 
 fn pool(connections: u32) -> SqlitePoolOptions {

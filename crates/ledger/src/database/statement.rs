@@ -14,30 +14,36 @@ const MOST_ROWS: usize = 64;
 
 /// A value to bind.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Value {
+pub enum Value {
+    /// A whole number, or a flag as 0 or 1.
     Integer(Option<i64>),
+    /// A number.
+    Real(Option<f64>),
+    /// Text.
     Text(Option<String>),
+    /// Bytes.
     Bytes(Vec<u8>),
 }
 
 /// What a row of either database becomes.
-pub(crate) trait Record: Send + Unpin + for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> {}
+pub trait Record: Send + Unpin + for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> {}
 
 impl<T: Send + Unpin + for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow>> Record for T {}
 
 /// Declares a structure that a row of either database becomes; its fields are named as the columns.
+#[macro_export]
 macro_rules! record {
     ($(#[$about:meta])* $seen:vis struct $name:ident { $($field_seen:vis $field:ident: $kind:ty),+ $(,)? }) => {
         $(#[$about])*
         $seen struct $name { $($field_seen $field: $kind),+ }
 
-        impl<'r, R> sqlx::FromRow<'r, R> for $name
+        impl<'r, R> $crate::database::driver::FromRow<'r, R> for $name
         where
-            R: sqlx::Row,
-            &'static str: sqlx::ColumnIndex<R>,
-            $($kind: sqlx::Decode<'r, R::Database> + sqlx::Type<R::Database>),+
+            R: $crate::database::driver::Row,
+            &'static str: $crate::database::driver::ColumnIndex<R>,
+            $($kind: $crate::database::driver::Decode<'r, R::Database> + $crate::database::driver::Type<R::Database>),+
         {
-            fn from_row(row: &'r R) -> sqlx::Result<Self> {
+            fn from_row(row: &'r R) -> $crate::database::driver::Result<Self> {
                 Ok(Self { $($field: row.try_get(stringify!($field))?),+ })
             }
         }
@@ -47,26 +53,27 @@ pub(crate) use record;
 
 /// A statement with its values.
 #[derive(Debug, Clone)]
-pub(crate) struct Statement {
+pub struct Statement {
     text: Cow<'static, str>,
     values: Vec<Value>,
 }
 
 impl Statement {
     /// A statement whose values are bound in the order of their places.
-    pub(crate) fn new(text: impl Into<Cow<'static, str>>) -> Self {
+    pub fn new(text: impl Into<Cow<'static, str>>) -> Self {
         Self { text: text.into(), values: Vec::new() }
     }
 
     /// Binds the next value.
-    pub(crate) fn bind(mut self, value: impl Into<Value>) -> Self {
+    #[must_use]
+    pub fn bind(mut self, value: impl Into<Value>) -> Self {
         self.values.push(value.into());
         self
     }
 
     /// Statements that insert `rows`, many each: `head`, the rows, `tail`. How many is a power of two, so that there are few
     /// different texts and the database reads each of them once.
-    pub(crate) fn inserts(head: &str, rows: Vec<Vec<Value>>, tail: &str) -> Vec<Self> {
+    pub fn inserts(head: &str, rows: Vec<Vec<Value>>, tail: &str) -> Vec<Self> {
         let mut statements = Vec::new();
         let mut rows = rows.into_iter();
         while rows.len() > 0 {
@@ -85,14 +92,19 @@ impl Statement {
         statements
     }
 
+    /// The text, with places instead of values.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
     /// Adds text, which must not come from outside.
-    pub(crate) fn push(&mut self, text: &str) -> &mut Self {
+    pub fn push(&mut self, text: &str) -> &mut Self {
         self.text.to_mut().push_str(text);
         self
     }
 
     /// Adds the next place, and binds its value.
-    pub(crate) fn push_bind(&mut self, value: impl Into<Value>) -> &mut Self {
+    pub fn push_bind(&mut self, value: impl Into<Value>) -> &mut Self {
         self.values.push(value.into());
         // Writing to a text does not fail.
         let _written = write!(self.text.to_mut(), "${}", self.values.len());
@@ -117,6 +129,7 @@ macro_rules! values_of {
 }
 
 values_of!(Integer: i64, u32, bool);
+values_of!(Real: f64);
 values_of!(Text: String, &String, &str);
 
 impl From<&Option<String>> for Value {
@@ -141,6 +154,7 @@ macro_rules! driver {
                 ($query:expr, $values:expr) => {
                     $values.into_iter().fold($query, |query, value| match value {
                         Value::Integer(value) => query.bind(value),
+                        Value::Real(value) => query.bind(value),
                         Value::Text(value) => query.bind(value),
                         Value::Bytes(value) => query.bind(value),
                     })

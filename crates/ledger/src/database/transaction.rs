@@ -8,7 +8,7 @@ use super::statement::{self, Record, Statement};
 use crate::error::{self, storage};
 
 /// A transaction; dropped without [`Self::commit`] it is undone.
-pub(crate) struct Transaction {
+pub struct Transaction {
     inner: Inner,
     /// Whether a row was written.
     has_written: bool,
@@ -38,7 +38,10 @@ impl Transaction {
     }
 
     /// The rows of the answer; of a statement that writes, only after all of it is done.
-    pub(crate) async fn all<T: Record>(&mut self, statement: Statement) -> sqlx::Result<Vec<T>> {
+    ///
+    /// # Errors
+    /// Those of the driver.
+    pub async fn all<T: Record>(&mut self, statement: Statement) -> sqlx::Result<Vec<T>> {
         match &mut self.inner {
             Inner::Sqlite(transaction) => statement::sqlite::all(&mut **transaction, statement).await,
             Inner::Postgres { transaction, .. } => statement::postgres::all(&mut **transaction, statement).await,
@@ -46,19 +49,28 @@ impl Transaction {
     }
 
     /// The first row of the answer.
-    pub(crate) async fn one<T: Record>(&mut self, statement: Statement) -> sqlx::Result<Option<T>> {
+    ///
+    /// # Errors
+    /// Those of the driver.
+    pub async fn one<T: Record>(&mut self, statement: Statement) -> sqlx::Result<Option<T>> {
         Ok(self.all(statement).await?.into_iter().next())
     }
 
     /// The first row that a statement which writes answers with.
-    pub(crate) async fn write_one<T: Record>(&mut self, statement: Statement) -> sqlx::Result<Option<T>> {
+    ///
+    /// # Errors
+    /// Those of the driver.
+    pub async fn write_one<T: Record>(&mut self, statement: Statement) -> sqlx::Result<Option<T>> {
         let row = self.one(statement).await?;
         self.has_written |= row.is_some();
         Ok(row)
     }
 
     /// Carries out a statement without an answer; the rows that it changed.
-    pub(crate) async fn execute(&mut self, statement: Statement) -> sqlx::Result<u64> {
+    ///
+    /// # Errors
+    /// Those of the driver.
+    pub async fn execute(&mut self, statement: Statement) -> sqlx::Result<u64> {
         let changed = match &mut self.inner {
             Inner::Sqlite(transaction) => statement::sqlite::execute(&mut **transaction, statement).await,
             Inner::Postgres { transaction, .. } => statement::postgres::execute(&mut **transaction, statement).await,
@@ -91,7 +103,10 @@ impl Transaction {
     }
 
     /// Makes all of it durable. Where the connection breaks just then, the server is asked what became of it.
-    pub(crate) async fn commit(mut self, action: &str) -> Result<(), LedgerError> {
+    ///
+    /// # Errors
+    /// Those of the database, with `action` as what was tried.
+    pub async fn commit(mut self, action: &str) -> Result<(), LedgerError> {
         if self.has_written && matches!(self.inner, Inner::Postgres { .. }) {
             let counted = self.execute(Statement::new("UPDATE log_head SET writes = writes + 1")).await;
             counted.map_err(|error| storage(action, &error))?;

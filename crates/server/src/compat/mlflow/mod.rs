@@ -33,8 +33,8 @@ async fn ping(State(state): State<Shared>) -> Response {
     (status, [(CONTENT_TYPE, "application/json")], "\n").into_response()
 }
 
-async fn version() -> &'static str {
-    env!("CARGO_PKG_VERSION")
+async fn version(State(state): State<Shared>) -> &'static str {
+    if state.tracks { crate::mlflow::VERSION } else { env!("CARGO_PKG_VERSION") }
 }
 
 async fn invoke_only(

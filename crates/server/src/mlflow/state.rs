@@ -1,0 +1,67 @@
+//! What the handlers of the protocol share.
+
+use std::sync::Arc;
+
+use baton_tracking::artifact::ArtifactStore;
+use baton_tracking::filter::Dialect;
+use baton_tracking::registry::RegistryBridge;
+use baton_tracking::{TrackingError, TrackingStore};
+use tokio::sync::Mutex;
+
+use super::error::WireError;
+use super::fields::Fields;
+
+/// The state of handlers.
+pub(super) type Shared = Arc<Tracking>;
+
+/// What a tracking server answers from.
+pub struct Tracking {
+    pub(super) store: TrackingStore,
+    artifacts: Option<ArtifactStore>,
+    bridge: Option<Arc<dyn RegistryBridge>>,
+    /// The state of the ledger whose trained models were brought in last.
+    brought_in: Mutex<Option<String>>,
+}
+
+impl Tracking {
+    /// Answers from `store`.
+    pub fn new(store: TrackingStore) -> Self {
+        Self { store, artifacts: None, bridge: None, brought_in: Mutex::default() }
+    }
+
+    /// With a folder for artifacts; without one their paths are refused.
+    #[must_use]
+    pub fn with_artifacts(self, artifacts: ArtifactStore) -> Self {
+        Self { artifacts: Some(artifacts), ..self }
+    }
+
+    /// With what knows the models that the project trains.
+    #[must_use]
+    pub fn with_bridge(self, bridge: Arc<dyn RegistryBridge>) -> Self {
+        Self { bridge: Some(bridge), ..self }
+    }
+
+    /// Where artifacts are.
+    pub(super) fn artifacts(&self) -> Result<&ArtifactStore, WireError> {
+        let absent = || TrackingError::NotImplemented("this server keeps no artifacts".to_owned());
+        Ok(self.artifacts.as_ref().ok_or_else(absent)?)
+    }
+
+    /// Brings models that were trained since the last time into the registry.
+    pub(super) async fn bring_in_trained(&self) -> Result<(), WireError> {
+        let Some(bridge) = &self.bridge else { return Ok(()) };
+        let mut brought_in = self.brought_in.lock().await;
+        let state = bridge.state().await.map_err(TrackingError::Internal)?;
+        if brought_in.as_ref() != Some(&state) {
+            let trained = bridge.trained().await.map_err(TrackingError::Internal)?;
+            self.store.import_trained(trained).await?;
+            *brought_in = Some(state);
+        }
+        Ok(())
+    }
+
+    /// What a search's filter may hold: clients of MLflow get what they know, and who sends `extended_filter` more.
+    pub(super) fn dialect(fields: &Fields) -> Result<Dialect, WireError> {
+        Ok(if fields.flag("extended_filter")? == Some(true) { Dialect::Extended } else { Dialect::Plain })
+    }
+}

@@ -1,0 +1,89 @@
+//! What can go wrong with an artifact.
+
+use std::io;
+
+use super::ArtifactPath;
+
+/// A failure of the artifact store.
+#[derive(Debug, thiserror::Error)]
+pub enum ArtifactError {
+    /// The path does not name a place below the root.
+    // The protocol's own words, which its clients look for.
+    #[error("Invalid path")]
+    InvalidPath {
+        /// The path as sent.
+        path: String,
+    },
+    /// There is no file.
+    #[error("No such artifact: '{path}'")]
+    Missing {
+        /// The path.
+        path: String,
+    },
+    /// There is a folder where a file was asked for.
+    #[error("Artifact path refers to a directory, not a file: '{path}'")]
+    Folder {
+        /// The path.
+        path: String,
+    },
+    /// A file is where a folder would have to be, or the other way round.
+    #[error("artifact `{path}` cannot be stored: {reason}; choose another name")]
+    Occupied {
+        /// The path.
+        path: String,
+        /// What is in the way.
+        reason: &'static str,
+    },
+    /// The body ended before its end.
+    #[error("the upload of `{path}` broke off: {reason}; send it again")]
+    BrokenOff {
+        /// The path.
+        path: String,
+        /// The connection's reason.
+        reason: String,
+    },
+    /// The body is not what its sender says it is.
+    #[error("the upload of `{path}` has SHA-256 {found}, but {expected} was announced; send it again")]
+    Damaged {
+        /// The path.
+        path: String,
+        /// The digest of what came in.
+        found: String,
+        /// The digest that was announced.
+        expected: String,
+    },
+    /// An upload in parts that does not exist, or not with these parts.
+    #[error("upload `{upload}` cannot be completed: {reason}; begin it anew")]
+    Parts {
+        /// The upload.
+        upload: String,
+        /// Why not.
+        reason: String,
+    },
+    /// The disk refused.
+    #[error("could not {action} artifact `{path}`: {reason}; {hint}")]
+    Disk {
+        /// What was tried.
+        action: &'static str,
+        /// The path.
+        path: String,
+        /// The operating system's reason.
+        reason: String,
+        /// What to do.
+        hint: &'static str,
+    },
+}
+
+impl ArtifactError {
+    /// A refusal of the disk.
+    pub(super) fn disk(action: &'static str, path: &ArtifactPath, error: &io::Error) -> Self {
+        let hint = match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "free some space on its disk and try again",
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+                "make the artifacts' folder writable for the server's user"
+            }
+            _ => "check the artifacts' folder and try again",
+        };
+        Self::Disk { action, path: path.to_string(), reason: error.to_string(), hint }
+    }
+}

@@ -1,0 +1,116 @@
+use std::fmt::Write as _;
+
+use expect_test::{Expect, expect};
+use proptest::prelude::*;
+
+use super::*;
+
+fn shown(condition: &Condition) -> String {
+    match condition {
+        Condition::All(all) => format!("all({})", all.iter().map(shown).collect::<Vec<_>>().join(", ")),
+        Condition::Any(any) => format!("any({})", any.iter().map(shown).collect::<Vec<_>>().join(", ")),
+        Condition::Not(condition) => format!("not({})", shown(condition)),
+        Condition::Is(Comparison { entity, key, operator, value }) => {
+            format!("{}|{key}| {} {}", entity.as_deref().unwrap_or("-"), operator.as_str(), value.shown())
+        }
+    }
+}
+
+fn check(dialect: Dialect, filters: &[&str], expected: Expect) {
+    let mut all = String::new();
+    for filter in filters {
+        let told = match parse(filter, dialect) {
+            Ok(condition) => shown(&condition),
+            Err(error) => error.to_string(),
+        };
+        writeln!(all, "{filter}\n    {told}").unwrap();
+    }
+    expected.assert_eq(&all);
+}
+
+#[test]
+fn comparisons_are_joined_by_and() {
+    check(
+        Dialect::Plain,
+        &[
+            "",
+            "metrics.loss < 1 and params.lr = '0.1'",
+            "metrics.a > -1 AND metrics.`b c` <= 1e-3 AND",
+            "tags.mlflow.runName LIKE '%'",
+            r#"tags.mlflow.loggedArtifacts LIKE '%"path"%:%"tbl.json",%' and attributes.run_id IN ('a', "b")"#,
+            r#"params."x y" ILIKE "V%" and run_id not in ('c')"#,
+            "params.p IS NULL and tags.`t` is not null",
+            "`metrics`.acc != .5",
+            "start_time >= 1700000000000",
+            "params.quoted = 'it''s'",
+        ],
+        expect![[r#""#]],
+    );
+}
+
+#[test]
+fn what_is_no_comparison_is_told_in_mlflows_words() {
+    check(
+        Dialect::Plain,
+        &[
+            "metrics.a > 1 OR metrics.b > 1",
+            "NOT metrics.a > 1",
+            "(metrics.a > 1)",
+            "metrics.a > 1; metrics.b > 1",
+            "metrics.a",
+            "1 < metrics.a",
+            "params.p = 'open",
+            "run_id IN ()",
+            "run_id IN ('a' 'b')",
+            "run_id IN (1)",
+            "metrics.a <> 1",
+        ],
+        expect![[r#""#]],
+    );
+}
+
+#[test]
+fn more_is_understood_where_it_is_asked_for() {
+    check(
+        Dialect::Extended,
+        &[
+            "metrics.a > 1 OR metrics.b > 1 AND metrics.c > 1",
+            "NOT (metrics.a > 1 OR tags.t = 'x') AND params.p = 'y'",
+            "(metrics.a > 1",
+            "metrics.a > 1 metrics.b > 1",
+            "",
+        ],
+        expect![[r#""#]],
+    );
+}
+
+#[test]
+fn orders_are_a_key_and_a_direction() {
+    let mut all = String::new();
+    for clause in
+        ["metrics.`a b` DESC", "start_time", "tags.x asc", "metrics.a metrics.b DESC", "a DESCENDING", "`open", ""]
+    {
+        let told = match order(&[clause.to_owned()]) {
+            Ok(orders) => format!("{orders:?}"),
+            Err(error) => error.to_string(),
+        };
+        writeln!(all, "{clause}\n    {told}").unwrap();
+    }
+    expect![[r#""#]].assert_eq(&all);
+}
+
+#[test]
+fn nesting_has_an_end() {
+    let deep = format!("{}metrics.a > 1{}", "(".repeat(10_000), ")".repeat(10_000));
+    assert!(parse(&deep, Dialect::Extended).unwrap_err().to_string().contains("nested"));
+}
+
+proptest! {
+    /// Whatever is sent is answered, and no part of a text is cut in the middle of a letter.
+    #[test]
+    fn no_text_is_too_odd(text in "[a-z.`\"'()<>=!;, ANDORé0-9-]{0,60}") {
+        let _either = parse(&text, Dialect::Plain);
+        let _either = parse(&text, Dialect::Extended);
+        let _either = order(&[text]);
+    }
+}
