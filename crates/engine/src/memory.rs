@@ -10,11 +10,12 @@ use arrow::compute::SortOptions;
 use arrow::datatypes::Schema;
 use datafusion::common::Result;
 use datafusion::config::ConfigOptions;
+use datafusion::physical_expr::PhysicalSortExpr;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::physical_plan::joins::{HashJoinExec, SortMergeJoinExec};
 use datafusion::physical_plan::statistics::{StatisticsArgs, StatisticsContext};
-use datafusion::physical_plan::{ExecutionPlan, replace_children_if_necessary};
+use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties as _, replace_children_if_necessary};
 
 /// The rule after which it is known which side of each join is held in memory.
 const SIDES_CHOSEN: &str = "join_selection";
@@ -117,10 +118,22 @@ fn can_be_merged(join: &HashJoinExec) -> bool {
 
 fn sort_merge_join(join: &HashJoinExec) -> Result<Arc<dyn ExecutionPlan>> {
     let on = join.on().to_vec();
-    let order = vec![SortOptions::default(); on.len()];
+    let order = vec![place_of_nulls(join)?; on.len()];
     let (left, right) = (Arc::clone(join.left()), Arc::clone(join.right()));
     let filter = join.filter().cloned();
     Ok(Arc::new(SortMergeJoinExec::try_new(left, right, on, filter, *join.join_type(), order, join.null_equality())?))
+}
+
+/// Which order a sort-merge join asks its sides for: one in which a side comes already saves its sort.
+fn place_of_nulls(join: &HashJoinExec) -> Result<SortOptions> {
+    let last = SortOptions { descending: false, nulls_first: false };
+    let [(left, right)] = join.on() else { return Ok(SortOptions::default()) };
+    for (side, key) in [(join.left(), left), (join.right(), right)] {
+        if side.equivalence_properties().ordering_satisfy([PhysicalSortExpr::new(Arc::clone(key), last)])? {
+            return Ok(last);
+        }
+    }
+    Ok(SortOptions::default())
 }
 
 #[cfg(test)]

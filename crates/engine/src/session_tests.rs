@@ -50,6 +50,7 @@ fn files(folder: &Path, batches: &[RecordBatch]) -> TableInput {
             min: Some(ids.slice(0, 1)),
             max: Some(ids.slice(ids.len() - 1, 1)),
             nulls: Some(0),
+            ascending: false,
         };
         let size = path.metadata().unwrap().len();
         DataFile { path, size, rows: Some(batch.num_rows() as u64), columns: vec![range] }

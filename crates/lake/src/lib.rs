@@ -18,6 +18,7 @@ mod export;
 mod lake;
 mod location;
 mod log;
+mod order;
 mod read;
 mod rewrite;
 mod schema;

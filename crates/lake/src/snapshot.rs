@@ -2,7 +2,7 @@
 //!
 //! A version never changes, so neither does a snapshot; it is shared and cached freely.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
@@ -11,6 +11,7 @@ use baton_core::TableVersion;
 use deltalake::kernel::{Add, Metadata, Remove};
 
 use crate::digest::RowDigest;
+use crate::order::{ASCENDING_TAG, ascending_columns};
 use crate::stats::{FileStats, parse_rows};
 
 /// The tag of a Delta `add` action that holds the digest of the file's rows.
@@ -87,7 +88,8 @@ impl FileEntry {
     pub fn stats(&self) -> &FileStats {
         self.parsed.get_or_init(|| {
             let bare = FileStats { rows: self.rows, ..FileStats::default() };
-            FileStats::parse(&self.stats_json, &self.schema).unwrap_or(bare)
+            let ascending = self.tags.get(ASCENDING_TAG).map_or_else(BTreeSet::new, |tag| ascending_columns(tag));
+            FileStats::parse(&self.stats_json, &self.schema, &ascending).unwrap_or(bare)
         })
     }
 

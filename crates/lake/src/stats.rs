@@ -32,11 +32,14 @@ pub struct ColumnStats {
     pub max: Option<ArrayRef>,
     /// How many values are null.
     pub nulls: Option<u64>,
+    /// Whether no value is null or lower than that of the row before; `false` where nobody looked.
+    pub ascending: bool,
 }
 
 impl FileStats {
-    /// Reads Delta statistics; `None` when they are not JSON or do not say the number of rows.
-    pub(crate) fn parse(text: &str, schema: &Schema) -> Option<Self> {
+    /// Reads Delta statistics of a file whose columns `ascending` never go down; `None` when they are not JSON or do not say the
+    /// number of rows.
+    pub(crate) fn parse(text: &str, schema: &Schema, ascending: &BTreeSet<String>) -> Option<Self> {
         let document: Value = serde_json::from_str(text).ok()?;
         let rows = document.get("numRecords")?.as_u64()?;
         let mut columns = BTreeMap::new();
@@ -46,6 +49,7 @@ impl FileStats {
                 min: of("minValues").and_then(|value| array_of(value, field.data_type())),
                 max: of("maxValues").and_then(|value| array_of(value, field.data_type())),
                 nulls: of("nullCount").and_then(Value::as_u64),
+                ascending: ascending.contains(field.name()),
             };
             if stats.min.is_some() || stats.nulls.is_some() {
                 columns.insert(field.name().clone(), stats);

@@ -4,7 +4,7 @@
 //! `part-<generation>-<sequence>-<hash>.parquet`. The generation is one more than the highest among the base's files,
 //! so names tell the order of writing and do not depend on runs that were killed in between.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::mem;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -22,6 +22,7 @@ use parquet::file::properties::WriterProperties;
 use crate::digest::RowDigest;
 use crate::encoding::encoded;
 use crate::error::LakeError;
+use crate::order::{ASCENDING_TAG, AscendingColumns};
 use crate::schema::conform;
 use crate::snapshot::{DIGEST_TAG, FileEntry, StagedFile};
 use crate::stats::{has_nan, stats_json};
@@ -80,6 +81,7 @@ struct OpenFile {
     digest: RowDigest,
     /// Float columns that hold a NaN.
     unordered: BTreeSet<String>,
+    ascending: AscendingColumns,
 }
 
 impl Writer {
@@ -182,7 +184,13 @@ impl OpenFile {
             .set_created_by("baton".to_owned());
         let properties = encoded(properties, first, codec).build();
         let parquet = ArrowWriter::try_new(Vec::new(), first.schema(), Some(properties)).map_err(parquet_failure)?;
-        Ok(Self { parquet, rows: 0, digest: RowDigest::default(), unordered: BTreeSet::new() })
+        Ok(Self {
+            parquet,
+            rows: 0,
+            digest: RowDigest::default(),
+            unordered: BTreeSet::new(),
+            ascending: AscendingColumns::new(first.num_columns()),
+        })
     }
 
     fn append(&mut self, batch: &RecordBatch) -> Result<(), LakeError> {
@@ -193,6 +201,7 @@ impl OpenFile {
                 self.unordered.insert(field.name().clone());
             }
         }
+        self.ascending.append(batch);
         self.parquet.write(batch).map_err(parquet_failure)
     }
 
@@ -200,6 +209,8 @@ impl OpenFile {
     fn close(mut self, schema: &SchemaRef) -> Result<(Vec<u8>, FileEntry), LakeError> {
         let metadata = self.parquet.finish().map_err(parquet_failure)?;
         let bytes = mem::take(self.parquet.inner_mut());
+        let digest = (DIGEST_TAG.to_owned(), self.digest.to_string());
+        let ascending = self.ascending.tag(schema).map(|columns| (ASCENDING_TAG.to_owned(), columns));
         let entry = FileEntry {
             name: String::new(),
             path: PathBuf::new(),
@@ -207,7 +218,7 @@ impl OpenFile {
             rows: self.rows as u64,
             digest: self.digest,
             modified_at_millis: 0,
-            tags: BTreeMap::from([(DIGEST_TAG.to_owned(), self.digest.to_string())]),
+            tags: [digest].into_iter().chain(ascending).collect(),
             stats_json: stats_json(&metadata, schema, &self.unordered),
             schema: schema.clone(),
             parsed: OnceLock::new(),

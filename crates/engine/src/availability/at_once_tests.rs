@@ -38,6 +38,7 @@ fn table(folder: &Path, name: &str, rows: &RecordBatch, says_when: bool) -> Tabl
         min: Some(known.slice(0, 1)),
         max: Some(known.slice(known.len() - 1, 1)),
         nulls: Some(0),
+        ascending: false,
     };
     let columns = if says_when { vec![range] } else { Vec::new() };
     let size = path.metadata().unwrap().len();

@@ -19,6 +19,16 @@ pub(super) fn estimates_of(bounds: &Statistics) -> Statistics {
     estimates
 }
 
+/// Marks both ends of every range of `bounds` as rough, where they are.
+pub(super) fn inexact_ends(bounds: &Statistics) -> Statistics {
+    let mut ends = bounds.clone();
+    for column in &mut ends.column_statistics {
+        column.min_value = std::mem::take(&mut column.min_value).to_inexact();
+        column.max_value = std::mem::take(&mut column.max_value).to_inexact();
+    }
+    ends
+}
+
 /// An end that cannot be widened is not known.
 fn rough(end: &Precision<ScalarValue>, widen: impl Fn(i64, i64) -> Option<i64>) -> Precision<ScalarValue> {
     let Some(value) = end.get_value() else {

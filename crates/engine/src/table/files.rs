@@ -1,7 +1,8 @@
 //! Reads a table version: a plain Parquet scan over the snapshot's file list, in the list's order, with the
 //! statistics of the log. Files whose statistics rule out the filters, or what follows from them for a time column, are
-//! not opened.
+//! not opened. A scan says in which orders its rows come, as far as the log knows.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::array::ArrayRef;
@@ -28,8 +29,9 @@ use datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 
-use super::estimates::estimates_of;
+use super::estimates::{estimates_of, inexact_ends};
 use super::implied::implied_filters;
+use super::order::orders_of;
 use super::{ColumnRange, DataFile, TableFiles, scalar};
 
 /// The files of a table version as a table.
@@ -41,12 +43,17 @@ pub(crate) struct FilesTable {
 
 /// A file and what its statistics say.
 #[derive(Debug)]
-struct KnownFile {
+pub(super) struct KnownFile {
     file: DataFile,
     /// Ranges that hold every value: for ruling files out.
-    bounds: Arc<Statistics>,
-    /// The same with rough ranges: the log may round the ends outward, so `min` and `max` are not answered by it.
-    estimates: Arc<Statistics>,
+    pub(super) bounds: Arc<Statistics>,
+    /// The columns that go up from row to row, by their place in the table.
+    pub(super) ascending: BTreeSet<usize>,
+    /// The same, not to be taken for values: the log may round the ends outward, so `min` and `max` are not answered by it.
+    /// Whether files follow each other in an order is seen by it.
+    ends: Arc<Statistics>,
+    /// The same with still rougher ranges, for the planner.
+    estimates: Statistics,
 }
 
 impl FilesTable {
@@ -55,7 +62,10 @@ impl FilesTable {
         let files = table.files.into_iter().map(|file| {
             let bounds = bounds_of(&file, &schema);
             let estimates = estimates_of(&bounds);
-            KnownFile { file, bounds: Arc::new(bounds), estimates: Arc::new(estimates) }
+            let ascending = file.columns.iter().filter(|column| column.ascending);
+            let ascending = ascending.filter_map(|column| schema.index_of(&column.column).ok()).collect();
+            let ends = inexact_ends(&bounds);
+            KnownFile { file, bounds: Arc::new(bounds), ascending, ends: Arc::new(ends), estimates }
         });
         Self { files: files.collect(), schema }
     }
@@ -131,12 +141,14 @@ impl TableProvider for FilesTable {
             return Ok(Arc::new(EmptyExec::new(project_schema(&self.schema, projection)?)));
         }
         let statistics = total(&matching, &self.schema);
+        let orders = orders_of(&matching, &self.schema, projection);
         let files = matching.into_iter().map(partitioned_file).collect::<Result<Vec<_>>>()?;
         let groups = FileGroup::new(files).split_files(state.config().target_partitions());
         let source = Arc::new(self.parquet_source(state, predicate)?);
         let config = FileScanConfigBuilder::new(ObjectStoreUrl::local_filesystem(), source)
             .with_file_groups(groups)
             .with_statistics(statistics)
+            .with_output_ordering(orders)
             .with_projection_indices(projection.cloned())?
             .with_limit(limit)
             .build();
@@ -147,7 +159,7 @@ impl TableProvider for FilesTable {
 fn partitioned_file(known: &KnownFile) -> Result<PartitionedFile> {
     let path = std::path::absolute(&known.file.path)?;
     let location = Path::from_absolute_path(&path).map_err(|error| DataFusionError::External(Box::new(error)))?;
-    let mut file = PartitionedFile::new("", known.file.size).with_statistics(Arc::clone(&known.estimates));
+    let mut file = PartitionedFile::new("", known.file.size).with_statistics(Arc::clone(&known.ends));
     file.object_meta.location = location;
     Ok(file)
 }
@@ -167,7 +179,7 @@ fn only_value(column: &ColumnStatistics) -> Option<i64> {
 
 /// What is known of all `files` together, for choosing the order and the sides of joins.
 fn total(files: &[&KnownFile], schema: &SchemaRef) -> Statistics {
-    let all = files.iter().map(|known| known.estimates.as_ref());
+    let all = files.iter().map(|known| &known.estimates);
     let mut statistics =
         Statistics::try_merge_iter(all, schema).unwrap_or_else(|_differ| Statistics::new_unknown(schema));
     let rows: Option<u64> = files.iter().map(|known| known.file.rows).sum();

@@ -3,6 +3,7 @@
 mod estimates;
 mod files;
 mod implied;
+mod order;
 mod visible;
 
 use std::path::PathBuf;
@@ -44,6 +45,8 @@ pub struct ColumnRange {
     pub max: Option<arrow::array::ArrayRef>,
     /// How many values are null; `None` when not known.
     pub nulls: Option<u64>,
+    /// Whether it is known that no value is null or lower than that of the row before.
+    pub ascending: bool,
 }
 
 /// The files of one table version, in reading order.
@@ -64,6 +67,7 @@ impl TableFiles {
                 min: stats.min.clone(),
                 max: stats.max.clone(),
                 nulls: stats.nulls,
+                ascending: stats.ascending,
             };
             let columns = file.stats().columns.iter().map(range).collect();
             DataFile { path: file.path.clone(), size: file.size, rows: Some(file.rows), columns }

@@ -72,7 +72,7 @@ fn bounds_span_the_row_groups() {
 #[test]
 fn statistics_are_read_back_with_their_types() {
     let (text, schema) = stats_of(&rows(), &["nan"]);
-    let stats = FileStats::parse(&text, &schema).unwrap();
+    let stats = FileStats::parse(&text, &schema, &BTreeSet::new()).unwrap();
     let shown: Vec<String> = stats
         .columns
         .iter()
@@ -99,8 +99,8 @@ fn statistics_are_read_back_with_their_types() {
 #[test]
 fn text_that_is_not_statistics_is_nothing() {
     let schema = rows().schema();
-    assert!(FileStats::parse("", &schema).is_none());
-    assert!(FileStats::parse("{\"minValues\": {}}", &schema).is_none());
+    assert!(FileStats::parse("", &schema, &BTreeSet::new()).is_none());
+    assert!(FileStats::parse("{\"minValues\": {}}", &schema, &BTreeSet::new()).is_none());
     assert_eq!(parse_rows("{\"numRecords\": 3}"), Some(3));
 }
 

@@ -55,8 +55,13 @@ fn write(path: std::path::PathBuf, batch: &RecordBatch) -> DataFile {
     // The oracle of order is arrow's sort.
     let order = arrow::compute::sort_to_indices(at, None, None).unwrap();
     let value = |position: usize| Some(at.slice(order.value(position) as usize, 1));
-    let range =
-        ColumnRange { column: "at".to_owned(), min: value(0), max: value(batch.num_rows() - 1), nulls: Some(0) };
+    let range = ColumnRange {
+        column: "at".to_owned(),
+        min: value(0),
+        max: value(batch.num_rows() - 1),
+        nulls: Some(0),
+        ascending: false,
+    };
     DataFile { path, size, rows: Some(batch.num_rows() as u64), columns: vec![range] }
 }
 
