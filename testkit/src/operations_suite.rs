@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use baton_core::Timestamp;
 use baton_core::ports::{
-    Delivery, Lease, LedgerError, LogLine, NewMessage, NewRequest, Operations, RequestEnd, RunChange, RunEnd,
-    RunFilter, RunRecord, RunState, StepRecord,
+    Adjustment, Delivery, Lease, LedgerError, LogLine, NewMessage, NewRequest, Operations, RequestEnd, RunChange,
+    RunEnd, RunFilter, RunRecord, RunState, StepRecord, Waiter,
 };
 use baton_core::time::timestamp_from_micros;
 use serde_json::json;
@@ -28,6 +28,9 @@ macro_rules! operations_suite {
             runs_are_found_newest_first,
             steps_and_logs_are_given_back_in_order,
             runs_are_cancelled_while_they_go_on,
+            runs_stop_and_go_on_as_the_same,
+            slots_go_to_the_greatest_priority_and_then_to_who_waits_longest,
+            adjustments_hold_until_they_end,
             old_runs_are_pruned,
             a_cause_is_told_once_until_it_ends,
             messages_wait_until_they_may_be_tried,
@@ -176,6 +179,7 @@ pub fn run(id: &str, second: i64) -> RunRecord {
         failed: 0,
         cause: None,
         parameters: BTreeMap::from([("region".to_owned(), json!("eu"))]),
+        request: Some(json!({"every": 86_400})),
     }
 }
 
@@ -294,6 +298,83 @@ pub async fn runs_are_cancelled_while_they_go_on(operations: Arc<dyn Operations>
     operations.keep_runs(vec![ended("aa1", RunState::Cancelled)]).await?;
     assert!(!operations.cancel_run("aa1").await?);
     assert!(!operations.cancel_run("nope").await? && !operations.is_cancelled("nope").await?);
+    Ok(())
+}
+
+/// A run that stopped goes on under its own id, with what it was asked for; meanwhile it is not pruned. Runs that are steps
+/// of a runbook's leave it going on.
+pub async fn runs_stop_and_go_on_as_the_same(operations: Arc<dyn Operations>) -> Outcome {
+    let book = RunRecord { command: "runbook".to_owned(), ..run("aa0", 1) };
+    operations.keep_runs(vec![RunChange::Started(book), RunChange::Started(run("aa1", 2))]).await?;
+    let one = |id: &str| RunFilter { id: Some(id.to_owned()), limit: 1, ..RunFilter::default() };
+    assert_eq!(operations.runs(&one("aa0")).await?[0].state, RunState::Running);
+    assert!(!operations.is_paused("aa1").await? && operations.pause_run("aa1").await?);
+    assert!(operations.is_paused("aa1").await? && !operations.is_cancelled("aa1").await?);
+    operations.keep_runs(vec![ended("aa1", RunState::Paused)]).await?;
+    assert!(!operations.pause_run("aa1").await?, "it does not go on");
+    assert_eq!(operations.prune_runs(at(99), 0).await?, 0);
+    operations.keep_runs(vec![RunChange::Started(RunRecord { steps: 5, ..run("aa1", 3) })]).await?;
+    let found = operations.runs(&one("aa1")).await?;
+    let expected = RunRecord { steps: 5, commit: Some("c1".to_owned()), failed: 1, ..run("aa1", 2) };
+    assert_eq!(found, [expected], "as it began");
+    assert!(!operations.is_paused("aa1").await?);
+    Ok(())
+}
+
+/// A slot that comes free goes to the greatest priority, among equals to who waits longest; who says nothing for too long
+/// no longer waits.
+pub async fn slots_go_to_the_greatest_priority_and_then_to_who_waits_longest(
+    operations: Arc<dyn Operations>,
+) -> Outcome {
+    let take = |holder: &'static str, priority: i64, since: i64, now: i64| {
+        let operations = Arc::clone(&operations);
+        let waiter = Waiter { holder: holder.to_owned(), priority, since: at(since) };
+        async move { operations.take_slot("warehouse", 1, &waiter, at(now), at(now + 10)).await }
+    };
+    let held = taken(take("first", 0, 0, 0).await?)?;
+    assert_eq!((held.holder.as_str(), held.name.as_str()), ("first", "pool/warehouse/0"));
+    for (holder, priority, since) in [("late", 0, 2), ("early", 0, 1), ("urgent", 5, 3), ("gone", 9, 1)] {
+        let now = if holder == "gone" { -8 } else { 3 };
+        assert_eq!(take(holder, priority, since, now).await?, None, "{holder}");
+    }
+    operations.release_lease(&held).await?;
+    assert_eq!(take("early", 0, 1, 4).await?, None, "a greater priority waits");
+    let urgent = taken(take("urgent", 5, 3, 4).await?)?;
+    operations.release_lease(&urgent).await?;
+    assert_eq!(take("late", 0, 2, 5).await?, None, "somebody waits longer");
+    let early = taken(take("early", 0, 1, 5).await?)?;
+    assert!(early.token > urgent.token && urgent.token > held.token);
+    assert!(take("late", 0, 2, 16).await?.is_some(), "a slot whose holder says nothing comes free");
+    Ok(())
+}
+
+fn taken(lease: Option<Lease>) -> Result<Lease, LedgerError> {
+    let refused = || LedgerError::Storage { action: "take a slot".to_owned(), reason: "none was free".to_owned() };
+    lease.ok_or_else(refused)
+}
+
+/// The newest adjustment of a subject holds, in its environment or in all of them, until it ends or is taken back.
+pub async fn adjustments_hold_until_they_end(operations: Arc<dyn Operations>) -> Outcome {
+    let made = |environment: &str, subject: &str, value, until: Option<i64>| Adjustment {
+        environment: environment.to_owned(),
+        subject: subject.to_owned(),
+        value,
+        until: until.map(at),
+        at: at(1),
+        by: "ada".to_owned(),
+        reason: "inc-1".to_owned(),
+    };
+    let nightly = made("prod", "schedule/nightly", json!({"paused": true}), Some(10));
+    let pool = made("", "pool/warehouse", json!({"slots": 4}), None);
+    for adjustment in [&made("prod", "schedule/nightly", json!({}), None), &nightly, &pool] {
+        operations.adjust(adjustment).await?;
+    }
+    assert_eq!(operations.adjustments("prod", at(9)).await?, [pool.clone(), nightly]);
+    assert_eq!(operations.adjustments("dev", at(9)).await?, std::slice::from_ref(&pool));
+    assert_eq!(operations.adjustments("prod", at(10)).await?, [pool]);
+    assert!(operations.end_adjustment("", "pool/warehouse").await?);
+    assert!(!operations.end_adjustment("", "pool/warehouse").await?);
+    assert!(operations.adjustments("dev", at(9)).await?.is_empty());
     Ok(())
 }
 

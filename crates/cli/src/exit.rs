@@ -15,11 +15,14 @@ pub(crate) enum Outcome {
     Fine,
     /// 3: the plan has changes, and the caller asked to be told.
     PlanHasChanges,
+    /// 4: it is not over: it waits for somebody's word, or was paused.
+    GoesOnLater,
 }
 
 const FAILED: u8 = 1;
 const BAD_COMMAND_LINE: u8 = 2;
 const PLAN_HAS_CHANGES: u8 = 3;
+const GOES_ON_LATER: u8 = 4;
 const BUG: u8 = 70;
 /// Ended by Ctrl-C: 128 and the signal's number.
 pub(crate) const INTERRUPTED: i32 = 130;
@@ -34,6 +37,7 @@ pub(crate) fn guard(command: impl FnOnce() -> Result<Outcome, CliError>) -> Exit
     match result {
         Ok(Ok(Outcome::Fine)) => ExitCode::SUCCESS,
         Ok(Ok(Outcome::PlanHasChanges)) => ExitCode::from(PLAN_HAS_CHANGES),
+        Ok(Ok(Outcome::GoesOnLater)) => ExitCode::from(GOES_ON_LATER),
         Ok(Err(error)) if error.is_broken_pipe() => ExitCode::SUCCESS,
         Ok(Err(error)) => fail(&error),
         Err(_) => ExitCode::from(BUG),

@@ -5,24 +5,27 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use baton_core::Schedule;
 use baton_core::ports::{LedgerError, Request, RunFilter, RunRecord, RunState};
+use baton_core::{Asset, Definition, Schedule};
 use baton_diagnostics::{Severity, nearest};
 use baton_orchestrator::schedule::{About, Declared, Host, Ran, Scheduler, Trigger};
-use baton_orchestrator::{Asked, RunError, RunReport};
+use baton_orchestrator::{Answer, Asked, RunError, RunReport, RunbookRequest};
 use baton_project::Project;
-use baton_server::{Figure, ScheduleDesk};
+use baton_server::{Figure, Said, ScheduleDesk, Taken};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::args::SelectionArguments;
-use crate::commands::{STACK, by_hand, runtime};
+use crate::commands::{STACK, by_hand, find_run, resumed, run_book, runtime};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::output;
 use crate::parameters::read_parameters;
 use crate::project::Workspace;
 use crate::wire::Access;
+
+/// How often a run is begun whose ledger does not answer.
+const MOST_TRIES: u32 = 6;
 
 /// A scheduler that runs beside a server.
 pub(crate) struct Running {
@@ -76,8 +79,10 @@ struct ServerHost {
 
 impl ServerHost {
     fn of(workspace: &Workspace) -> Self {
+        let context = workspace.context.clone();
+        let traces = context.traces.without_parent();
         Self {
-            context: Context { quiet: true, verbose: 0, progress: false, ..workspace.context.clone() },
+            context: Context { quiet: true, verbose: 0, progress: false, traces, ..context },
             environment: workspace.environment.clone(),
             folder: workspace.services().folder.clone(),
             read: Mutex::new(None),
@@ -87,11 +92,10 @@ impl ServerHost {
 
 /// Runs a request on threads of its own: whatever it computes, the scheduler and its lease stay alive. Dropped before its
 /// end, the run ends at its next pause. `None` when there are no threads, or the run panicked.
-async fn on_its_own_threads(
-    context: Context,
-    request: Request,
-    schedule: Schedule,
-) -> Option<Result<RunReport, CliError>> {
+async fn on_its_own_threads<F>(job: impl FnOnce() -> F + Send + 'static) -> Option<Result<RunReport, CliError>>
+where
+    F: Future<Output = Result<RunReport, CliError>>,
+{
     let (answer, answered) = oneshot::channel();
     let (_wanted, given_up) = oneshot::channel::<()>();
     let work = move || {
@@ -100,7 +104,7 @@ async fn on_its_own_threads(
             tokio::select! {
                 biased;
                 _ = given_up => None,
-                ran = run_request(&context, &request, &schedule) => Some(ran),
+                ran = job() => Some(ran),
             }
         });
         runtime.shutdown_background();
@@ -119,6 +123,8 @@ async fn run_request(context: &Context, request: &Request, schedule: &Schedule) 
         due_at: Some(request.asked.due_at),
         execution: schedule.execution.clone(),
         parameters: BTreeMap::new(),
+        approval: schedule.approval.clone(),
+        continues: None,
     };
     let workspace = Workspace::open(context, Access::Write).await?.asked_by(asked);
     let workspace = workspace.given_texts(&request.asked.parameters)?;
@@ -170,16 +176,27 @@ impl Host for ServerHost {
 
     async fn run(&self, request: &Request, schedule: &Schedule) -> Ran {
         let context = self.context.at(self.folder.clone(), &self.environment);
-        let (request, schedule) = (request.clone(), schedule.clone());
-        let Some(ran) = on_its_own_threads(context, request, schedule).await else {
-            return Ran::Refused("the run ended early".to_owned());
+        let (request, schedule, attempts) = (request.clone(), schedule.clone(), request.attempts);
+        let job = async move || run_request(&context, &request, &schedule).await;
+        came_out(on_its_own_threads(job).await, attempts)
+    }
+
+    async fn resume(&self, request: &Request, run: &str) -> Ran {
+        let context = self.context.at(self.folder.clone(), &self.environment);
+        let (run, attempts) = (run.to_owned(), request.attempts);
+        let job = async move || resume_request(&context, &run).await;
+        came_out(on_its_own_threads(job).await, attempts)
+    }
+
+    async fn runbook(&self, request: &Request, runbook: &str) -> Ran {
+        let context = self.context.at(self.folder.clone(), &self.environment);
+        let (runbook, incident) = (runbook.to_owned(), Some(request.asked.key.clone()));
+        let request_of = RunbookRequest { runbook, incident, automatic: true };
+        let job = async move || {
+            let workspace = Workspace::open(&context, Access::Write).await?;
+            run_book(workspace, request_of).await
         };
-        match ran {
-            Ok(report) => Ran::Ended(Box::new(report)),
-            Err(CliError::Run(RunError::Cancelled { .. })) => Ran::Cancelled,
-            Err(error) if is_locked(&error) => Ran::NotNow(error.to_string()),
-            Err(error) => Ran::Refused(error.to_string()),
-        }
+        came_out(on_its_own_threads(job).await, request.attempts)
     }
 
     fn secret(&self, kind: &str, name: &str) -> Option<String> {
@@ -194,13 +211,49 @@ impl Host for ServerHost {
     }
 }
 
+/// Goes on with a run that somebody answered for; one that was rejected meanwhile is told with its reason.
+async fn resume_request(context: &Context, run: &str) -> Result<RunReport, CliError> {
+    let workspace = Workspace::open(context, Access::Read).await?;
+    let run = find_run(&workspace, Some(run)).await?;
+    if run.state != RunState::Waiting {
+        let reason =
+            run.cause.clone().unwrap_or_else(|| format!("run {} was gone on with: it is {}", run.id, run.state.word()));
+        return Err(CliError::Run(RunError::Project(reason)));
+    }
+    drop(workspace);
+    resumed(context, &run, Some("approval")).await
+}
+
+/// What the scheduler is told of a run.
+fn came_out(ran: Option<Result<RunReport, CliError>>, attempts: u32) -> Ran {
+    match ran {
+        None => Ran::Refused("the run ended early".to_owned()),
+        Some(Ok(report)) => Ran::Ended(Box::new(report)),
+        Some(Err(CliError::Run(RunError::Cancelled { .. } | RunError::Paused { .. }))) => Ran::Cancelled,
+        Some(Err(error)) if is_locked(&error) || is_away(&error, attempts) => Ran::NotNow(error.to_string()),
+        Some(Err(error)) => Ran::Refused(error.to_string()),
+    }
+}
+
 /// What the scheduler must know of a project.
 fn declared(project: Project) -> Declared {
     let owners = project.assets.iter().filter_map(|(name, asset)| Some((name.clone(), asset.owner.clone()?)));
     let owners = owners.collect();
+    let of_monitor = |asset: &Asset| match &asset.definition {
+        Definition::Monitor(monitor) => Some((asset.name.clone(), monitor.runbook.clone()?)),
+        _ => None,
+    };
+    let of_monitors = project.assets.values().filter_map(of_monitor).collect();
     Declared {
         schedules: project.schedules,
-        about: About { project: project.name, owners, channels: project.channels },
+        about: About {
+            project: project.name,
+            owners,
+            channels: project.channels,
+            runbooks: project.runbooks,
+            asks: project.execution.steps.values().any(|step| step.approval.is_some()),
+            of_monitors,
+        },
     }
 }
 
@@ -210,6 +263,16 @@ fn is_locked(error: &CliError) -> bool {
         return false;
     };
     matches!(of_ledger, LedgerError::Locked { .. } | LedgerError::StorageLocked { .. } | LedgerError::Moved { .. })
+}
+
+/// Whether the ledger did not answer, as a database that is started again does not; a run that was tried this often is not
+/// begun again, it may be what the ledger cannot bear.
+fn is_away(error: &CliError, attempts: u32) -> bool {
+    let of_ledger = matches!(
+        error,
+        CliError::Ledger(LedgerError::Storage { .. }) | CliError::Run(RunError::Ledger(LedgerError::Storage { .. }))
+    );
+    of_ledger && attempts < MOST_TRIES
 }
 
 /// Takes requests for schedules over HTTP.
@@ -242,6 +305,27 @@ impl ScheduleDesk for Desk {
         match services.operations.request(&self.workspace.environment, &request).await {
             Ok(number) => baton_server::Asked::Waits(number),
             Err(error) => baton_server::Asked::Failed(error.to_string()),
+        }
+    }
+
+    async fn awaited(&self) -> Result<serde_json::Value, String> {
+        let services = self.workspace.services();
+        let awaited = baton_orchestrator::awaited_in(services, &self.workspace.environment).await;
+        awaited.map(|awaited| serde_json::json!({"approvals": awaited})).map_err(|error| error.to_string())
+    }
+
+    async fn answer(&self, said: Said) -> Taken {
+        let Said { run, step, by, approves, reason } = said;
+        let run = match find_run(&self.workspace, Some(&run)).await {
+            Ok(run) => run,
+            Err(error @ CliError::BadArgument { .. }) => return Taken::Unknown(error.to_string()),
+            Err(error) => return Taken::Failed(error.to_string()),
+        };
+        let answer = Answer { step, by, approves, reason };
+        match baton_orchestrator::answer(self.workspace.services(), &run, &answer).await {
+            Ok(awaited) => Taken::Counts(serde_json::json!({"answered": awaited, "approved": approves})),
+            Err(RunError::Project(reason)) => Taken::Refused(reason),
+            Err(error) => Taken::Failed(error.to_string()),
         }
     }
 

@@ -12,11 +12,13 @@ use crate::check::{Check, Severity};
 use crate::name::AssetName;
 
 mod command;
+mod export;
 mod pull;
 mod python;
 mod table;
 
-pub use command::CommandStep;
+pub use command::{CommandStep, EachOf, ForEach};
+pub use export::{Export, ExportMode, ExportTrigger, GoneRows};
 pub use pull::{DeletedRows, Pull, PullMode};
 pub use python::{Handed, Parameter, Python};
 pub use table::{ColumnPolicy, Deletes, Keep, Materialize, SNAPSHOT_AT, Table, VALID_FROM, VALID_TO};
@@ -440,6 +442,9 @@ pub struct Exposure {
     pub depends_on: Vec<AssetName>,
     /// Where it is.
     pub url: Option<String>,
+    /// How Baton itself brings the rows there; `None` where somebody else fetches them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub export: Option<Export>,
 }
 
 /// All assets of a project by name.

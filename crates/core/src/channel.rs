@@ -98,6 +98,8 @@ pub enum Occasion {
     Failure,
     /// A run has not ended in time.
     Late,
+    /// A run waits for somebody's word.
+    Approval,
     /// What had failed or was late is well again.
     Recovery,
 }

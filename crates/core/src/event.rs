@@ -71,12 +71,27 @@ pub enum EventKind {
     /// A definition that versions were made from, written down once. Key: its hash. Body: the asset as declared.
     #[serde(rename = "asset.defined")]
     AssetDefined,
+    /// Something waits for the word of an owner. Key: run, or `run/step`. Body: whom, until when, for what.
+    #[serde(rename = "approval.asked")]
+    ApprovalAsked,
+    /// What waited was approved, rejected, or waited too long. Key: as it was asked. Body: how, by whom, why.
+    #[serde(rename = "approval.settled")]
+    ApprovalSettled,
+    /// A step of a runbook was done, or came to nothing. Key: `run/step`. Body: what it did, and what came of it.
+    #[serde(rename = "runbook.step")]
+    RunbookStep,
     /// An owner agreed to a saved plan. Key: the plan's digest. Body: who.
     #[serde(rename = "plan.approved")]
     PlanApproved,
     /// Another tool told of a job and its datasets, and it was news. Key: namespace and name of the job.
     #[serde(rename = "external.reported")]
     ExternalReported,
+    /// A delivery to a destination that remembers nothing was begun: it is finished as it was begun. Key: the export.
+    #[serde(rename = "export.begun")]
+    ExportBegun,
+    /// Rows of a table version are at their destination. Key: the export. Body: which version, and how many rows changed.
+    #[serde(rename = "export.delivered")]
+    ExportDelivered,
 }
 
 impl EventKind {
@@ -103,9 +118,14 @@ impl EventKind {
             Self::TagMoved => "tag.moved",
             Self::StorageCollected => "storage.collected",
             Self::ProjectApplied => "project.applied",
+            Self::ApprovalAsked => "approval.asked",
+            Self::ApprovalSettled => "approval.settled",
+            Self::RunbookStep => "runbook.step",
             Self::PlanApproved => "plan.approved",
             Self::AssetDefined => "asset.defined",
             Self::ExternalReported => "external.reported",
+            Self::ExportBegun => "export.begun",
+            Self::ExportDelivered => "export.delivered",
         }
     }
 
@@ -173,7 +193,9 @@ mod tests {
 
     #[test]
     fn stored_text_and_kind_agree() {
-        for text in ["run.started", "step.finished", "model.registered", "incident.changed", "project.applied"] {
+        for text in
+            ["run.started", "step.finished", "approval.asked", "approval.settled", "runbook.step", "project.applied"]
+        {
             assert_eq!(EventKind::parse(text).unwrap().as_str(), text);
         }
         assert_eq!(EventKind::parse("nope"), None);

@@ -175,15 +175,19 @@ mod tests {
         assert_eq!(days.ranges().len(), 1);
     }
 
-    /// The worst case: of a million partitions every second one is done. Prints how long the answer takes.
+    /// The worst case: of a million partitions every second one is done. The best of some tries counts, as the machine is
+    /// shared.
     #[test]
-    #[expect(clippy::print_stderr, reason = "the figure is for people; nothing hangs on it")]
     fn a_million_partitions_say_what_is_missing() {
         let every_second = (0..1_000_000).step_by(2).map(|day| Interval { start: day, end: day + 1 });
         let done: IntervalSet = every_second.collect();
-        let began = std::time::Instant::now();
-        let missing = IntervalSet::of(Interval { start: 0, end: 1_000_000 }).difference(&done);
-        eprintln!("what is missing of a million partitions: {:?}", began.elapsed());
-        assert_eq!((done.ranges().len(), missing.ranges().len()), (500_000, 500_000));
+        let answer = |_: u32| {
+            let began = std::time::Instant::now();
+            let missing = IntervalSet::of(Interval { start: 0, end: 1_000_000 }).difference(&done);
+            (began.elapsed(), missing.ranges().len())
+        };
+        let (took, missing) = (0..5).map(answer).min().unwrap();
+        assert_eq!((done.ranges().len(), missing), (500_000, 500_000));
+        assert!(took < std::time::Duration::from_millis(50), "what is missing of a million partitions took {took:?}");
     }
 }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::approval::Approval;
 use crate::asset::Origin;
 use crate::name::AssetName;
 
@@ -41,6 +42,8 @@ pub struct Schedule {
     pub notify: Vec<String>,
     /// A run that has not ended so many seconds after it was due is late.
     pub late_after: Option<i64>,
+    /// Whose word each of its runs waits for before it does anything.
+    pub approval: Option<Approval>,
     /// Where it is declared.
     pub origin: Origin,
 }
@@ -125,6 +128,10 @@ pub struct Execution {
     pub on_failure: Option<OnFailure>,
     /// The pool of which a step takes a slot.
     pub pool: Option<String>,
+    /// Of steps that wait for a slot, those with the greater number come first, then those that wait longer.
+    pub priority: Option<i64>,
+    /// Whose word the step of a single asset waits for in a run; an apply has approvals of its own.
+    pub approval: Option<Approval>,
     /// Of single assets.
     pub steps: BTreeMap<AssetName, Self>,
 }
@@ -181,6 +188,10 @@ pub struct ExecutionPolicy {
     pub on_failure: OnFailure,
     /// The pool of which it takes a slot; `None` for as many side by side as there are.
     pub pool: Option<String>,
+    /// Its place among those that wait for a slot: the greater number first.
+    pub priority: i64,
+    /// Whose word it waits for.
+    pub approval: Option<Approval>,
 }
 
 impl Execution {
@@ -193,6 +204,11 @@ impl Execution {
             timeout: asked().find_map(|level| level.timeout),
             on_failure: asked().find_map(|level| level.on_failure).unwrap_or_default(),
             pool: asked().find_map(|level| level.pool.clone()),
+            priority: asked().find_map(|level| level.priority).unwrap_or_default(),
+            approval: [self.steps.get(asset), project.steps.get(asset)]
+                .into_iter()
+                .flatten()
+                .find_map(|step| step.approval.clone()),
         }
     }
 }

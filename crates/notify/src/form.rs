@@ -26,6 +26,7 @@ const NEVER: &str = "0001-01-01T00:00:00Z";
 fn labels(notice: &Notice) -> BTreeMap<&'static str, String> {
     let alert = match notice.occasion {
         Occasion::Late => "BatonRunLate",
+        Occasion::Approval => "BatonRunWaits",
         Occasion::Failure | Occasion::Recovery => "BatonRunFailed",
     };
     let mut labels = BTreeMap::from([

@@ -146,6 +146,18 @@ pub enum RunError {
         /// The timeout.
         seconds: i64,
     },
+    /// Somebody did not let it be done, or nobody said anything in time.
+    #[error("{reason}")]
+    NotApproved {
+        /// What was not done, and whose word it was.
+        reason: String,
+    },
+    /// Somebody asked the run to stop where it can go on.
+    #[error("run {run} is paused; `baton runs resume {run}` goes on with it")]
+    Paused {
+        /// The run.
+        run: String,
+    },
     /// Somebody ended the run.
     #[error("run {run} was cancelled; what was finished is kept, and the same command goes on from there")]
     Cancelled {

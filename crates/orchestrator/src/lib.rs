@@ -4,12 +4,14 @@
 //! from `baton-plan`; this crate executes them on the parts in [`Services`]. It reads no environment variables, prints
 //! nothing and picks no concrete part.
 
+mod approvals;
 mod checks;
 mod commands;
 mod definitions;
 mod error;
 mod evidence;
 mod execution;
+mod exports;
 mod extent;
 mod external;
 mod features;
@@ -19,6 +21,7 @@ mod program;
 mod python;
 mod registry;
 pub mod report;
+mod runbooks;
 pub mod schedule;
 mod services;
 mod sessions;
@@ -30,6 +33,7 @@ mod values;
 mod watch;
 mod write;
 
+pub use approvals::{Answer, Awaited, answer, awaited, awaited_in};
 pub use baton_connectors::{DeliveryFormat, Inbox, InboxError, Receipt};
 pub use commands::connections;
 pub use commands::{
@@ -47,10 +51,12 @@ pub use commands::{
     resolve_commit, rollback, rollback_told, run, run_selected, select, set_tag, show, status, tags, trace,
     trace_served, unfinished, why,
 };
-pub use commands::{BackfillPlan, BackfillRequest, RestatedAsset, backfill, plan_backfill};
+pub use commands::{BackfillPlan, BackfillRequest, RestatedAsset, backfill, plan_backfill, resume_backfill};
 pub use commands::{Receiving, receiving};
 pub use commands::{ReproduceReport, Reproduced, Reproduction, Target, reproduce};
+pub use commands::{ExportPreview, destinations, export, preview_export};
 pub use error::RunError;
+pub use exports::{DatedDelivery, DeliveryReport};
 pub use external::{
     ExternalDataset, ExternalJob, ExternalLine, ExternalLineage, ExternalName, Reported, ReportedDataset,
     record_external,
@@ -60,7 +66,8 @@ pub use program::ProgramError;
 pub use python::{Frame, PythonError, PythonOptions, PythonWorkers};
 pub use registry::{ModelVersion, model_versions};
 pub use report::{AssetLine, CacheReport, ReplayReport, RunReport, StepReport, StepState};
-pub use services::{Asked, LoadTester, Progress, Services, Silent, Variables};
+pub use runbooks::{RunbookRequest, dry_run_runbook, resume_runbook, run_runbook};
+pub use services::{Asked, Continued, LoadTester, Progress, Services, Silent, Variables};
 pub use testing::{
     BatchDifference, DifferentCell, DifferentRow, Fixture, FixtureOptions, RowDifference, TestReport, TestSuite,
     check_tests,

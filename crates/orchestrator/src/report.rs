@@ -7,6 +7,8 @@ use baton_core::incident::Incident;
 use baton_core::{AssetName, CommitId, Kind, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::approvals::Awaited;
+
 /// How a step came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -21,6 +23,8 @@ pub enum StepState {
     Failed,
     /// Something upstream failed.
     Skipped,
+    /// It waits for somebody's word.
+    Waiting,
 }
 
 /// One step of a run.
@@ -85,6 +89,12 @@ pub struct RunReport {
     pub checks: Vec<CheckResult>,
     /// Incidents that changed.
     pub incidents: Vec<Incident>,
+    /// What was delivered to systems outside.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exports: Vec<crate::exports::DeliveryReport>,
+    /// What of it waits for somebody's word.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub awaits: Vec<Awaited>,
 }
 
 /// A number and its word: `1 delivery`, `7 deliveries`.

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use baton_core::ports::{Ledger, OnlineStore, Operations};
+use baton_core::ports::{Ledger, OnlineStore, Operations, Spans};
 use baton_core::schedule::Execution;
-use baton_core::{Clock, Timestamp};
+use baton_core::span::SpanContext;
+use baton_core::{Approval, Clock, Timestamp};
 use baton_engine::Engine;
 use baton_lake::Lake;
 use baton_ml::StoredModel;
@@ -41,6 +42,10 @@ pub struct Services {
     pub clock: Arc<dyn Clock>,
     /// Where progress is shown.
     pub progress: Arc<dyn Progress>,
+    /// Where spans of runs and steps go.
+    pub spans: Arc<dyn Spans>,
+    /// What the runs are a part of, where somebody else began a trace.
+    pub parent_span: Option<SpanContext>,
     /// Runs the functions of Python tables.
     pub python: Arc<PythonWorkers>,
     /// How models are run.
@@ -68,6 +73,21 @@ pub struct Asked {
     pub execution: Execution,
     /// Values that were given for the project's parameters.
     pub parameters: BTreeMap<String, serde_json::Value>,
+    /// Whose word each run waits for before it does anything.
+    pub approval: Option<Approval>,
+    /// The run that is gone on with, under its own id.
+    pub continues: Option<Continued>,
+}
+
+/// A run that stopped and goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Continued {
+    /// Its id.
+    pub run: String,
+    /// When it began, on the machine's clock.
+    pub began: Timestamp,
+    /// How many steps it has already.
+    pub steps: usize,
 }
 
 /// Hears how work goes on; draws nothing itself.

@@ -3,10 +3,14 @@
 use crate::shape::Form::{Any, Duration, Either, Flag, List, Map, Number, Object, Scalar, Share, Text, Whole, Words};
 use crate::shape::{Shape, key, needed};
 
+mod exports;
 mod python;
+mod runbooks;
 mod schedules;
 
+pub(crate) use exports::*;
 pub(crate) use python::*;
+pub(crate) use runbooks::*;
 pub(crate) use schedules::*;
 
 const NAME: &str = "Name, unique in the project: letters, digits, underscores.";
@@ -29,7 +33,8 @@ pub(crate) const DELETES: &[&str] = &["ignore", "close"];
 pub(crate) const HARD_DELETES: &[&str] = &["ignore", "invalidate"];
 pub(crate) const COLUMN_POLICIES: &[&str] =
     &["evolve", "sync", "freeze", "append_new_columns", "sync_all_columns", "fail"];
-pub(crate) const CONNECTORS: &[&str] = &["file", "http", "mqtt", "mysql", "nats", "postgres", "push", "s3", "sqlite"];
+pub(crate) const CONNECTORS: &[&str] =
+    &["duckdb", "file", "http", "kafka", "mqtt", "mysql", "nats", "postgres", "push", "s3", "sqlite"];
 pub(crate) const TASKS: &[&str] = &["binary_classification", "regression"];
 pub(crate) const TRIGGERS: &[&str] = &["drift", "performance"];
 pub(crate) const REACTIONS: &[&str] = &["alert", "retrain"];
@@ -60,9 +65,11 @@ pub(crate) const ROOT: Shape = &[
     key("endpoints", List(&Object(ENDPOINT)), "Served routes to model versions."),
     key("monitors", List(&Object(MONITOR)), "Watches over endpoints."),
     key("exposures", List(&Object(EXPOSURE)), "Uses outside of Baton, such as dashboards."),
+    key("exports", List(&Object(EXPORT)), "Tables and predictions that are delivered to systems outside."),
     key("tests", List(&Object(TEST)), "Unit tests: given rows, expected rows; `baton test` runs them."),
     key("schedules", List(&Object(SCHEDULE)), "When to run what; `baton serve` runs them."),
     key("channels", List(&Object(CHANNEL)), "Whom to tell of failure, lateness and recovery."),
+    key("runbooks", List(&Object(RUNBOOK)), "Steps that mend something, by hand or when an incident opens."),
 ];
 
 /// How many of [`ROOT`]'s keys belong to `baton.yml` alone.
@@ -105,7 +112,7 @@ pub(crate) const SOURCE: Shape = &[
     key(
         "path",
         Text,
-        "What to read: for `file` a glob relative to the project, for `s3` one like `s3://bucket/*.csv`, for `sqlite` the file.",
+        "What to read: for `file` a glob relative to the project, for `s3` one like `s3://bucket/*.csv`, for `sqlite` and `duckdb` the file.",
     ),
     key(
         "url",
@@ -175,12 +182,21 @@ pub(crate) const TABLE: Shape = &[
     key(
         "output",
         Text,
-        "For `command`: the file with the rows that it writes, below `$BATON_OUTPUTS` or in the project folder.",
+        "For `command`: the file with the rows that it writes, below `$BATON_OUTPUTS` or in the project folder; or a glob, or \
+         a folder, of such files.",
     ),
+    key("for_each", Object(FOR_EACH), "For `command`: values that it is run for, once each; all their rows are the table."),
     key("env", Map(&Text), "For `command`: variables; secrets by reference, such as `${env:TOKEN}`."),
     key("image", Text, "For `command`: the container image to run it in, by docker or podman."),
     key("timeout", Duration, "For `command`: how long it may take; for ever when left out."),
     key("memory_limit", Text, "For `command`: most memory that it may use, such as `2GiB`."),
+];
+
+pub(crate) const FOR_EACH: Shape = &[
+    key("as", Text, "What a value is called: `$BATON_<NAME>` holds it; default `each`."),
+    key("from", Text, "A query over tables whose first column has the values; or give `in`."),
+    key("in", List(&Text), "The values, each with commas between them if it stands for several; or give `from`."),
+    key("parallel", Whole, "How many are worked on at once, 1 (default) to 64; a `pool` of the step bounds them, too."),
 ];
 
 /// The arguments of `config()` in SQL.

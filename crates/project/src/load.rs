@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use baton_core::asset::{Assets, Column};
 use baton_core::check::Rule;
-use baton_core::{Asset, AssetName, Definition, Kind};
+use baton_core::{Asset, AssetName, Definition, Kind, Runbook};
 use baton_diagnostics::{Diagnostic, Label, codes, nearest};
 
 use crate::keys;
@@ -16,7 +16,7 @@ use crate::resolve::{Known, resolve};
 use crate::seed::{self, is_seed};
 use crate::spec::{
     Declared, Head, Sections, TableNote, complete_commands, read_head, read_sections, report_double_channels,
-    report_doubles, report_unknown_pools, report_wrong_schedules,
+    report_doubles, report_unknown_pools, report_wrong_runbooks, report_wrong_schedules,
 };
 use crate::sql_file;
 use crate::template::Templates;
@@ -51,7 +51,7 @@ pub(crate) fn load_with_vars(
     let mut findings = Findings::default();
     let mut head = None;
     let (mut declared, mut notes, mut unread) = (Vec::new(), Vec::new(), Unread::default());
-    let (mut tests, mut schedules, mut channels) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut tests, mut schedules, mut channels, mut runbooks) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for (file, text) in files.iter().filter(|(file, _)| is_yaml(file)) {
         let Some((file_head, sections)) = read_yaml(file, text, &mut findings) else {
             unread.texts.push(text.clone());
@@ -63,6 +63,7 @@ pub(crate) fn load_with_vars(
         tests.extend(sections.tests);
         schedules.extend(sections.schedules);
         channels.extend(sections.channels);
+        runbooks.extend(sections.runbooks);
     }
     let is_head_read = head.is_some();
     let mut head = head.unwrap_or_default();
@@ -94,9 +95,45 @@ pub(crate) fn load_with_vars(
     report_wrong_schedules(&schedules, &known, &mut findings.diagnostics);
     let schedules: Vec<_> = schedules.into_iter().map(|found| found.schedule).collect();
     report_unknown_pools(&head.pools, &head.execution, &schedules, &mut findings.diagnostics);
+    let named = BTreeMap::from([
+        ("channel", channels.iter().map(|found| found.name.to_string()).collect()),
+        ("pool", head.pools.keys().cloned().collect()),
+        ("schedule", schedules.iter().map(|schedule| schedule.name.to_string()).collect()),
+        ("export", export_names(&assets)),
+    ]);
+    report_wrong_runbooks(&runbooks, &named, &mut findings.diagnostics);
+    let runbooks: Vec<_> = runbooks.into_iter().map(|found| found.runbook).collect();
+    report_unknown_runbooks(&assets, &runbooks, &mut findings.diagnostics);
     sort(&mut findings.diagnostics);
     let channels = channels.into_iter().filter_map(|found| found.channel).collect();
-    (Project { tests, schedules, channels, ..project(head, assets, files, unread) }, findings.diagnostics)
+    (Project { tests, schedules, channels, runbooks, ..project(head, assets, files, unread) }, findings.diagnostics)
+}
+
+/// What delivers something to somebody outside.
+fn export_names(assets: &Assets) -> Vec<String> {
+    let is_export =
+        |asset: &&Asset| matches!(&asset.definition, Definition::Exposure(exposure) if exposure.export.is_some());
+    assets.values().filter(is_export).map(|asset| asset.name.to_string()).collect()
+}
+
+/// Reports monitors whose runbook is a name that no file declares. One with `.` or `/` is a file for people.
+fn report_unknown_runbooks(assets: &Assets, runbooks: &[Runbook], diagnostics: &mut Vec<Diagnostic>) {
+    for asset in assets.values() {
+        let Definition::Monitor(monitor) = &asset.definition else { continue };
+        let Some(name) = monitor.runbook.as_ref().filter(|text| !text.contains(['.', '/'])) else { continue };
+        if runbooks.iter().any(|runbook| runbook.name.as_str() == name) {
+            continue;
+        }
+        let origin = &asset.origin;
+        let (line, column, length) = (origin.line, origin.column, 0);
+        let label = Label { file: origin.file.clone(), line, column, length, text: String::new() };
+        let message = format!("monitor `{}` names runbook `{name}`, which does not exist", asset.name);
+        let near = nearest(name, runbooks.iter().map(|runbook| runbook.name.as_str()));
+        let help = "declare it under `runbooks:`, or write the path of a file for people";
+        diagnostics.push(
+            Diagnostic::error(codes::UNKNOWN_REFERENCE, message).with_label(label).with_nearest(near).with_help(help),
+        );
+    }
 }
 
 /// Orders diagnostics by file and place; those without a place come first.
@@ -121,6 +158,7 @@ fn project(head: Head, assets: Assets, texts: BTreeMap<String, String>, unread: 
         tests: Vec::new(),
         schedules: Vec::new(),
         channels: Vec::new(),
+        runbooks: Vec::new(),
         texts,
         unread,
     }

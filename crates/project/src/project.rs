@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use baton_core::asset::Assets;
 use baton_core::channel::Channel;
 use baton_core::schedule::{Execution, Schedule};
-use baton_core::{AssetName, Graph, Parameter, UnitTest};
+use baton_core::{AssetName, Graph, Parameter, Runbook, UnitTest};
 use baton_diagnostics::{Diagnostic, render_terminal};
 
 use crate::graph::{Context, graph_with_context};
@@ -47,6 +47,8 @@ pub struct Project {
     pub schedules: Vec<Schedule>,
     /// Whom to tell, in the order of files.
     pub channels: Vec<Channel>,
+    /// Steps that mend something, in the order of files.
+    pub runbooks: Vec<Runbook>,
     /// Unit tests in the order of files, without those too broken to run.
     pub tests: Vec<UnitTest>,
     /// Texts of the project files by path relative to the folder, for showing diagnostics.

@@ -46,11 +46,45 @@ pub struct Figure {
     pub value: f64,
 }
 
+/// What somebody says to something that waits for approval.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Said {
+    /// The run.
+    pub run: String,
+    /// The asset or step; `None` for the whole run, or for the only thing that waits in it.
+    pub step: Option<String>,
+    /// The owner who says it.
+    pub by: String,
+    /// Whether it may be done.
+    pub approves: bool,
+    /// Why.
+    pub reason: Option<String>,
+}
+
+/// How an answer was taken.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Taken {
+    /// It counts; what was waited for.
+    Counts(serde_json::Value),
+    /// There is no such run.
+    Unknown(String),
+    /// It does not count: nothing waits for this owner, or it is too late.
+    Refused(String),
+    /// The ledger does not answer.
+    Failed(String),
+}
+
 /// Takes requests for schedules.
 #[async_trait]
 pub trait ScheduleDesk: Send + Sync {
     /// Asks for a run of the schedule `name` with values for the project's parameters, as people write them.
     async fn ask(&self, name: &str, parameters: BTreeMap<String, String>) -> Asked;
+
+    /// What waits for somebody's word.
+    async fn awaited(&self) -> Result<serde_json::Value, String>;
+
+    /// Takes somebody's word for something that waits.
+    async fn answer(&self, said: Said) -> Taken;
 
     /// How schedules and their queue stand; empty when the ledger does not answer.
     async fn figures(&self) -> Vec<Figure>;

@@ -18,6 +18,7 @@ mod health;
 mod ingest;
 mod intake;
 mod metrics;
+mod mlflow;
 mod observe;
 mod problem;
 mod request_id;
@@ -26,8 +27,10 @@ mod serve;
 mod state;
 #[cfg(test)]
 mod testing;
+mod traces;
 
 pub use catalog::{AssetSelection, Catalog, CatalogAsset, CatalogError, Catalogued};
-pub use desk::{Asked, Figure, LineageDesk, NotTaken, ScheduleDesk};
+pub use desk::{Asked, Figure, LineageDesk, NotTaken, Said, ScheduleDesk, Taken};
 pub use intake::{Intake, Posted, Refusal};
-pub use serve::{Parts, router, serve};
+pub use mlflow::{Tracking, VERSION as MLFLOW_VERSION};
+pub use serve::{Parts, router, serve, serve_tracking, tracking_router};

@@ -23,6 +23,12 @@ pub(crate) struct BackfillArguments {
     /// How many pieces to compute at once; the rows are the same
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) parallel: usize,
+    /// Publish so much time at once, one slice after the other; a run that stops goes on with those that are left
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) every: Option<String>,
+    /// Begin with the latest slice
+    #[arg(long)]
+    pub(crate) latest_first: bool,
     /// Show what would be done, and do nothing
     #[arg(long)]
     pub(crate) dry_run: bool,

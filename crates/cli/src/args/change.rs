@@ -69,17 +69,6 @@ pub(crate) struct ApplyArguments {
     pub(crate) explain: bool,
 }
 
-/// Arguments of `approve`.
-#[derive(Debug, Args)]
-pub(crate) struct ApproveArguments {
-    /// A plan saved with `baton plan --out FILE`
-    #[arg(value_name = "FILE")]
-    pub(crate) plan: PathBuf,
-    /// The owner who approves, as the project names them
-    #[arg(long = "as", value_name = "OWNER")]
-    pub(crate) owner: String,
-}
-
 /// Arguments of `replay`.
 #[derive(Debug, Args)]
 pub(crate) struct ReplayArguments {

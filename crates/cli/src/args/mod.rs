@@ -1,28 +1,31 @@
 //! The command line: flags that every command takes, and the commands. Doc comments are the help.
 
+mod approve;
 mod backfill;
 mod change;
 mod check;
 mod diff;
 mod environments;
 mod explain;
+mod export;
 mod ledger;
 mod look;
 mod parameters;
 mod project;
+mod runbook;
 mod runs;
 mod selection;
 mod serving;
 mod test;
+mod tracking;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use approve::ApproveArguments;
 pub(crate) use backfill::BackfillArguments;
-pub(crate) use change::{
-    ApplyArguments, ApproveArguments, PlanArguments, PlanForm, PlanLimits, ReplayArguments, RollbackArguments,
-};
+pub(crate) use change::{ApplyArguments, PlanArguments, PlanForm, PlanLimits, ReplayArguments, RollbackArguments};
 pub(crate) use check::CheckArguments;
 pub(crate) use diff::{DiffArguments, ReproduceArguments, TextForm};
 pub(crate) use environments::{
@@ -30,6 +33,7 @@ pub(crate) use environments::{
     Side, TagArguments,
 };
 pub(crate) use explain::ExplainArguments;
+pub(crate) use export::ExportArguments;
 pub(crate) use ledger::{LedgerArguments, LedgerCommand};
 pub(crate) use look::{
     AssetArguments, KindName, LineageArguments, ListArguments, LogArguments, QueryArguments, RowForm, TraceArguments,
@@ -37,13 +41,15 @@ pub(crate) use look::{
 };
 pub(crate) use parameters::ParameterArguments;
 pub(crate) use project::{CompletionsArguments, DemoArguments, InitArguments, TemplateName};
+pub(crate) use runbook::{RunbookArguments, RunbookCommand, RunbookRunArguments};
 pub(crate) use runs::{
     PruneArguments, ResumeArguments, RunsArguments, RunsCommand, RunsListArguments, RunsShowArguments,
-    ScheduleArguments, ScheduleCommand, StateName, TriggerArguments,
+    ScheduleArguments, ScheduleCommand, SchedulePauseArguments, StateName, TriggerArguments,
 };
 pub(crate) use selection::{RunArguments, SelectionArguments};
 pub(crate) use serving::{PredictArguments, ServeArguments};
 pub(crate) use test::TestArguments;
+pub(crate) use tracking::TrackingArguments;
 
 /// Carry data to models, and what models learn back to data
 #[derive(Debug, Parser)]
@@ -122,7 +128,7 @@ pub(crate) enum Command {
     Test(TestArguments),
     /// Show what an apply would do, and why
     Plan(PlanArguments),
-    /// Agree to a saved plan that breaks what you own
+    /// Agree to a saved plan that breaks what you own, or to what waits in a run
     Approve(ApproveArguments),
     /// Bring the environment to what the project asks for
     Apply(ApplyArguments),
@@ -132,12 +138,18 @@ pub(crate) enum Command {
     Runs(RunsArguments),
     /// List schedules, or ask for one now
     Schedule(ScheduleArguments),
+    /// Do the steps that mend something, or list what there is for incidents
+    Runbook(RunbookArguments),
     /// Compute a stretch of an incremental table again, with what reads it
     Backfill(BackfillArguments),
+    /// Deliver rows of the environment to a system outside
+    Export(ExportArguments),
     /// Drive the schedule over a stretch of history, tick by tick
     Replay(ReplayArguments),
     /// Serve endpoints over HTTP
     Serve(ServeArguments),
+    /// Serve runs, metrics and models to MLflow clients from one file, without a project
+    Tracking(TrackingArguments),
     /// Ask the environment's tables in SQL
     Query(QueryArguments),
     /// List assets

@@ -21,7 +21,10 @@ pub(crate) enum RunsCommand {
     Show(RunsShowArguments),
     /// Ask a run to end; what it finished is kept
     Cancel(RunsCancelArguments),
-    /// Do again what did not end well in a run: with its clock, parameters and selection, from the step that failed
+    /// Ask a backfill to stop where it can go on
+    Pause(RunsCancelArguments),
+    /// Go on with a run that is paused or waited; or do again what did not end well in it: with its clock, parameters and
+    /// selection, from the step that failed
     Resume(ResumeArguments),
     /// Delete the history of old runs; data, commits and events stay
     Prune(PruneArguments),
@@ -54,6 +57,10 @@ pub(crate) enum StateName {
     Cancelled,
     /// Its process ended before it did
     Interrupted,
+    /// It goes on when somebody approves
+    WaitingForApproval,
+    /// It goes on when somebody says so
+    Paused,
 }
 
 /// Arguments of `runs show`.
@@ -114,6 +121,32 @@ pub(crate) enum ScheduleCommand {
     List,
     /// Ask a server to run a schedule now
     Trigger(TriggerArguments),
+    /// Hold a schedule back, whatever its file says; a hand still runs it
+    Pause(SchedulePauseArguments),
+    /// Let a schedule go on that was held back
+    Resume(ScheduleResumeArguments),
+}
+
+/// Arguments of `schedule pause`.
+#[derive(Debug, Args)]
+pub(crate) struct SchedulePauseArguments {
+    /// The schedule
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    /// How long [default: until it is resumed]
+    #[arg(long = "for", value_name = "DURATION")]
+    pub(crate) lasts: Option<String>,
+    /// Why
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Option<String>,
+}
+
+/// Arguments of `schedule resume`.
+#[derive(Debug, Args)]
+pub(crate) struct ScheduleResumeArguments {
+    /// The schedule
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
 }
 
 /// Arguments of `schedule trigger`.

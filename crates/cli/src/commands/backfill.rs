@@ -4,7 +4,8 @@ use baton_orchestrator::BackfillRequest;
 
 use super::{confirm, end_at_interrupt};
 use crate::args::BackfillArguments;
-use crate::commands::run::finish;
+use crate::commands::gc::duration;
+use crate::commands::run::finish_or_stop;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Outcome;
@@ -31,6 +32,12 @@ pub(super) async fn backfill(context: &Context, arguments: &BackfillArguments) -
         to,
         downstream: !arguments.no_downstream,
         allow_gaps: arguments.allow_gaps,
+        parallel: arguments.parallel,
+        every: match &arguments.every {
+            Some(every) => i64::try_from(duration("--every", every)?.as_secs()).ok().filter(|seconds| *seconds > 0),
+            None => None,
+        },
+        latest_first: arguments.latest_first,
     };
     let (services, environment) = (workspace.services(), workspace.environment.as_str());
     let plan = baton_orchestrator::plan_backfill(services, &prepared, environment, as_of, &request).await?;
@@ -43,6 +50,5 @@ pub(super) async fn backfill(context: &Context, arguments: &BackfillArguments) -
         return Ok(Outcome::Fine);
     }
     confirm(&workspace, arguments.yes, "Compute this again?")?;
-    let report = baton_orchestrator::backfill(services, &prepared, &plan, arguments.parallel).await?;
-    finish(context, &report)
+    finish_or_stop(context, baton_orchestrator::backfill(services, &prepared, &plan).await)
 }

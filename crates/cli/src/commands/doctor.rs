@@ -62,6 +62,11 @@ async fn examine(workspace: &Workspace, findings: &mut Vec<Finding>) {
         let named = |text: String| format!("{name}: {text}");
         findings.push(Finding::of("source", answer.map(named).map_err(named)));
     }
+    let (services, environment) = (workspace.services(), workspace.environment.as_str());
+    for (name, answer) in baton_orchestrator::destinations(services, &workspace.project, environment).await {
+        let named = |text: String| format!("{name}: {text}");
+        findings.push(Finding::of("export", answer.map(named).map_err(named)));
+    }
     findings.push(Finding::of("port", port(&settings.bind, settings.port)));
     if has_python(workspace) {
         findings.push(Finding::of("python", python(workspace).await));

@@ -10,6 +10,7 @@ mod diff;
 mod doctor;
 mod env;
 mod explain;
+mod export;
 mod gc;
 mod init;
 mod ledger;
@@ -27,6 +28,7 @@ mod reproduce;
 mod resume;
 mod rollback;
 mod run;
+mod runbook;
 mod runs;
 mod schedule;
 mod serve;
@@ -35,8 +37,12 @@ mod status;
 mod tag;
 mod test;
 mod trace;
+mod tracking;
 mod why;
 
+pub(crate) use resume::resumed;
+pub(crate) use runbook::run_book;
+pub(crate) use runs::find as find_run;
 pub(crate) use schedule::{ScheduleLine, by_hand};
 
 use std::io::{BufRead as _, IsTerminal as _};
@@ -63,12 +69,14 @@ const BLOCKING_THREADS: usize = 16;
 /// Whatever ended the command.
 pub(crate) fn dispatch(context: Context, command: Command) -> Result<Outcome, CliError> {
     start_log(&context);
-    match command {
+    let outcome = match command {
         Command::Init(arguments) => init::init(&context, &arguments),
         Command::Completions(arguments) => completions::completions(&arguments),
         Command::Explain(arguments) => explain::explain(&context, &arguments),
         command => in_runtime(dispatch_async(&context, command)),
-    }
+    };
+    context.traces.end();
+    outcome
 }
 
 async fn dispatch_async(context: &Context, command: Command) -> Result<Outcome, CliError> {
@@ -80,10 +88,13 @@ async fn dispatch_async(context: &Context, command: Command) -> Result<Outcome, 
         Command::Apply(arguments) => apply::apply(context, &arguments).await,
         Command::Run(arguments) => run::run(context, &arguments).await,
         Command::Runs(arguments) => runs::runs(context, &arguments).await,
+        Command::Runbook(arguments) => runbook::runbook(context, &arguments).await,
         Command::Schedule(arguments) => schedule::schedule(context, &arguments).await,
         Command::Backfill(arguments) => backfill::backfill(context, &arguments).await,
+        Command::Export(arguments) => export::export(context, &arguments).await,
         Command::Replay(arguments) => replay::replay(context, &arguments).await,
         Command::Serve(arguments) => serve::serve(context, &arguments).await,
+        Command::Tracking(arguments) => tracking::tracking(context, &arguments).await,
         Command::Query(arguments) => query::query(context, &arguments).await,
         Command::Ls(arguments) => ls::ls(context, &arguments).await,
         Command::Lsp => lsp::lsp(context).await,

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use baton_core::ports::RunState;
 use baton_orchestrator::schedule::Trigger;
-use baton_orchestrator::{Asked, RunReport};
+use baton_orchestrator::{Asked, RunError, RunReport};
 
 use super::end_at_interrupt;
 use crate::args::RunArguments;
@@ -49,10 +50,30 @@ async fn run_schedule(
         due_at: None,
         execution: schedule.execution.clone(),
         parameters: BTreeMap::new(),
+        approval: schedule.approval.clone(),
+        continues: None,
     };
     let workspace = workspace.asked_by(asked).given_texts(parameters)?;
     let report = scheduling::run_schedule(&workspace, &schedule, context.as_of).await?;
     finish(context, &report)
+}
+
+/// As [`finish`], for a run that somebody may have paused.
+///
+/// # Errors
+/// [`CliError::StepsFailed`], and what ended the run otherwise.
+pub(super) fn finish_or_stop(context: &Context, ran: Result<RunReport, RunError>) -> Result<Outcome, CliError> {
+    match ran {
+        Err(RunError::Paused { run }) => {
+            if context.is_json() {
+                output::print_json(&serde_json::json!({"run": run, "state": RunState::Paused.word()}))?;
+            } else {
+                output::print(&format!("{}\n", RunError::Paused { run }))?;
+            }
+            Ok(Outcome::GoesOnLater)
+        }
+        ran => finish(context, &ran?),
+    }
 }
 
 /// Prints what a run did; failed steps make the command fail.
@@ -66,6 +87,7 @@ pub(super) fn finish(context: &Context, report: &RunReport) -> Result<Outcome, C
         output::print(&render::run(report, context.verbose > 0, context.explain))?;
     }
     match report.failures().count() {
+        0 if !report.awaits.is_empty() => Ok(Outcome::GoesOnLater),
         0 => Ok(Outcome::Fine),
         failed => {
             let environment = report.environment.clone();

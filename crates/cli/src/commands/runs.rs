@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use baton_core::ports::{LogLine, RunFilter, RunRecord, RunState, StepRecord};
+use baton_core::ports::{LogLine, RunChange, RunEnd, RunFilter, RunRecord, RunState, StepRecord};
 use chrono::TimeDelta;
 use serde::Serialize;
 
@@ -26,6 +26,7 @@ pub(super) async fn runs(context: &Context, arguments: &RunsArguments) -> Result
         None => list(context, &arguments.list).await,
         Some(RunsCommand::Show(arguments)) => show(context, arguments).await,
         Some(RunsCommand::Cancel(arguments)) => cancel(context, &arguments.run).await,
+        Some(RunsCommand::Pause(arguments)) => pause(context, &arguments.run).await,
         Some(RunsCommand::Resume(arguments)) => resume(context, arguments).await,
         Some(RunsCommand::Prune(arguments)) => prune(context, arguments).await,
     }
@@ -95,7 +96,7 @@ async fn show(context: &Context, arguments: &RunsShowArguments) -> Result<Outcom
 }
 
 /// The run whose id begins like this, or the newest.
-pub(super) async fn find(workspace: &Workspace, id: Option<&str>) -> Result<RunRecord, CliError> {
+pub(crate) async fn find(workspace: &Workspace, id: Option<&str>) -> Result<RunRecord, CliError> {
     let environment = id.is_none().then(|| workspace.environment.clone());
     let filter = RunFilter { id: id.map(str::to_owned), environment, limit: 2, ..RunFilter::default() };
     let mut found = workspace.services().operations.runs(&filter).await?.into_iter();
@@ -138,6 +139,9 @@ async fn follow(workspace: &Workspace, mut run: RunRecord) -> Result<RunRecord, 
 async fn cancel(context: &Context, id: &str) -> Result<Outcome, CliError> {
     let workspace = Workspace::open(context, Access::Write).await?;
     let run = find(&workspace, Some(id)).await?;
+    if run.state.goes_on_later() {
+        return end(context, &workspace, run).await;
+    }
     if run.state != RunState::Running || !workspace.services().operations.cancel_run(&run.id).await? {
         let message = format!("run {} has ended: {}", run.id, run.state.word());
         return Err(CliError::argument(message, "`baton runs --state running` lists those that do"));
@@ -146,6 +150,45 @@ async fn cancel(context: &Context, id: &str) -> Result<Outcome, CliError> {
         output::print_json(&run)?;
     } else {
         output::print(&format!("run {} was asked to end\n", run.id))?;
+    }
+    Ok(Outcome::Fine)
+}
+
+/// A run that waits or is paused has no process to ask: it is over at once.
+async fn end(context: &Context, workspace: &Workspace, run: RunRecord) -> Result<Outcome, CliError> {
+    let services = workspace.services();
+    let ended = RunEnd {
+        run: run.id.clone(),
+        at: services.clock.now(),
+        state: RunState::Cancelled,
+        commit: run.commit.clone(),
+        failed: run.failed,
+        cause: None,
+    };
+    services.operations.keep_runs(vec![RunChange::Ended(ended)]).await?;
+    if context.is_json() {
+        output::print_json(&run)?;
+    } else {
+        output::print(&format!("run {} is cancelled\n", run.id))?;
+    }
+    Ok(Outcome::Fine)
+}
+
+async fn pause(context: &Context, id: &str) -> Result<Outcome, CliError> {
+    let workspace = Workspace::open(context, Access::Write).await?;
+    let run = find(&workspace, Some(id)).await?;
+    if run.command != "backfill" {
+        let message = format!("run {} is of `baton {}`, which cannot be paused", run.id, run.command);
+        return Err(CliError::argument(message, "`baton runs cancel` ends it; `baton runs resume` goes on from there"));
+    }
+    if run.state != RunState::Running || !workspace.services().operations.pause_run(&run.id).await? {
+        let message = format!("run {} does not go on: it is {}", run.id, run.state.word());
+        return Err(CliError::argument(message, "`baton runs --state running` lists those that do"));
+    }
+    if context.is_json() {
+        output::print_json(&run)?;
+    } else {
+        output::print(&format!("run {} was asked to pause; `baton runs resume {}` goes on with it\n", run.id, run.id))?;
     }
     Ok(Outcome::Fine)
 }
@@ -171,5 +214,7 @@ fn state_of(name: StateName) -> RunState {
         StateName::Failed => RunState::Failed,
         StateName::Cancelled => RunState::Cancelled,
         StateName::Interrupted => RunState::Interrupted,
+        StateName::WaitingForApproval => RunState::Waiting,
+        StateName::Paused => RunState::Paused,
     }
 }

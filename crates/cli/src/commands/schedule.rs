@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use baton_core::ports::{NewRequest, Request, RunFilter, RunRecord};
+use baton_core::ports::{Adjustment, NewRequest, Request, RunFilter, RunRecord};
 use baton_core::{Schedule, Timestamp};
 use baton_diagnostics::nearest;
 use baton_orchestrator::schedule::{Facts, Trigger, due};
 use serde::Serialize;
 
-use crate::args::{ScheduleArguments, ScheduleCommand, TriggerArguments};
+use super::gc::duration;
+use crate::args::{ScheduleArguments, ScheduleCommand, SchedulePauseArguments, TriggerArguments};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Outcome;
@@ -33,6 +34,9 @@ pub(crate) struct ScheduleLine {
     pub(crate) open: Option<Request>,
     /// Its newest run.
     pub(crate) last: Option<RunRecord>,
+    /// By whom, why and for how long it is held back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) held: Option<Adjustment>,
 }
 
 /// Lists schedules, or asks for one.
@@ -41,6 +45,8 @@ pub(super) async fn schedule(context: &Context, arguments: &ScheduleArguments) -
     match &arguments.command {
         ScheduleCommand::List => list(context).await,
         ScheduleCommand::Trigger(arguments) => trigger(context, arguments).await,
+        ScheduleCommand::Pause(arguments) => pause(context, arguments).await,
+        ScheduleCommand::Resume(arguments) => resume(context, &arguments.name).await,
     }
 }
 
@@ -63,6 +69,10 @@ async fn line(workspace: &Workspace, schedule: &Schedule) -> Result<ScheduleLine
     let stored = operations.cursor(environment, &schedule.name).await?;
     let cursor = stored.and_then(|stored| serde_json::from_value(stored).ok()).unwrap_or_default();
     let (now, versions) = (workspace.services().clock.now(), BTreeMap::new());
+    let adjustments = operations.adjustments(environment, now).await?;
+    let subject = format!("schedule/{}", schedule.name);
+    let held = adjustments.into_iter().find(|found| found.subject == subject && found.value["paused"] == true);
+    let schedule = &Schedule { paused: schedule.paused || held.is_some(), ..schedule.clone() };
     let next = due(schedule, &cursor, &Facts { now, versions: &versions, files: None }).wake_at;
     let open = operations.open_requests(environment).await?;
     let of_schedule = Some(schedule.name.to_string());
@@ -72,6 +82,7 @@ async fn line(workspace: &Workspace, schedule: &Schedule) -> Result<ScheduleLine
         next,
         open: open.into_iter().find(|open| open.asked.schedule == schedule.name.as_str()),
         last: operations.runs(&filter).await?.into_iter().next(),
+        held,
     })
 }
 
@@ -96,6 +107,48 @@ async fn trigger(context: &Context, arguments: &TriggerArguments) -> Result<Outc
         output::print_json(&line)?;
     } else if arguments.wait {
         output::print(&render::runs(&workspace.environment, line.last.as_slice()))?;
+    }
+    Ok(Outcome::Fine)
+}
+
+/// Holds a schedule back in the environment.
+async fn pause(context: &Context, arguments: &SchedulePauseArguments) -> Result<Outcome, CliError> {
+    let workspace = Workspace::open(context, Access::Write).await?;
+    let schedule = workspace.need_schedule(&arguments.name)?;
+    let lasts = arguments.lasts.as_ref().map(|text| duration("--for", text)).transpose()?;
+    let services = workspace.services();
+    let at = services.clock.now();
+    let adjustment = Adjustment {
+        environment: workspace.environment.clone(),
+        subject: format!("schedule/{}", schedule.name),
+        value: serde_json::json!({"paused": true}),
+        until: lasts.and_then(|lasts| Some(at + chrono::TimeDelta::from_std(lasts).ok()?)),
+        at,
+        by: services.author.clone(),
+        reason: arguments.reason.clone().unwrap_or_default(),
+    };
+    services.operations.adjust(&adjustment).await?;
+    if context.is_json() {
+        output::print_json(&adjustment)?;
+    } else {
+        let until = adjustment.until.map_or("it is resumed".to_owned(), crate::instant::show);
+        output::print(&format!("schedule `{}` is held back until {until}\n", schedule.name))?;
+    }
+    Ok(Outcome::Fine)
+}
+
+/// Lets a schedule go on.
+async fn resume(context: &Context, name: &str) -> Result<Outcome, CliError> {
+    let workspace = Workspace::open(context, Access::Write).await?;
+    let schedule = workspace.need_schedule(name)?;
+    let subject = format!("schedule/{}", schedule.name);
+    let was = workspace.services().operations.end_adjustment(&workspace.environment, &subject).await?;
+    if context.is_json() {
+        output::print_json(&serde_json::json!({"schedule": name, "was_held_back": was}))?;
+    } else if was {
+        output::print(&format!("schedule `{name}` goes on\n"))?;
+    } else {
+        output::print(&format!("schedule `{name}` was not held back by hand\n"))?;
     }
     Ok(Outcome::Fine)
 }

@@ -8,6 +8,7 @@ use baton_core::Clock;
 use baton_core::time::FixedClock;
 use baton_server::Parts;
 use baton_serving::{EndpointRouter, PredictionService};
+use baton_tracking::artifact::ArtifactStore;
 use tokio::net::TcpListener;
 
 use crate::args::ServeArguments;
@@ -18,6 +19,7 @@ use crate::exit::Outcome;
 use crate::intake::ProjectIntake;
 use crate::lineage_desk::EventDesk;
 use crate::project::Workspace;
+use crate::trained_models::TrainedModels;
 use crate::wire::{self, Access};
 use crate::{deploy, follow, instant, output, scheduling, settings};
 
@@ -45,7 +47,12 @@ pub(super) async fn serve(context: &Context, arguments: &ServeArguments) -> Resu
         .with_catalog(catalog)
         .with_intake(intake)
         .with_lineage(Arc::new(EventDesk::of(Arc::clone(&workspace))))
+        .with_tracking(tracking(&workspace).await?)
         .with_token(settings::secret("BATON_TOKEN"));
+    if context.traces.are_on() {
+        let clock = Arc::clone(&workspace.services().clock);
+        parts = parts.with_spans(context.traces.spans(), clock);
+    }
     if scheduler.is_some() {
         parts = parts.with_desk(Arc::new(scheduling::Desk::of(Arc::clone(&workspace))));
     }
@@ -61,7 +68,15 @@ pub(super) async fn serve(context: &Context, arguments: &ServeArguments) -> Resu
     Ok(Outcome::Fine)
 }
 
-async fn listen(bind: &str, port: u16) -> Result<TcpListener, CliError> {
+/// What clients of MLflow track, beside the project's ledger.
+async fn tracking(workspace: &Arc<Workspace>) -> Result<baton_server::Tracking, CliError> {
+    let folder = workspace.services().folder.join(".baton");
+    let artifacts = folder.join("artifacts");
+    let trained = TrainedModels::of(Arc::clone(workspace), ArtifactStore::open(&artifacts));
+    Ok(wire::tracking(&folder.join("tracking.db"), &artifacts).await?.with_bridge(Arc::new(trained)))
+}
+
+pub(super) async fn listen(bind: &str, port: u16) -> Result<TcpListener, CliError> {
     TcpListener::bind((bind, port)).await.map_err(|error| match error.kind() {
         io::ErrorKind::AddrInUse => CliError::PortInUse { bind: bind.to_owned(), port },
         _ => CliError::Listen { bind: bind.to_owned(), port, reason: error.to_string() },
@@ -99,7 +114,7 @@ async fn announce(
 }
 
 /// Ends at Ctrl-C, or when the process is asked to end.
-async fn stop_signal() {
+pub(super) async fn stop_signal() {
     let interrupted = tokio::signal::ctrl_c();
     #[cfg(unix)]
     {

@@ -5,6 +5,7 @@ use baton_core::check::CheckResult;
 use baton_orchestrator::{AssetLine, AssetReport, ExternalLine, ModelVersion};
 
 use super::backfill::ranges;
+use super::export::last_delivery;
 use super::monitor::looks;
 use super::style;
 use super::table::{Table, count};
@@ -40,6 +41,9 @@ pub(crate) fn asset(report: &AssetReport) -> String {
         if !set.is_empty() {
             text.push_str(&format!("  {word:<10} {}\n", ranges(set)));
         }
+    }
+    if let Some(delivery) = &report.delivery {
+        text.push_str(&format!("  delivered  {}\n", last_delivery(delivery)));
     }
     text.push_str(&names("made from", &report.upstream));
     text.push_str(&names("feeds", &report.downstream));

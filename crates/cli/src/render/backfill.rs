@@ -13,6 +13,10 @@ pub(crate) fn backfill(plan: &BackfillPlan) -> String {
             text.push_str(&format!("  {word:<9} {}\n", ranges(set)));
         }
     }
+    if let [first, _, ..] = plan.slices.as_slice() {
+        let slices = counted(plan.slices.len() as u64, "slice", "slices");
+        text.push_str(&format!("  publishes {slices}, first {first}\n"));
+    }
     if !plan.downstream.is_empty() {
         text.push_str("\n  then\n");
     }

@@ -52,7 +52,7 @@ pub(crate) fn diff_markdown(report: &DiffReport) -> String {
     for (place, asset) in report.assets.iter().enumerate() {
         let mut part = format!("\n<details><summary><b>{}</b></summary>\n", escaped(&title(asset)));
         for (label, body) in sections(asset) {
-            let language = if label == "definition" { "diff" } else { "text" };
+            let language = if is_difference(&label) { "diff" } else { "text" };
             part.push_str(&format!("\n{label}\n```{language}\n{}\n```\n", body.trim_end()));
         }
         part.push_str("\n</details>\n");
@@ -70,12 +70,18 @@ fn escaped(text: &str) -> String {
 }
 
 fn colored(label: &str, line: &str) -> String {
-    match (label, line.chars().next()) {
-        ("definition" | "columns", Some('+')) => style::good(line),
-        ("definition" | "columns", Some('-')) => style::error(line),
-        ("definition", Some('@')) => style::muted(line),
+    let is_marked = is_difference(label) || label == "columns";
+    match line.chars().next() {
+        Some('+') if is_marked => style::good(line),
+        Some('-') if is_marked => style::error(line),
+        Some('@') if is_difference(label) => style::muted(line),
         _ => line.to_owned(),
     }
+}
+
+/// Whether a section is a unified diff.
+fn is_difference(label: &str) -> bool {
+    matches!(label, "definition" | "plan")
 }
 
 fn heading(report: &DiffReport) -> String {
@@ -119,8 +125,7 @@ fn sections(asset: &AssetDiff) -> Vec<(String, String)> {
     };
     if asset.presence == Presence::Changed {
         add("definition", bounded(&asset.definition, DEFINITION_LINES));
-    }
-    if asset.presence == Presence::Changed {
+        add("plan", bounded(&asset.plan, DEFINITION_LINES));
         add("columns", columns(asset));
     }
     if let Some(rows) = &asset.rows {

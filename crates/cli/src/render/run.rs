@@ -29,6 +29,11 @@ pub(crate) fn run(report: &RunReport, all: bool, explain: bool) -> String {
     for incident in &report.incidents {
         text.push_str(&incident_line(incident));
     }
+    for awaited in &report.awaits {
+        let by = awaited.approval.by.first().map_or("OWNER", String::as_str);
+        let (line, name) = (awaited.line(), awaited.name());
+        text.push_str(&format!("  {} {line}: `baton approve {name} --as {by}`\n", style::hint("?")));
+    }
     text.push_str(&closing(report));
     text
 }
@@ -40,12 +45,13 @@ fn step_line(step: &StepReport) -> String {
         StepState::UpToDate => style::muted("·"),
         StepState::Failed => style::error("✗"),
         StepState::Skipped => style::warning("-"),
+        StepState::Waiting => style::hint("?"),
     };
     let word = match step.state {
         StepState::Reused => "built before: ",
         StepState::UpToDate => "up to date",
         StepState::Skipped => "skipped: ",
-        StepState::Done | StepState::Failed => "",
+        StepState::Done | StepState::Failed | StepState::Waiting => "",
     };
     let line = format!("  {sign} {:<11} {:<20} {word}{}", step.verb, step.asset, step.detail);
     format!("{}\n", line.trim_end())

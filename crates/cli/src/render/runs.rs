@@ -107,6 +107,7 @@ fn sign(step: &StepRecord) -> String {
         "up_to_date" => style::muted("·"),
         "failed" => style::error("✗"),
         "skipped" => style::warning("-"),
+        "waiting" => style::hint("?"),
         _ => style::hint("▶"),
     }
 }
@@ -116,7 +117,8 @@ fn outcome(step: &StepRecord) -> String {
         ("reused", _) => "cache hit: ",
         ("up_to_date", _) => "up to date",
         ("skipped", _) => "skipped: ",
-        ("running", _) => "goes on",
+        ("running", _) if step.detail.is_empty() => "goes on",
+        ("running", _) => "goes on: ",
         ("done", Some(false)) => "cache miss: ",
         _ => "",
     };
@@ -130,6 +132,7 @@ fn state(state: RunState) -> String {
         RunState::Failed => style::error(state.word()),
         RunState::Cancelled | RunState::Interrupted => style::warning(state.word()),
         RunState::Queued | RunState::Running => style::hint(state.word()),
+        RunState::Waiting | RunState::Paused => style::warning(state.word()),
     }
 }
 

@@ -5,6 +5,7 @@ use baton_core::incident::IncidentState;
 use baton_orchestrator::StatusReport;
 
 use super::cause::incident_line;
+use super::export::last_delivery;
 use super::monitor::monitor_lines;
 use super::style;
 use super::table::{Table, count};
@@ -52,6 +53,9 @@ pub(crate) fn status(report: &StatusReport) -> String {
         text.push_str(&format!("  {word:<10} {value}\n"));
     }
     text.push_str(&monitor_lines(&report.monitors));
+    for (name, delivery) in &report.exports {
+        text.push_str(&format!("  export     {name}: {}\n", last_delivery(delivery)));
+    }
     for incident in &report.incidents {
         text.push_str(&incident_line(incident));
     }

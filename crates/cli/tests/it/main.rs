@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
 mod answers;
+mod approvals;
+mod backfills;
 mod beside;
 mod change;
 mod channels;
@@ -13,7 +15,10 @@ mod diff;
 mod drift;
 mod environments;
 mod explain;
+mod exports;
+mod fan_out;
 mod flights;
+mod guide;
 mod inspect;
 mod kept;
 mod kills;
@@ -31,6 +36,7 @@ mod python_tables;
 mod reproduce;
 mod restated;
 mod resuming;
+mod runbooks;
 mod safety;
 mod schedules;
 mod select;
@@ -39,5 +45,7 @@ mod shop;
 mod sources;
 mod storage;
 mod streams;
+mod traces;
+mod told;
 mod unit_tests;
 mod volume;

@@ -36,7 +36,7 @@ impl Server {
     }
 
     /// The whole answer to a request with the server's token.
-    fn ask(&self, method: &str, path: &str, body: &str) -> String {
+    pub(crate) fn ask(&self, method: &str, path: &str, body: &str) -> String {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         let length = body.len();
         let head = format!(
@@ -57,7 +57,7 @@ impl Server {
         within(15, text, || self.said().contains(text).then_some(()));
     }
 
-    fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
     }
@@ -70,7 +70,7 @@ impl Drop for Server {
 }
 
 /// Asks again and again until there is an answer.
-fn within<T>(seconds: u64, what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn within<T>(seconds: u64, what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {
         if let Some(answer) = ask() {

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use super::{
-    Delivery, Lease, LedgerError, LogLine, Message, NewMessage, NewRequest, Operations, Request, RequestEnd, RunChange,
-    RunFilter, RunRecord, RunState, StepRecord,
+    Adjustment, Delivery, Lease, LedgerError, LogLine, Message, NewMessage, NewRequest, Operations, Request,
+    RequestEnd, RunChange, RunFilter, RunRecord, RunState, StepRecord, Waiter,
 };
 use crate::time::Timestamp;
 
@@ -26,6 +26,9 @@ struct State {
     requests: Vec<Held>,
     runs: Vec<RunRecord>,
     cancelled: Vec<String>,
+    paused: Vec<String>,
+    waiters: Vec<(String, Waiter, Timestamp)>,
+    adjustments: BTreeMap<(String, String), Adjustment>,
     planned: BTreeMap<String, Vec<String>>,
     steps: BTreeMap<(String, u32), StepRecord>,
     logs: Vec<LogLine>,
@@ -94,10 +97,20 @@ impl State {
     fn keep(&mut self, change: RunChange) {
         match change {
             RunChange::Started(run) => {
-                let lost =
-                    |other: &&mut RunRecord| other.environment == run.environment && other.state == RunState::Running;
+                let is_step = |other: &RunRecord| other.command == "runbook" && run.command != "runbook";
+                let lost = |other: &&mut RunRecord| {
+                    other.environment == run.environment && other.state == RunState::Running && !is_step(other)
+                };
                 self.runs.iter_mut().filter(lost).for_each(|other| other.state = RunState::Interrupted);
-                self.runs.push(run);
+                self.cancelled.retain(|id| *id != run.id);
+                self.paused.retain(|id| *id != run.id);
+                match self.runs.iter_mut().find(|known| known.id == run.id) {
+                    Some(known) => {
+                        (known.state, known.steps) = (RunState::Running, run.steps);
+                        (known.finished_at, known.cause) = (None, None);
+                    }
+                    None => self.runs.push(run),
+                }
             }
             RunChange::Planned { run, assets } => drop(self.planned.insert(run, assets)),
             RunChange::Step(step) => drop(self.steps.insert((step.run.clone(), step.number), step)),
@@ -280,7 +293,8 @@ impl Operations for MemoryOperations {
         for run in &state.runs {
             let place = newer.entry(run.environment.clone()).or_default();
             *place += 1;
-            if *place > keep && run.state != RunState::Running && run.started_at < before {
+            if *place > keep && run.state != RunState::Running && !run.state.goes_on_later() && run.started_at < before
+            {
                 gone.push(run.id.clone());
             }
         }
@@ -306,6 +320,66 @@ impl Operations for MemoryOperations {
 
     async fn is_cancelled(&self, run: &str) -> Result<bool, LedgerError> {
         Ok(self.read().cancelled.iter().any(|found| found == run))
+    }
+
+    async fn pause_run(&self, run: &str) -> Result<bool, LedgerError> {
+        let mut state = self.write();
+        let goes_on = state.runs.iter().any(|found| found.id == run && found.state == RunState::Running);
+        if goes_on {
+            state.paused.push(run.to_owned());
+        }
+        Ok(goes_on)
+    }
+
+    async fn is_paused(&self, run: &str) -> Result<bool, LedgerError> {
+        Ok(self.read().paused.iter().any(|found| found == run))
+    }
+
+    async fn take_slot(
+        &self,
+        pool: &str,
+        slots: usize,
+        waiter: &Waiter,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Option<Lease>, LedgerError> {
+        let mut state = self.write();
+        state.waiters.retain(|(_, other, ends)| *ends > now && other.holder != waiter.holder);
+        let order = |waiter: &Waiter| (-waiter.priority, waiter.since, waiter.holder.clone());
+        let is_ahead = |(of, other, _): &&(String, Waiter, Timestamp)| of == pool && order(other) < order(waiter);
+        let ahead = state.waiters.iter().filter(is_ahead).count();
+        let name = |number: usize| format!("pool/{pool}/{number}");
+        let is_free = |number: &usize| state.leases.get(&name(*number)).is_none_or(|lease| lease.until <= now);
+        let free: Vec<usize> = (0..slots).filter(is_free).collect();
+        let Some(number) = free.first().filter(|_| free.len() > ahead) else {
+            state.waiters.push((pool.to_owned(), waiter.clone(), until));
+            return Ok(None);
+        };
+        let name = name(*number);
+        let token = state.leases.get(&name).map_or(1, |lease| lease.token + 1);
+        let lease = Lease { name: name.clone(), holder: waiter.holder.clone(), token, until };
+        state.leases.insert(name, lease.clone());
+        Ok(Some(lease))
+    }
+
+    async fn adjust(&self, adjustment: &Adjustment) -> Result<(), LedgerError> {
+        let key = (adjustment.environment.clone(), adjustment.subject.clone());
+        self.write().adjustments.insert(key, adjustment.clone());
+        Ok(())
+    }
+
+    async fn end_adjustment(&self, environment: &str, subject: &str) -> Result<bool, LedgerError> {
+        Ok(self.write().adjustments.remove(&(environment.to_owned(), subject.to_owned())).is_some())
+    }
+
+    async fn adjustments(&self, environment: &str, now: Timestamp) -> Result<Vec<Adjustment>, LedgerError> {
+        let holds = |found: &&Adjustment| {
+            (found.environment.is_empty() || found.environment == environment)
+                && found.until.is_none_or(|until| until > now)
+        };
+        let mut found: Vec<Adjustment> = self.read().adjustments.values().filter(holds).cloned().collect();
+        found.sort_by(|one, other| (&one.subject, &one.environment).cmp(&(&other.subject, &other.environment)));
+        Ok(found)
     }
 
     async fn post(&self, messages: Vec<NewMessage>) -> Result<usize, LedgerError> {

@@ -6,6 +6,7 @@ mod memory_online;
 mod memory_operations;
 mod online;
 mod operations;
+mod spans;
 
 pub use ledger::{Ancestor, Environment, Ledger, LedgerError, LogRoot, Tag};
 pub use memory_ledger::MemoryLedger;
@@ -13,6 +14,7 @@ pub use memory_online::MemoryOnlineStore;
 pub use memory_operations::MemoryOperations;
 pub use online::{NamespaceUse, OnlineError, OnlineRow, OnlineSnapshot, OnlineStore, UpsertReport};
 pub use operations::{
-    Delivery, Lease, LogLine, Message, NewMessage, NewRequest, Operations, Request, RequestEnd, RunChange, RunEnd,
-    RunFilter, RunRecord, RunState, StepRecord,
+    Adjustment, Delivery, Lease, LogLine, Message, NewMessage, NewRequest, Operations, Request, RequestEnd, RunChange,
+    RunEnd, RunFilter, RunRecord, RunState, StepRecord, Waiter,
 };
+pub use spans::{MemorySpans, NoSpans, Spans};

@@ -27,7 +27,7 @@ pub struct Lease {
 /// A run that a schedule or a hand asks for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NewRequest {
-    /// The schedule.
+    /// The schedule; or `runbook/NAME` for a runbook, or `resume/RUN` for a run that goes on. Names of schedules hold no `/`.
     pub schedule: String,
     /// What made it due: `cron`, `commit`, `manual`, …
     pub trigger: String,
@@ -63,12 +63,24 @@ pub enum RunState {
     Cancelled,
     /// Its process ended before it did.
     Interrupted,
+    /// It ended before a step that needs somebody's word, and goes on when it has it.
+    Waiting,
+    /// Somebody held it back; it goes on when somebody says so.
+    Paused,
 }
 
 impl RunState {
     /// All states.
-    pub const ALL: [Self; 6] =
-        [Self::Queued, Self::Running, Self::Succeeded, Self::Failed, Self::Cancelled, Self::Interrupted];
+    pub const ALL: [Self; 8] = [
+        Self::Queued,
+        Self::Running,
+        Self::Succeeded,
+        Self::Failed,
+        Self::Cancelled,
+        Self::Interrupted,
+        Self::Waiting,
+        Self::Paused,
+    ];
 
     /// The stored text.
     pub fn word(self) -> &'static str {
@@ -79,7 +91,14 @@ impl RunState {
             Self::Failed => "failed",
             Self::Cancelled => "cancelled",
             Self::Interrupted => "interrupted",
+            Self::Waiting => "waiting_for_approval",
+            Self::Paused => "paused",
         }
+    }
+
+    /// Whether it is over for now and goes on as the same run.
+    pub fn goes_on_later(self) -> bool {
+        matches!(self, Self::Waiting | Self::Paused)
     }
 
     /// The state whose stored text is `word`.
@@ -161,6 +180,9 @@ pub struct RunRecord {
     /// Values that it was given for the project's parameters, by name; those left out had their defaults.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub parameters: BTreeMap<String, Value>,
+    /// What else the command was asked for, as far as it is needed to go on with the run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<Value>,
 }
 
 /// How a run ended.
@@ -191,7 +213,7 @@ pub struct StepRecord {
     pub asset: String,
     /// `build`, `train`, …
     pub verb: String,
-    /// `running`, `done`, `reused`, `up_to_date`, `failed`, `skipped`.
+    /// `running`, `done`, `reused`, `up_to_date`, `failed`, `skipped`, `waiting`.
     pub state: String,
     /// How often it was tried.
     pub attempts: u32,
@@ -225,7 +247,8 @@ pub struct LogLine {
 /// What a run writes down while it goes on.
 #[derive(Debug, Clone, PartialEq)]
 pub enum RunChange {
-    /// It began. Runs of the environment that were going on did not end: their process did.
+    /// It began, or goes on. Runs of the environment that were going on did not end: their process did. (Runs that are a step
+    /// of a runbook say nothing of that runbook's.)
     Started(RunRecord),
     /// The assets that it will work on.
     Planned {
@@ -240,6 +263,36 @@ pub enum RunChange {
     Log(LogLine),
     /// It ended.
     Ended(RunEnd),
+}
+
+/// Something that waits for a slot of a pool.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiter {
+    /// Who, unique on the ledger.
+    pub holder: String,
+    /// The greater comes first.
+    pub priority: i64,
+    /// Among equals, who waits longer comes first.
+    pub since: Timestamp,
+}
+
+/// What somebody changed of how a project runs, for as long as it holds: nothing of it is in the project's files.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Adjustment {
+    /// The environment; empty for what holds in all of them, as pools do.
+    pub environment: String,
+    /// What is changed: `schedule/nightly`, `export/crm`, `pool/warehouse`.
+    pub subject: String,
+    /// How: `{"paused": true}`, `{"slots": 4}`.
+    pub value: Value,
+    /// It no longer holds from then on.
+    pub until: Option<Timestamp>,
+    /// When it was made.
+    pub at: Timestamp,
+    /// Who made it.
+    pub by: String,
+    /// Why.
+    pub reason: String,
 }
 
 /// Which runs are asked for; absent fields match all. Newest first.
@@ -383,6 +436,32 @@ pub trait Operations: Send + Sync {
 
     /// Whether somebody asked a run to end.
     async fn is_cancelled(&self, run: &str) -> Result<bool, LedgerError>;
+
+    /// Asks a run to stop where it can go on later; answers whether it was going on.
+    async fn pause_run(&self, run: &str) -> Result<bool, LedgerError>;
+
+    /// Whether somebody asked a run to stop where it can go on later.
+    async fn is_paused(&self, run: &str) -> Result<bool, LedgerError>;
+
+    /// Takes a slot of a pool until `until`, when one is free and nobody who waits for one comes before `waiter`; else the
+    /// waiter waits, until `until` unless it asks again. The lease is given back as any other.
+    async fn take_slot(
+        &self,
+        pool: &str,
+        slots: usize,
+        waiter: &Waiter,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Option<Lease>, LedgerError>;
+
+    /// Makes an adjustment, in place of one of the same subject.
+    async fn adjust(&self, adjustment: &Adjustment) -> Result<(), LedgerError>;
+
+    /// Takes an adjustment back; answers whether there was one.
+    async fn end_adjustment(&self, environment: &str, subject: &str) -> Result<bool, LedgerError>;
+
+    /// The adjustments that hold in an environment at `now`, those of all environments among them, by subject.
+    async fn adjustments(&self, environment: &str, now: Timestamp) -> Result<Vec<Adjustment>, LedgerError>;
 
     /// Puts messages into the outbox. A message about a cause that its channel was told of already is left out, and so is
     /// the end of a cause that it was not told of. Answers how many are new.

@@ -1,14 +1,16 @@
 //! The operations port on a database: leases and cursors here, the queue, the history of runs and the outbox beside it.
 
+mod adjustments;
 mod outbox;
+mod pools;
 mod requests;
 mod runs;
 
 use async_trait::async_trait;
 use baton_core::Timestamp;
 use baton_core::ports::{
-    Delivery, Lease, LedgerError, LogLine, Message, NewMessage, NewRequest, Operations, Request, RequestEnd, RunChange,
-    RunFilter, RunRecord, StepRecord,
+    Adjustment, Delivery, Lease, LedgerError, LogLine, Message, NewMessage, NewRequest, Operations, Request,
+    RequestEnd, RunChange, RunFilter, RunRecord, StepRecord, Waiter,
 };
 use baton_core::time::timestamp_from_micros;
 use serde_json::Value;
@@ -172,19 +174,56 @@ impl Operations for SqlLedger {
     }
 
     async fn cancel_run(&self, run: &str) -> Result<bool, LedgerError> {
-        let action = format!("cancel run {run}");
-        let mut transaction = self.database.begin(&action).await?;
-        let cancel = Statement::new("UPDATE run SET cancelled = 1 WHERE id = $1 AND state = 'running'").bind(run);
-        let changed = transaction.execute(cancel).await.map_err(|error| storage(&action, &error))?;
-        transaction.commit(&action).await?;
-        Ok(changed > 0)
+        runs::ask(&self.database, run, "cancel", runs::CANCEL).await
     }
 
     async fn is_cancelled(&self, run: &str) -> Result<bool, LedgerError> {
-        let select = Statement::new("SELECT cancelled FROM run WHERE id = $1").bind(run);
-        let row: Option<(i64,)> =
-            self.database.one(select).await.map_err(|error| storage(format!("read run {run}"), &error))?;
-        Ok(row == Some((1,)))
+        Ok(runs::asked(&self.database, run).await? == Some(runs::CANCEL))
+    }
+
+    async fn pause_run(&self, run: &str) -> Result<bool, LedgerError> {
+        runs::ask(&self.database, run, "pause", runs::PAUSE).await
+    }
+
+    async fn is_paused(&self, run: &str) -> Result<bool, LedgerError> {
+        Ok(runs::asked(&self.database, run).await? == Some(runs::PAUSE))
+    }
+
+    async fn take_slot(
+        &self,
+        pool: &str,
+        slots: usize,
+        waiter: &Waiter,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Option<Lease>, LedgerError> {
+        let action = format!("take a slot of pool `{pool}`");
+        let mut transaction = self.database.begin(&action).await?;
+        let taken = pools::take(&mut transaction, (pool, slots), waiter, now, until).await;
+        let taken = taken.map_err(|error| storage(&action, &error))?;
+        transaction.commit(&action).await?;
+        Ok(taken)
+    }
+
+    async fn adjust(&self, adjustment: &Adjustment) -> Result<(), LedgerError> {
+        let action = format!("adjust `{}`", adjustment.subject);
+        let mut transaction = self.database.begin(&action).await?;
+        let made = adjustments::make(&mut transaction, adjustment).await;
+        made.map_err(|error| storage(&action, &error))?;
+        transaction.commit(&action).await
+    }
+
+    async fn end_adjustment(&self, environment: &str, subject: &str) -> Result<bool, LedgerError> {
+        let action = format!("take back what was adjusted of `{subject}`");
+        let mut transaction = self.database.begin(&action).await?;
+        let ended = adjustments::end(&mut transaction, environment, subject).await;
+        let ended = ended.map_err(|error| storage(&action, &error))?;
+        transaction.commit(&action).await?;
+        Ok(ended)
+    }
+
+    async fn adjustments(&self, environment: &str, now: Timestamp) -> Result<Vec<Adjustment>, LedgerError> {
+        adjustments::find(&self.database, environment, now).await
     }
 
     async fn post(&self, messages: Vec<NewMessage>) -> Result<usize, LedgerError> {

@@ -50,17 +50,23 @@ fn newest<'a>(steps: &[&'a StepRecord]) -> Vec<&'a StepRecord> {
     newest
 }
 
-/// A run that begins says that those before it in its environment did not end.
+/// A run that begins says that those before it in its environment did not end; a step of a runbook's says nothing of it.
 fn interrupt(run: &RunRecord) -> Statement {
-    Statement::new("UPDATE run SET state = 'interrupted' WHERE state = 'running' AND environment = $1")
-        .bind(&run.environment)
+    Statement::new(
+        "UPDATE run SET state = 'interrupted'
+          WHERE state = 'running' AND environment = $1 AND (command <> 'runbook' OR $2 = 'runbook')",
+    )
+    .bind(&run.environment)
+    .bind(&run.command)
 }
 
 fn start(run: &RunRecord) -> Statement {
     Statement::new(
         "INSERT INTO run (id, environment, command, schedule, trigger, due_at, as_of, author, started_at, state, steps,
-                          failed, parameters)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, $12) ON CONFLICT (id) DO NOTHING",
+                          failed, parameters, request)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, $12, $13)
+         ON CONFLICT (id) DO UPDATE SET state = 'running', steps = excluded.steps, finished_at = NULL, cause = NULL,
+                                        cancelled = 0",
     )
     .bind(&run.id)
     .bind(&run.environment)
@@ -74,6 +80,7 @@ fn start(run: &RunRecord) -> Statement {
     .bind(run.state.word())
     .bind(run.steps)
     .bind(serde_json::json!(run.parameters).to_string())
+    .bind(run.request.as_ref().map(serde_json::Value::to_string))
 }
 
 fn keep_plan(run: &str, assets: &[String]) -> Statement {
@@ -146,6 +153,7 @@ record! {
         failed: i64,
         cause: Option<String>,
         parameters: String,
+        request: Option<String>,
     }
 }
 
@@ -154,6 +162,8 @@ impl RunRow {
         let unknown = || damaged(format!("run {}", self.id), format!("state `{}`", self.state));
         let parameters = serde_json::from_str(&self.parameters)
             .map_err(|error| damaged(format!("run {}", self.id), error.to_string()))?;
+        let request = self.request.as_deref().map(serde_json::from_str).transpose();
+        let request = request.map_err(|error| damaged(format!("run {}", self.id), error.to_string()))?;
         Ok(RunRecord {
             state: RunState::parse(&self.state).ok_or_else(unknown)?,
             due_at: self.due_at.map(timestamp_from_micros),
@@ -171,15 +181,40 @@ impl RunRow {
             failed: count(self.failed),
             cause: self.cause,
             parameters,
+            request,
         })
     }
+}
+
+/// That a run is to end.
+pub(super) const CANCEL: i64 = 1;
+/// That a run is to stop where it can go on later.
+pub(super) const PAUSE: i64 = 2;
+
+/// Asks a run that goes on for something; answers whether it does. That it is to end outweighs that it is to stop.
+pub(super) async fn ask(database: &Database, run: &str, verb: &str, what: i64) -> Result<bool, LedgerError> {
+    let action = format!("{verb} run {run}");
+    let mut transaction = database.begin(&action).await?;
+    let ask = Statement::new(
+        "UPDATE run SET cancelled = CASE WHEN cancelled = 1 THEN 1 ELSE $1 END WHERE id = $2 AND state = 'running'",
+    );
+    let changed = transaction.execute(ask.bind(what).bind(run)).await.map_err(|error| storage(&action, &error))?;
+    transaction.commit(&action).await?;
+    Ok(changed > 0)
+}
+
+/// What a run was asked for: nothing, or one of the above.
+pub(super) async fn asked(database: &Database, run: &str) -> Result<Option<i64>, LedgerError> {
+    let select = Statement::new("SELECT cancelled FROM run WHERE id = $1").bind(run);
+    let row: Option<(i64,)> = database.one(select).await.map_err(|error| storage(format!("read run {run}"), &error))?;
+    Ok(row.map(|(asked,)| asked))
 }
 
 /// The runs that match, newest first.
 pub(super) async fn find(database: &Database, filter: &RunFilter) -> Result<Vec<RunRecord>, LedgerError> {
     let mut select = Statement::new(
         "SELECT id, environment, command, schedule, trigger, due_at, as_of, author, started_at, finished_at, state,
-                commit_id, steps, failed, cause, parameters FROM run WHERE true",
+                commit_id, steps, failed, cause, parameters, request FROM run WHERE true",
     );
     let texts = [
         (" AND environment = ", filter.environment.clone()),
@@ -213,7 +248,7 @@ pub(super) async fn planned(database: &Database, run: &str) -> Result<Vec<String
 pub(super) async fn prune(transaction: &mut Transaction, before: Timestamp, keep: u32) -> Result<u64, LedgerError> {
     const OLD: &str = "SELECT id FROM (
         SELECT id, state, started_at, row_number() OVER (PARTITION BY environment ORDER BY started_at DESC, id) AS place
-          FROM run) AS placed WHERE place > $1 AND started_at < $2 AND state <> 'running'";
+          FROM run) AS placed WHERE place > $1 AND started_at < $2 AND state NOT IN ('running', 'waiting_for_approval', 'paused')";
     let steps = format!("DELETE FROM run_step WHERE run IN ({OLD})");
     let logs = format!("DELETE FROM run_log WHERE run IN ({OLD})");
     let runs = format!("DELETE FROM run WHERE id IN ({OLD})");

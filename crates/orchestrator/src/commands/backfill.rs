@@ -1,14 +1,20 @@
 //! Backfill: intervals of an incremental table computed again, and what reads them after it.
 //!
 //! A plan says first which time is restated and which assets downstream take it in; executing it takes the path of every
-//! other run.
+//! other run. Years may be computed slice by slice, each published when it is there: a run that stops between two of them
+//! goes on with those that are left.
+
+mod slices;
 
 use baton_core::asset::{Materialize, Table};
 use baton_core::interval::MICROS_PER_SECOND;
+use baton_core::ports::RunRecord;
 use baton_core::{AssetName, CommitId, Definition, Interval, IntervalSet, Kind, Timestamp};
 use baton_plan::Stage;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
+use self::slices::{done_in, slices_of};
 use super::look::known_asset;
 use super::{change::is_applied, head};
 use crate::error::RunError;
@@ -18,7 +24,7 @@ use crate::report::RunReport;
 use crate::services::Services;
 
 /// What is to be computed again.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BackfillRequest {
     /// The incremental table.
     pub asset: String,
@@ -30,6 +36,12 @@ pub struct BackfillRequest {
     pub downstream: bool,
     /// Whether time between the range and what is there may stay empty.
     pub allow_gaps: bool,
+    /// How many pieces are computed at once.
+    pub parallel: usize,
+    /// Seconds of the slices that are published one after the other; all at once when left out.
+    pub every: Option<i64>,
+    /// Whether the latest slice comes first.
+    pub latest_first: bool,
 }
 
 /// What a backfill would do.
@@ -47,6 +59,8 @@ pub struct BackfillPlan {
     pub interval: Interval,
     /// How many batches that is.
     pub batches: u64,
+    /// The times that are computed and published one after the other, in this order.
+    pub slices: Vec<Interval>,
     /// Of that, what is there and is restated.
     pub restated: IntervalSet,
     /// Of that, what was missing.
@@ -57,6 +71,8 @@ pub struct BackfillPlan {
     pub downstream: Vec<RestatedAsset>,
     /// What reads the table and is left as it is until the next run.
     pub left: Vec<AssetName>,
+    /// What it was made for, to go on with it.
+    pub request: BackfillRequest,
 }
 
 /// An asset that a backfill reaches.
@@ -103,6 +119,7 @@ pub async fn plan_backfill(
             as_of.format("%Y-%m-%d %H:%M")
         )));
     }
+    let batch = table.batch.max(1) * MICROS_PER_SECOND;
     let asked = IntervalSet::of(interval);
     let gaps = gaps_of(&pin.intervals.union(&asked)).difference(&gaps_of(&pin.intervals));
     if let (Some(gap), false) = (gaps.ranges().first(), request.allow_gaps) {
@@ -117,26 +134,43 @@ pub async fn plan_backfill(
         base: commit.id.clone(),
         asset: name.clone(),
         interval,
-        batches: (interval.end - interval.start).unsigned_abs()
-            / (table.batch.max(1) * MICROS_PER_SECOND).unsigned_abs(),
+        batches: (interval.end - interval.start).unsigned_abs() / batch.unsigned_abs(),
+        slices: slices_of(interval, batch, request.every, request.latest_first),
         restated: asked.intersection(&pin.intervals),
         filled: asked.difference(&pin.intervals),
         gaps,
         downstream,
         left,
+        request: request.clone(),
     })
+}
+
+/// What of a backfill that stopped is left to do: its plan without the slices that it published.
+///
+/// # Errors
+/// [`RunError::Project`] when the run does not say what it was asked for, or nothing is left; those of [`plan_backfill`].
+pub async fn resume_backfill(
+    services: &Services,
+    prepared: &Prepared,
+    as_of: Timestamp,
+    run: &RunRecord,
+) -> Result<BackfillPlan, RunError> {
+    let request = run.request.clone().and_then(|request| serde_json::from_value::<BackfillRequest>(request).ok());
+    let Some(request) = request else {
+        let reason = "was begun by a Baton that did not write down what it was asked for; give the command again";
+        return Err(RunError::Project(format!("run {} {reason}", run.id)));
+    };
+    let mut plan = plan_backfill(services, prepared, &run.environment, as_of, &request).await?;
+    let done = done_in(services, &run.id, &plan.asset).await?;
+    plan.slices.retain(|slice| !done.contains(slice));
+    Ok(plan)
 }
 
 /// Executes a backfill, `parallel` pieces at a time; the rows do not depend on how many.
 ///
 /// # Errors
-/// [`RunError::Ledger`] when the environment has moved since the plan was made.
-pub async fn backfill(
-    services: &Services,
-    prepared: &Prepared,
-    plan: &BackfillPlan,
-    parallel: usize,
-) -> Result<RunReport, RunError> {
+/// [`RunError::Ledger`] when the environment has moved since the plan was made, [`RunError::Paused`] when somebody paused it.
+pub async fn backfill(services: &Services, prepared: &Prepared, plan: &BackfillPlan) -> Result<RunReport, RunError> {
     let mut execution = Execution::begin(services, prepared, &plan.environment, plan.as_of, "backfill").await?;
     let found = execution.base.as_ref().map(|commit| &commit.id);
     if found != Some(&plan.base) {
@@ -146,13 +180,18 @@ pub async fn backfill(
             found: found.map_or("no commit".to_owned(), |id| id.short().to_owned()),
         }));
     }
-    execution.restated = Some((plan.asset.clone(), plan.interval, parallel.max(1)));
+    execution.restated = Some((plan.asset.clone(), plan.interval, plan.request.parallel.max(1)));
+    execution.slices = plan.slices.iter().copied().collect();
+    execution.request = Some(json!(plan.request));
     let work = plan.downstream.iter().map(|reader| match reader.kind {
         Kind::FeatureView => Stage::Materialize { asset: reader.name.clone() },
         _ => Stage::Build { asset: reader.name.clone() },
     });
-    let stages: Vec<Stage> =
-        [Stage::Build { asset: plan.asset.clone() }].into_iter().chain(work).chain([Stage::Publish]).collect();
+    let slice = |_: &Interval| [Stage::Build { asset: plan.asset.clone() }, Stage::Publish];
+    let mut stages: Vec<Stage> = plan.slices.iter().flat_map(slice).collect();
+    // The last slice is published together with what takes it in.
+    stages.pop();
+    stages.extend(work.chain([Stage::Publish]));
     execution.execute(&stages).await
 }
 

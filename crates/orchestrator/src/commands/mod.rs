@@ -6,6 +6,7 @@ mod change;
 mod connections;
 mod diff;
 mod environments;
+mod export;
 mod gc;
 mod limited;
 mod lineage;
@@ -15,6 +16,7 @@ mod receiving;
 mod refresh;
 mod replay;
 mod reproduce;
+mod rescheduled;
 mod resuming;
 mod selecting;
 mod served;
@@ -23,19 +25,22 @@ mod why;
 
 pub use approve::{approve, missing_approvals};
 pub(crate) use backfill::gaps_of;
-pub use backfill::{BackfillPlan, BackfillRequest, RestatedAsset, backfill, plan_backfill};
+pub use backfill::{BackfillPlan, BackfillRequest, RestatedAsset, backfill, plan_backfill, resume_backfill};
+pub(crate) use change::is_applied;
 pub use change::{apply, plan, run, run_selected};
 pub use connections::connections;
 pub use diff::{
     AssetDiff, ColumnChange, ColumnDrift, ColumnShift, DiffOptions, DiffReport, DiffSide, ModelDiff, ModelLine,
     Presence, RowChange, RowDiff, RowMethod, RowOptions, SameRows, SampleRow, SchemaDiff, diff,
 };
+pub(crate) use environments::resolve_rollback;
 pub use environments::{
     AssetDifference, Comparison, Conflict, EnvironmentLine, Move, MoveKind, Prefer, PromoteOptions, PromoteReport,
     RolledBack, RowConflict, SideChange, TagLine, check_name, compare, copy_environment, create_environment,
     delete_tag, environments, history, promote, remove_environment, resolve_commit, rollback, rollback_told, set_tag,
     tags,
 };
+pub use export::{ExportPreview, destinations, export, preview_export};
 pub use gc::{Garbage, GarbageKind, GcOptions, GcReport, gc};
 pub use limited::{PlanRequest, PlannedChange, plan_change};
 pub use lineage::{ColumnEdge, Direction, LineageReport, lineage, lineage_with_external};

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use baton_connectors::ConnectorError;
-use baton_core::AssetName;
 use baton_core::ports::{LogLine, Operations, RunChange};
 use baton_core::schedule::ExecutionPolicy;
+use baton_core::{AssetName, Definition};
 use baton_lake::LakeError;
 use baton_plan::Stage;
 
@@ -34,11 +34,11 @@ impl Execution<'_> {
 
     /// Tries a step as often as its policy allows, with a slot of its pool; answers how often it was tried, too.
     pub(super) async fn tries(&mut self, stage: &Stage, asset: &AssetName) -> (Result<StepOutcome, RunError>, u32) {
-        let policy = self.policy(asset);
+        let policy = self.policy_of_whole(asset);
         let Some(pool) = policy.pool.clone() else { return self.tries_by(&policy, stage, asset).await };
         let run = self.run.clone();
         let slot = tokio::select! {
-            slot = self.slot(&pool, asset) => slot,
+            slot = self.slot(&pool, asset, asset) => slot,
             () = cancellation(Arc::clone(&self.services.operations), run.clone()) => Err(RunError::Cancelled { run }),
         };
         match slot {
@@ -49,6 +49,50 @@ impl Execution<'_> {
                 tried
             }
         }
+    }
+
+    /// How the step of `asset` is tried as a whole: where it has parts, slots and time limits are theirs.
+    fn policy_of_whole(&self, asset: &AssetName) -> ExecutionPolicy {
+        let definition = self.prepared.project.assets.get(asset).map(|asset| &asset.definition);
+        let has_parts = matches!(definition, Some(Definition::Table(table))
+            if table.command.as_ref().is_some_and(|step| step.for_each.is_some()));
+        match has_parts {
+            true => ExecutionPolicy { pool: None, timeout: None, ..self.policy(asset) },
+            false => self.policy(asset),
+        }
+    }
+
+    /// Tries a part of the step of `asset` as often as its policy allows, with a slot of its pool and a log of its own; answers
+    /// how often it was tried, too. The run's end is looked for by the step as a whole.
+    pub(crate) async fn tries_of_part<T>(
+        &self,
+        asset: &AssetName,
+        label: &str,
+        attempt: impl AsyncFn() -> Result<T, RunError>,
+    ) -> (Result<T, RunError>, u32) {
+        let policy = self.policy(asset);
+        let slot = match &policy.pool {
+            None => None,
+            Some(pool) => match self.slot(pool, asset, label).await {
+                Ok(slot) => Some(slot),
+                Err(error) => return (Err(error), 0),
+            },
+        };
+        let mut tried = 1;
+        let outcome = loop {
+            let error = match in_time(asset, policy.timeout, attempt()).await {
+                Err(error) if tried < policy.retries.attempts && is_transient(&error) => error,
+                outcome => break outcome,
+            };
+            let (wait, of) = (policy.retries.wait(tried, chance()), policy.retries.attempts);
+            self.log_as(label, "warn", format!("try {tried} of {of} failed: {error}; the next one is in {wait:.1} s"));
+            tokio::time::sleep(Duration::from_secs_f64(wait)).await;
+            tried += 1;
+        };
+        if let Some(slot) = slot {
+            slot.give_back().await;
+        }
+        (outcome, tried)
     }
 
     async fn tries_by(
@@ -115,11 +159,28 @@ impl Execution<'_> {
 
     /// A line in the log of a step.
     pub(crate) fn log(&self, asset: &AssetName, level: &str, text: String) {
+        self.log_as(asset, level, text);
+    }
+
+    /// A line in the log of a step, or of a part of one.
+    pub(crate) fn log_as(&self, label: &str, level: &str, text: String) {
         if let Some(journal) = &self.journal {
-            let (run, asset, level) = (self.run.clone(), asset.to_string(), level.to_owned());
+            let (run, asset, level) = (self.run.clone(), label.to_owned(), level.to_owned());
             journal.note(RunChange::Log(LogLine { run, asset, at: self.services.clock.now(), level, text }));
         }
     }
+}
+
+/// What comes of work that may take so many seconds.
+async fn in_time<T>(
+    asset: &AssetName,
+    timeout: Option<i64>,
+    work: impl Future<Output = Result<T, RunError>>,
+) -> Result<T, RunError> {
+    let Some(seconds) = timeout else { return work.await };
+    let limit = Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
+    let too_long = |_| Err(RunError::TimedOut { asset: asset.clone(), seconds });
+    tokio::time::timeout(limit, work).await.unwrap_or_else(too_long)
 }
 
 /// Ends when somebody asks the run to end.

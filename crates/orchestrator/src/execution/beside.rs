@@ -5,7 +5,7 @@
 //! others; what it leaves is taken into the run in the order of the stages, so that reports and events read as if one step
 //! had followed the other.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::mem;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -110,6 +110,7 @@ impl Execution<'_> {
         let Stage::Build { asset } = stage else { return false };
         let definition = self.prepared.project.assets.get(asset).map(|asset| &asset.definition);
         matches!(definition, Some(Definition::Table(table)) if table.python.is_none() && table.command.is_none())
+            && self.policy(asset).approval.is_none()
     }
 
     fn is_pinned_anew(&self, asset: &AssetName) -> bool {
@@ -124,7 +125,7 @@ impl Execution<'_> {
             queue: Queue::new(&self.ahead(stages, places)),
             others: Arc::new(Others::new(())),
             finished: Mutex::new(Finished { effects: BTreeMap::new(), stopped: self.stopped.clone(), ended: Ok(()) }),
-            steps_before: self.report.steps.len(),
+            steps_before: self.steps_before + self.report.steps.len(),
         };
         tokio::task::block_in_place(|| self.work_off_on_threads(&side));
         self.services.engine.share_threads(1);
@@ -246,10 +247,15 @@ impl Execution<'_> {
             base: self.base.clone(),
             working: BTreeMap::new(),
             failed: BTreeSet::new(),
+            waiting: self.waiting.clone(),
             moved_from: BTreeMap::new(),
             cache: BTreeMap::new(),
             applied: Applied::default(),
             restated: None,
+            slices: VecDeque::new(),
+            request: None,
+            step_began: self.step_began,
+            values: Vec::new(),
             alerts: Vec::new(),
             pending: Vec::new(),
             report: RunReport::default(),

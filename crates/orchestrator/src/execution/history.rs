@@ -6,6 +6,7 @@ use baton_plan::Stage;
 
 use super::lineage::Moment;
 use super::{Execution, Journal};
+use crate::approvals::Awaited;
 use crate::error::RunError;
 use crate::report::{StepReport, StepState};
 
@@ -14,6 +15,7 @@ impl Execution<'_> {
     pub(super) fn record_start(&mut self, stages: &[Stage]) {
         let asked = &self.services.asked;
         let steps = stages.iter().filter(|stage| stage.asset().is_some()).count() + self.report.steps.len();
+        let steps = steps + self.steps_before;
         let journal = Journal::begin(std::sync::Arc::clone(&self.services.operations));
         journal.note(RunChange::Started(RunRecord {
             id: self.run.clone(),
@@ -32,6 +34,7 @@ impl Execution<'_> {
             failed: 0,
             cause: None,
             parameters: asked.parameters.clone(),
+            request: self.request.clone(),
         }));
         let planned = stages.iter().filter_map(Stage::asset).map(ToString::to_string);
         let known = self.report.steps.iter().map(|step| step.asset.clone());
@@ -62,14 +65,33 @@ impl Execution<'_> {
         }));
     }
 
+    /// How far the step at hand is, for those who watch.
+    pub(crate) fn record_progress(&self, asset: &AssetName, verb: &str, detail: String) {
+        let Some(journal) = &self.journal else { return };
+        journal.note(RunChange::Step(StepRecord {
+            run: self.run.clone(),
+            number: self.number_of(self.report.steps.len()),
+            asset: asset.to_string(),
+            verb: verb.to_owned(),
+            state: "running".to_owned(),
+            attempts: 1,
+            started_at: self.step_began,
+            finished_at: None,
+            detail,
+            hit: None,
+            rows: None,
+        }));
+    }
+
     /// The number in the run, from 1, of the step at this place of the report.
-    fn number_of(&self, place: usize) -> u32 {
+    pub(super) fn number_of(&self, place: usize) -> u32 {
         u32::try_from(self.steps_before + place + 1).unwrap_or(u32::MAX)
     }
 
     /// A step of the report ended: the one at this place.
     pub(super) fn record_step(&self, place: usize, started_at: Timestamp, attempts: u32) {
         let (Some(journal), Some(step)) = (&self.journal, self.report.steps.get(place)) else { return };
+        self.trace_step(self.number_of(place), step, started_at, attempts);
         if let (Some(moment), Ok(asset)) = (Moment::of(step.state), AssetName::parse(&step.asset)) {
             self.tell_step(moment, &step.verb, &asset, Some(step));
         }
@@ -94,16 +116,23 @@ impl Execution<'_> {
     /// Those of the ledger.
     pub(super) async fn record_end(&mut self, ended: &Result<(), RunError>) -> Result<(), RunError> {
         let moment = match ended {
-            Err(RunError::Cancelled { .. }) => Moment::Abort,
+            Err(RunError::Cancelled { .. } | RunError::Paused { .. }) => Moment::Abort,
             Ok(()) if self.report.succeeded() => Moment::Complete,
             _ => Moment::Fail,
         };
-        self.tell_run(moment, ended.as_ref().err().map(ToString::to_string));
+        let reason = ended.as_ref().err().map(ToString::to_string);
+        self.trace_run(moment, reason.clone());
+        // A run that waits for somebody's word is not over: its end is told when it is.
+        if self.report.awaits.is_empty() {
+            self.tell_run(moment, reason);
+        }
         let Some(journal) = self.journal.take() else { return Ok(()) };
         let failed = self.report.failures().count();
         let state = match ended {
             Err(RunError::Cancelled { .. }) => RunState::Cancelled,
+            Err(RunError::Paused { .. }) => RunState::Paused,
             Err(_) => RunState::Failed,
+            Ok(()) if !self.report.awaits.is_empty() => RunState::Waiting,
             Ok(()) if failed > 0 => RunState::Failed,
             Ok(()) => RunState::Succeeded,
         };
@@ -115,7 +144,9 @@ impl Execution<'_> {
             state,
             commit: self.report.commit.as_ref().map(|commit| commit.0.clone()),
             failed: u32::try_from(failed).unwrap_or(u32::MAX),
-            cause: cause.or_else(|| self.report.failures().next().map(of_step)),
+            cause: cause
+                .or_else(|| self.report.failures().next().map(of_step))
+                .or_else(|| self.report.awaits.first().map(Awaited::line)),
         }));
         journal.end().await?;
         self.send_lineage().await
@@ -123,12 +154,13 @@ impl Execution<'_> {
 }
 
 /// The word of a step's state in the history.
-fn word(state: StepState) -> &'static str {
+pub(crate) fn word(state: StepState) -> &'static str {
     match state {
         StepState::Done => "done",
         StepState::Reused => "reused",
         StepState::UpToDate => "up_to_date",
         StepState::Failed => "failed",
         StepState::Skipped => "skipped",
+        StepState::Waiting => "waiting",
     }
 }

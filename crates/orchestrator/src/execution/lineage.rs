@@ -39,7 +39,7 @@ impl Moment {
         match state {
             StepState::Done | StepState::Reused | StepState::UpToDate => Some(Self::Complete),
             StepState::Failed => Some(Self::Fail),
-            StepState::Skipped => None,
+            StepState::Skipped | StepState::Waiting => None,
         }
     }
 
@@ -156,7 +156,7 @@ impl Execution<'_> {
     }
 
     /// The schedule that asked for the run, else its command.
-    fn job_of_run(&self) -> String {
+    pub(super) fn job_of_run(&self) -> String {
         let command = self.reason.split_whitespace().next().unwrap_or("run").to_owned();
         self.services.asked.schedule.clone().map_or(command, |schedule| format!("schedule.{schedule}"))
     }

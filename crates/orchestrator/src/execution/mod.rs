@@ -4,6 +4,7 @@
 //! Invariant: whatever stops a run, the environment points at its last good commit, and the same command goes on from
 //! the recorded steps.
 
+mod approved;
 mod attempts;
 mod beside;
 mod history;
@@ -16,25 +17,29 @@ mod queue;
 mod record;
 mod settle;
 mod slots;
+mod traces;
 
+pub(crate) use history::word as word_of;
 pub(crate) use journal::Journal;
 pub(crate) use lineage::{namespace, origin};
 pub(crate) use publish::commit_event;
 pub(crate) use settle::Applied;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
+use baton_core::asset::Exposure;
 use baton_core::incident::Alert;
 use baton_core::{AssetName, Commit, Definition, Fingerprint, Interval, NewEvent, Pin, Timestamp, failpoint};
 use baton_plan::Stage;
 
 use self::beside::Places;
 use self::memory::Others;
+use crate::approvals::Word;
 use crate::error::RunError;
 use crate::prepare::Prepared;
-use crate::report::{CacheReport, RunReport, StepState};
+use crate::report::{CacheReport, RunReport, StepReport, StepState};
 use crate::services::Services;
 
 /// The reason of commits that bring the project's definitions along.
@@ -53,6 +58,8 @@ pub(crate) struct Execution<'a> {
     pub(crate) base: Option<Arc<Commit>>,
     pub(crate) working: BTreeMap<AssetName, Pin>,
     pub(crate) failed: BTreeSet<AssetName>,
+    /// Those of them that did not fail but wait for somebody's word.
+    waiting: BTreeSet<AssetName>,
     /// Tables of this run whose rows changed from an instant (microseconds) on that no lookback reaches.
     pub(crate) moved_from: BTreeMap<AssetName, i64>,
     /// What the cache said about the step at hand, by asset.
@@ -61,6 +68,14 @@ pub(crate) struct Execution<'a> {
     pub(crate) applied: Applied,
     /// The table and the time that a backfill computes again, and how many pieces of it at once.
     pub(crate) restated: Option<(AssetName, Interval, usize)>,
+    /// The times that a backfill computes one after the other; the first is next.
+    pub(crate) slices: VecDeque<Interval>,
+    /// What the command was asked for, as far as it is needed to go on with the run.
+    pub(crate) request: Option<serde_json::Value>,
+    /// When the step at hand began, on the machine's clock.
+    step_began: Timestamp,
+    /// What came of the values of the step at hand, when each began, and how often it was tried.
+    pub(crate) values: Vec<(StepReport, Timestamp, u32)>,
     pub(crate) alerts: Vec<Alert>,
     pub(crate) pending: Vec<NewEvent>,
     pub(crate) report: RunReport,
@@ -126,32 +141,36 @@ impl<'a> Execution<'a> {
             });
         }
         let working = base.as_ref().map(|commit| commit.assets.clone()).unwrap_or_default();
-        let began = services.clock.now();
-        let run = Fingerprint::of([environment, reason, &as_of.to_rfc3339(), &began.to_rfc3339()]);
+        let continued = services.asked.continues.as_ref();
+        let began = continued.map_or_else(|| services.clock.now(), |continued| continued.began);
+        let run = match continued {
+            Some(continued) => continued.run.clone(),
+            None => Fingerprint::of([environment, reason, &as_of.to_rfc3339(), &began.to_rfc3339()]).short().to_owned(),
+        };
         Ok(Self {
             services,
             prepared,
             environment: environment.to_owned(),
             as_of,
-            run: run.short().to_owned(),
+            run: run.clone(),
             began,
             reason: reason.to_owned(),
             base: base.map(Arc::new),
             working,
             failed: BTreeSet::new(),
+            waiting: BTreeSet::new(),
             moved_from: BTreeMap::new(),
             cache: BTreeMap::new(),
             applied: Applied::default(),
             restated: None,
+            slices: VecDeque::new(),
+            request: None,
+            step_began: began,
+            values: Vec::new(),
             alerts: Vec::new(),
             pending: Vec::new(),
-            report: RunReport {
-                run: run.short().to_owned(),
-                environment: environment.to_owned(),
-                as_of: Some(as_of),
-                ..RunReport::default()
-            },
-            steps_before: 0,
+            report: RunReport { run, environment: environment.to_owned(), as_of: Some(as_of), ..RunReport::default() },
+            steps_before: continued.map_or(0, |continued| continued.steps),
             spill_joins: false,
             others: None,
             journal: None,
@@ -164,7 +183,12 @@ impl<'a> Execution<'a> {
     /// the others.
     pub(crate) async fn execute(mut self, stages: &[Stage]) -> Result<RunReport, RunError> {
         self.record_start(stages);
-        let ended = self.go_through(stages).await;
+        let ended = match self.word_for_run().await {
+            Ok(Word::Given) => self.go_through(stages).await,
+            Ok(Word::Awaited(_)) => Ok(()),
+            Ok(Word::Refused(reason)) => Err(RunError::NotApproved { reason }),
+            Err(error) => Err(error),
+        };
         let written = self.record_end(&ended).await;
         ended?;
         written?;
@@ -175,6 +199,7 @@ impl<'a> Execution<'a> {
         let places = Places::of(self.prepared);
         let mut ahead = stages;
         while !ahead.is_empty() {
+            self.stop_if_paused().await?;
             let (now, later) = ahead.split_at(self.count_beside(ahead, &places));
             match now {
                 [Stage::Publish] => self.publish().await?,
@@ -183,21 +208,36 @@ impl<'a> Execution<'a> {
             }
             ahead = later;
         }
-        Ok(())
+        self.fold_late_alerts().await
     }
 
     async fn step(&mut self, stage: &Stage) -> Result<(), RunError> {
         let Some(asset) = stage.asset().cloned() else { return Ok(()) };
         let started_at = self.services.clock.now();
         let place = self.report.steps.len();
-        let reason = self.stopped.clone().or_else(|| Some(format!("{} failed", self.broken_input(stage, &asset)?)));
+        let reason = self.stopped.clone().or_else(|| self.kept_by_input(stage, &asset));
         if let Some(reason) = reason {
             self.failed.insert(asset.clone());
             self.note(stage, StepOutcome::skipped(reason), 0.0);
             self.record_step(place, started_at, 0);
             return Ok(());
         }
+        match self.word_for(stage, &asset).await? {
+            Word::Given => {}
+            Word::Awaited(awaited) => {
+                self.note_waiting(stage, &asset, awaited.line());
+                self.record_step(place, started_at, 0);
+                return Ok(());
+            }
+            Word::Refused(reason) => {
+                self.step_failed(stage, &asset, &RunError::NotApproved { reason }, 0.0).await?;
+                self.record_step(place, started_at, 0);
+                return Ok(());
+            }
+        }
         self.settle_through(&asset);
+        self.step_began = started_at;
+        self.take_slice(&asset);
         let began = Instant::now();
         self.services.progress.started(stage.verb(), &asset);
         self.record_begun(stage, &asset, started_at);
@@ -210,11 +250,13 @@ impl<'a> Execution<'a> {
             }
             Err(error) if is_fatal(&error) => {
                 self.tell_step(lineage::Moment::Abort, stage.verb(), &asset, None);
+                self.trace_broken_step(self.number_of(place), stage.verb(), &asset, started_at, &error);
                 return Err(error);
             }
             Err(error) => self.step_failed(stage, &asset, &error, took.as_secs_f64()).await?,
         }
         self.record_step(place, started_at, attempts);
+        self.record_values();
         failpoint::reach("run.step_finished");
         Ok(())
     }
@@ -233,11 +275,47 @@ impl<'a> Execution<'a> {
             (Stage::Deploy { .. }, Some(Definition::Endpoint(endpoint))) => self.deploy(asset, endpoint).await,
             (Stage::Score { .. }, Some(Definition::Endpoint(endpoint))) => self.score(asset, endpoint).await,
             (Stage::Watch { .. }, Some(Definition::Monitor(monitor))) => self.watch(asset, monitor).await,
+            (Stage::Export { full, .. }, Some(Definition::Exposure(Exposure { export: Some(export), .. }))) => {
+                self.export(asset, export, *full).await
+            }
             (Stage::Remove { .. }, _) => {
                 self.working.remove(asset);
                 Ok(StepOutcome::done("taken out of the environment"))
             }
             _ => Ok(StepOutcome::up_to_date()),
+        }
+    }
+
+    /// Why the step cannot read one of its inputs.
+    fn kept_by_input(&self, stage: &Stage, asset: &AssetName) -> Option<String> {
+        let input = self.broken_input(stage, asset)?;
+        let waits = self.waiting.contains(&input);
+        Some(format!("{input} {}", if waits { "waits for approval" } else { "failed" }))
+    }
+
+    /// Ends the run where somebody asked it to stop.
+    pub(crate) async fn stop_if_paused(&self) -> Result<(), RunError> {
+        match self.services.operations.is_paused(&self.run).await? {
+            true => Err(RunError::Paused { run: self.run.clone() }),
+            false => Ok(()),
+        }
+    }
+
+    /// The values of a step follow it in report and history.
+    fn record_values(&mut self) {
+        for (step, began, attempts) in std::mem::take(&mut self.values) {
+            self.report.steps.push(step);
+            self.record_step(self.report.steps.len() - 1, began, attempts);
+        }
+    }
+
+    /// Of a table that is computed again slice by slice, the next one.
+    fn take_slice(&mut self, asset: &AssetName) {
+        if let Some((name, interval, _)) = &mut self.restated
+            && name == asset
+            && let Some(slice) = self.slices.pop_front()
+        {
+            *interval = slice;
         }
     }
 
@@ -252,5 +330,5 @@ impl<'a> Execution<'a> {
 
 /// Whether going on makes no sense: the ledger itself failed, or somebody ended the run.
 fn is_fatal(error: &RunError) -> bool {
-    matches!(error, RunError::Ledger(_) | RunError::Cancelled { .. })
+    matches!(error, RunError::Ledger(_) | RunError::Cancelled { .. } | RunError::Paused { .. })
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use baton_core::AssetName;
-use baton_core::ports::{Lease, Operations};
+use baton_core::ports::{Lease, Operations, Waiter};
 use chrono::TimeDelta;
 use tokio::task::JoinHandle;
 
@@ -42,32 +42,40 @@ impl Drop for Slot {
 }
 
 impl Execution<'_> {
-    /// Waits for a slot of `pool` for the step of `asset`.
-    pub(super) async fn slot(&self, pool: &str, asset: &AssetName) -> Result<Slot, RunError> {
-        let slots = self.prepared.project.pools.get(pool).copied().unwrap_or(1);
-        let holder = format!("{}/{asset}", self.run);
+    /// Waits for a slot of `pool` for the step of `asset`, or for a part of it that is called `label`: those with the greater priority come first, then those that wait
+    /// longer.
+    pub(super) async fn slot(&self, pool: &str, asset: &AssetName, label: &str) -> Result<Slot, RunError> {
+        let since = self.services.clock.now();
+        let priority = self.policy(asset).priority;
+        let waiter = Waiter { holder: format!("{}/{label}", self.run), priority, since };
         let mut has_waited = false;
         loop {
-            for number in 0..slots {
-                if let Some(slot) = self.take_slot(&format!("pool/{pool}/{number}"), &holder).await? {
-                    return Ok(slot);
-                }
+            let slots = self.slots_of(pool).await?;
+            if let Some(slot) = self.take_slot(pool, slots, &waiter).await? {
+                return Ok(slot);
             }
             if !has_waited {
-                self.log(asset, "info", format!("waits for a slot of pool `{pool}`, which has {slots}"));
+                let behind = if priority == 0 { String::new() } else { format!(", with priority {priority}") };
+                self.log_as(label, "info", format!("waits for a slot of pool `{pool}`, which has {slots}{behind}"));
                 has_waited = true;
             }
             tokio::time::sleep(ASK).await;
         }
     }
 
-    async fn take_slot(&self, name: &str, holder: &str) -> Result<Option<Slot>, RunError> {
+    /// How many slots a pool has: as somebody scaled it, else as it is declared.
+    async fn slots_of(&self, pool: &str) -> Result<usize, RunError> {
+        let adjustments = self.services.operations.adjustments("", self.services.clock.now()).await?;
+        let subject = format!("pool/{pool}");
+        let scaled = adjustments.iter().find(|found| found.subject == subject);
+        let scaled = scaled.and_then(|found| usize::try_from(found.value.get("slots")?.as_u64()?).ok());
+        Ok(scaled.or_else(|| self.prepared.project.pools.get(pool).copied()).unwrap_or(1))
+    }
+
+    async fn take_slot(&self, pool: &str, slots: usize, waiter: &Waiter) -> Result<Option<Slot>, RunError> {
         let (operations, clock) = (Arc::clone(&self.services.operations), Arc::clone(&self.services.clock));
         let now = clock.now();
-        let lease = operations.take_lease(name, holder, now, now + LEASE).await?;
-        if lease.holder != holder {
-            return Ok(None);
-        }
+        let Some(lease) = operations.take_slot(pool, slots, waiter, now, now + LEASE).await? else { return Ok(None) };
         let (keeping, kept) = (Arc::clone(&operations), lease.clone());
         let keeper = tokio::spawn(async move {
             loop {

@@ -19,7 +19,7 @@ pub(super) fn references(name: &AssetName, table: &Table) -> Result<BTreeSet<Str
         return Ok(python.parameters.iter().map(|parameter| parameter.input.to_string()).collect());
     }
     if let Some(step) = &table.command {
-        return Ok(step.inputs.iter().map(ToString::to_string).collect());
+        return program::references(step);
     }
     let mut found = table_references(&table.sql)?;
     if let Some(sql) = &table.keep.incremental_sql {

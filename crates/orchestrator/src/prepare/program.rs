@@ -8,11 +8,11 @@ use std::sync::Arc;
 
 use arrow::datatypes::DataType;
 use baton_connectors::{Compression, Connector, FileFormat, Format, Unit, connector};
-use baton_core::asset::{CommandStep, Table};
+use baton_core::asset::{CommandStep, EachOf, ForEach, Table};
 use baton_core::{Asset, Definition, Fingerprint};
 use baton_diagnostics::{Diagnostic, codes};
 use baton_engine::fingerprint::Upstream;
-use baton_engine::{Analysis, SqlProblem, TableFingerprints};
+use baton_engine::{Analysis, SqlProblem, TableFingerprints, table_references};
 use baton_project::Project;
 use serde_json::json;
 
@@ -91,7 +91,8 @@ pub(super) fn resolved(
     if step.inputs.iter().any(|input| input.as_str() == name) {
         return Err(vec![SqlProblem::somewhere(format!("`{name}` reads itself: a table cannot be its own input"))]);
     }
-    let inputs = || step.inputs.iter().filter_map(|input| upstream.get_key_value(input.as_str()));
+    let read_by = references(step).map_err(|problem| vec![problem])?;
+    let inputs = || read_by.iter().filter_map(|input| upstream.get_key_value(input.as_str()));
     let read: BTreeSet<(String, String)> = inputs()
         .flat_map(|(input, known)| known.schema.fields().iter().map(|field| (input.clone(), field.name().clone())))
         .collect();
@@ -108,7 +109,7 @@ pub(super) fn resolved(
     let analysis = Analysis {
         column_lineage: schema.iter().map(|(column, ..)| (column.clone(), read.clone())).collect(),
         row_lineage: read,
-        reads: step.inputs.iter().map(ToString::to_string).collect(),
+        reads: references(step).unwrap_or_default(),
         // It is handed the clock; what comes of it is its own affair, as with the time of day.
         reads_clock: false,
         schema: schema.clone(),
@@ -131,5 +132,15 @@ fn rows_fingerprint<'u>(
         let rows = format!("{input} {}", known.fingerprints.rows.as_str());
         [rows].into_iter().chain(columns).collect::<Vec<_>>()
     });
-    Fingerprint::of([said.to_string()].into_iter().chain(inputs))
+    let each = step.for_each.as_ref().map(|each| json!([each.name, each.values]).to_string());
+    Fingerprint::of([said.to_string()].into_iter().chain(each).chain(inputs))
+}
+
+/// What a command reads: its inputs, and what the query of its values reads.
+pub(super) fn references(step: &CommandStep) -> Result<BTreeSet<String>, SqlProblem> {
+    let mut reads: BTreeSet<String> = step.inputs.iter().map(ToString::to_string).collect();
+    if let Some(ForEach { values: EachOf::Query(query), .. }) = &step.for_each {
+        reads.extend(table_references(query)?);
+    }
+    Ok(reads)
 }

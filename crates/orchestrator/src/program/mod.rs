@@ -6,6 +6,7 @@
 
 mod error;
 mod process;
+mod values;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -19,6 +20,7 @@ use baton_connectors::{
     Contract, ContractColumn, DiscoverRequest, OnSchemaChange, ReadReport, SchemaChange, Unit, connector,
     resolve_secrets,
 };
+use baton_core::Fingerprint;
 use baton_core::asset::CommandStep;
 use baton_core::ports::{LogLine, RunChange};
 use baton_engine::{AVAILABLE_AT, BuildOptions, Engine, EngineOptions, SessionInput, TableInput};
@@ -27,6 +29,7 @@ use futures::TryStreamExt as _;
 use serde_json::{Map, Value};
 
 pub use self::error::ProgramError;
+pub(crate) use self::values::values;
 
 use self::process::Program;
 use crate::checks::quoted;
@@ -36,10 +39,13 @@ use crate::python::{TableCall, returned_schema};
 use crate::steps::arrow_type;
 use crate::values::micros_at;
 
+/// Clocks of files are this coarse.
+const WRITTEN: std::time::Duration = std::time::Duration::from_millis(20);
 /// Variables that a command has from the machine.
 const FROM_MACHINE: [&str; 7] = ["PATH", "HOME", "USER", "LANG", "LC_ALL", "TMPDIR", "TZ"];
 
-/// The rows that the command of a table makes of `tables`, in the declared columns, with since when each is known.
+/// The rows that the command of a table makes of `tables`, in the declared columns, with since when each is known. A command
+/// that is run for each of some values, and is asked for none of them, is run for all, one after the other.
 ///
 /// # Errors
 /// [`ProgramError`], and those of engine, lake and connectors.
@@ -48,6 +54,15 @@ pub(crate) async fn rows_of(
     step: &CommandStep,
     tables: BTreeMap<String, TableInput>,
 ) -> Result<(SchemaRef, Vec<RecordBatch>), RunError> {
+    if let (Some(each), None) = (&step.for_each, call.each) {
+        let mut rows = Vec::new();
+        for value in values(call, each, &tables).await? {
+            let one = TableCall { each: Some(&value), ..*call };
+            let handed = handed(step, &tables);
+            rows.extend(Box::pin(rows_of(&one, step, handed)).await?.1);
+        }
+        return Ok((returned_schema(call.table), rows));
+    }
     let scratch = Scratch::make(call)?;
     let newest = write_inputs(call, step, tables, &scratch).await?;
     let (variables, secrets) = environment(call, step, &scratch)?;
@@ -76,6 +91,12 @@ pub(crate) async fn rows_of(
     Ok((schema, rows))
 }
 
+/// Of `tables`, those that a command is handed.
+pub(crate) fn handed(step: &CommandStep, tables: &BTreeMap<String, TableInput>) -> BTreeMap<String, TableInput> {
+    let is_handed = |name: &String| step.inputs.iter().any(|input| input.as_str() == name);
+    tables.iter().filter(|(name, _)| is_handed(name)).map(|(name, table)| (name.clone(), table.clone())).collect()
+}
+
 /// Names and values.
 type Variables = Vec<(String, String)>;
 
@@ -86,7 +107,8 @@ impl Scratch {
     fn make(call: &TableCall<'_>) -> Result<Self, RunError> {
         let staging = call.services.lake.warehouse().join(".staging");
         let nanos = call.services.clock.now().timestamp_nanos_opt().unwrap_or_default();
-        let folder = staging.join(format!("{}-{}-{nanos}", call.asset, std::process::id()));
+        let value = call.each.map_or(String::new(), |value| format!("-{}", Fingerprint::of([value]).short()));
+        let folder = staging.join(format!("{}-{}-{nanos}{value}", call.asset, std::process::id()));
         let made = ["inputs", "outputs"].into_iter().try_for_each(|name| fs::create_dir_all(folder.join(name)));
         let failed =
             |error: std::io::Error| ProgramError::Folder { table: call.asset.to_string(), reason: error.to_string() };
@@ -155,6 +177,9 @@ fn environment(
     variables.push(("BATON_INPUTS".to_owned(), scratch.0.join("inputs").display().to_string()));
     variables.push(("BATON_OUTPUTS".to_owned(), scratch.outputs().display().to_string()));
     variables.push(("BATON_TABLE".to_owned(), call.asset.to_string()));
+    if let (Some(each), Some(value)) = (&step.for_each, call.each) {
+        variables.push((format!("BATON_{}", each.name.to_uppercase()), value.to_owned()));
+    }
     variables.push(("BATON_AS_OF".to_owned(), call.as_of.to_rfc3339()));
     let declared: Map<String, Value> =
         step.environment.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str()))).collect();
@@ -191,7 +216,7 @@ async fn run(call: &TableCall<'_>, program: &Program<'_>) -> Result<Vec<String>,
     let mut hear = |level: &'static str, text: &str| {
         services.progress.logged(asset, level, text);
         if let Some(run) = run {
-            let (run, asset) = ((*run).to_owned(), asset.to_string());
+            let (run, asset) = ((*run).to_owned(), call.label());
             let (level, text) = (level.to_owned(), text.to_owned());
             journal.note(RunChange::Log(LogLine { run, asset, at: services.clock.now(), level, text }));
         }
@@ -201,7 +226,8 @@ async fn run(call: &TableCall<'_>, program: &Program<'_>) -> Result<Vec<String>,
     Ok(ran?)
 }
 
-/// The folder and the file below it that the command wrote: its own folder first, then the project's.
+/// The folder and what below it the command wrote: its own folder first, then the project's. That is a file, or a glob of
+/// files.
 fn written(
     call: &TableCall<'_>,
     step: &CommandStep,
@@ -209,16 +235,47 @@ fn written(
     began: SystemTime,
     lines: Vec<String>,
 ) -> Result<(PathBuf, String), RunError> {
-    let output = step.output.clone();
+    let output = match step.output.strip_suffix('/') {
+        Some(folder) => format!("{folder}/**/*"),
+        None => step.output.clone(),
+    };
     if scratch.outputs().join(&output).is_file() {
         return Ok((scratch.outputs(), output));
+    }
+    if output.contains(['*', '?', '[', '{']) {
+        return written_files(call, scratch, began, output, lines);
     }
     // One that lies there from before is not what the command wrote.
     let path = call.services.folder.join(&output);
     match fs::metadata(&path).and_then(|found| found.modified()) {
-        Ok(at) if at + std::time::Duration::from_millis(20) >= began => Ok((call.services.folder.clone(), output)),
+        Ok(at) if at + WRITTEN >= began => Ok((call.services.folder.clone(), output)),
         _ => Err(ProgramError::NoOutput { table: call.asset.to_string(), output, lines }.into()),
     }
+}
+
+/// The folder and the glob of files that the command wrote: those of its own folder, else those of the project's, which must
+/// all be new.
+fn written_files(
+    call: &TableCall<'_>,
+    scratch: &Scratch,
+    began: SystemTime,
+    output: String,
+    lines: Vec<String>,
+) -> Result<(PathBuf, String), RunError> {
+    let file = connector("file").ok_or_else(|| RunError::Project("there is no connector `file`".to_owned()))?;
+    for root in [scratch.outputs(), call.services.folder.clone()] {
+        let request = DiscoverRequest { root: root.clone(), location: output.clone(), options: BTreeMap::new() };
+        // A folder that is not there has no files.
+        let units = file.discover(&request).unwrap_or_default();
+        let is_new = |unit: &Unit| {
+            let at = fs::metadata(root.join(&unit.path)).and_then(|found| found.modified());
+            at.is_ok_and(|at| at + WRITTEN >= began)
+        };
+        if !units.is_empty() && units.iter().all(is_new) {
+            return Ok((root, output));
+        }
+    }
+    Err(ProgramError::NoOutput { table: call.asset.to_string(), output, lines }.into())
 }
 
 /// The rows of a file in the declared columns.

@@ -42,6 +42,15 @@ pub(crate) struct TableCall<'a> {
     pub(crate) interval: Option<Interval>,
     /// The run whose log takes what the function prints; `None` outside of runs.
     pub(crate) run: Option<&'a str>,
+    /// The value that the table is made for, where it is made for several.
+    pub(crate) each: Option<&'a str>,
+}
+
+impl TableCall<'_> {
+    /// What logs call it: the table, and the value.
+    pub(crate) fn label(&self) -> String {
+        self.each.map_or_else(|| self.asset.to_string(), |each| format!("{}[{each}]", self.asset))
+    }
 }
 
 /// A session in which the table's query yields its rows: over `tables`, or over what its function makes of them.

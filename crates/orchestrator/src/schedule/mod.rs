@@ -10,6 +10,7 @@ mod due;
 mod files;
 mod notices;
 mod scheduler;
+mod work;
 
 pub(crate) use delivery::deliver_lineage;
 pub use due::{Cursor, Due, Facts, Tick, Trigger, due};

@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 
 use baton_core::channel::{Channel, Occasion};
+use baton_core::incident::Incident;
 use baton_core::ports::{NewMessage, Request};
 use baton_core::schedule::Schedule;
-use baton_core::{AssetName, Timestamp};
+use baton_core::{AssetName, Runbook, Timestamp};
 use baton_notify::{Notice, Severity};
 use serde_json::{Value, json};
 
+use crate::approvals::{APPROVAL, Awaited, Expired};
 use crate::report::{RunReport, StepReport, StepState};
 
 /// What notices say of the project around a run.
@@ -20,24 +22,66 @@ pub struct About {
     pub owners: BTreeMap<AssetName, String>,
     /// Its channels.
     pub channels: Vec<Channel>,
+    /// Its runbooks.
+    pub runbooks: Vec<Runbook>,
+    /// Whether steps of its runs wait for somebody's word.
+    pub asks: bool,
+    /// The runbooks that its monitors name.
+    pub of_monitors: BTreeMap<AssetName, String>,
+}
+
+impl About {
+    /// The runbooks that an incident runs by itself.
+    pub(super) fn runbooks_for(&self, incident: &Incident) -> Vec<&Runbook> {
+        let is_of_monitor = |runbook: &&Runbook| {
+            let named = incident.assets.iter().filter_map(|asset| self.of_monitors.get(asset));
+            named.into_iter().any(|name| *name == *runbook.name)
+        };
+        let is_for =
+            |runbook: &&Runbook| runbook.on.as_ref().is_some_and(|on| on.is_for(incident)) || is_of_monitor(runbook);
+        self.runbooks.iter().filter(is_for).collect()
+    }
+}
+
+/// What was run: a schedule or a runbook.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Subject {
+    /// `nightly`, or `runbook/mend`.
+    pub(super) name: String,
+    owner: Option<String>,
+    /// The channels that hear of it.
+    notify: Vec<String>,
+}
+
+impl From<&Schedule> for Subject {
+    fn from(schedule: &Schedule) -> Self {
+        Self { name: schedule.name.to_string(), owner: schedule.owner.clone(), notify: schedule.notify.clone() }
+    }
+}
+
+impl From<&Runbook> for Subject {
+    fn from(runbook: &Runbook) -> Self {
+        let name = format!("runbook/{}", runbook.name);
+        Self { name, owner: runbook.owner.clone(), notify: runbook.notify.clone() }
+    }
 }
 
 /// What a run that ended has to tell.
 pub(super) fn of_report(
     about: &About,
-    schedule: &Schedule,
+    subject: &Subject,
     request: &Request,
     report: &RunReport,
     now: Timestamp,
 ) -> Vec<Notice> {
     let of = |cause: &str, ends: bool| Notice {
         run: Some(report.run.clone()),
-        ..notice(about, schedule, request, cause, ends, now)
+        ..notice(about, subject, request, cause, ends, now)
     };
-    let mut notices = vec![of(&not_begun(schedule), true), of(&late(schedule), true)];
+    let mut notices = vec![of(&not_begun(subject), true), of(&late(subject), true)];
     for step in &report.steps {
         let about_step = |ends: bool| {
-            let owner = about.owners.get(step.asset.as_str()).or(schedule.owner.as_ref()).cloned();
+            let owner = about.owners.get(step.asset.as_str()).or(subject.owner.as_ref()).cloned();
             Notice { asset: Some(step.asset.clone()), owner, ..of(&step.asset, ends) }
         };
         match step.state {
@@ -49,60 +93,106 @@ pub(super) fn of_report(
                 let title = format!("{} is well again", step.asset);
                 notices.push(Notice { title, ..about_step(true) });
             }
-            StepState::Skipped => {}
+            StepState::Skipped | StepState::Waiting => {}
         }
     }
+    notices.extend(report.awaits.iter().map(|awaited| of_waiting(of(&asked(awaited), false), awaited)));
+    notices.extend(answered(request).map(|cause| of(&cause, true)));
     notices
 }
 
-/// A run that could not be begun.
+/// What a request that goes on with a run says was waited for.
+fn answered(request: &Request) -> Option<String> {
+    Some(format!("approval/{}", request.asked.parameters.get(APPROVAL)?))
+}
+
+/// A step, or the whole run, that waits for somebody's word.
+fn of_waiting(notice: Notice, awaited: &Awaited) -> Notice {
+    let (name, by) = (awaited.name(), awaited.approval.by.first().map_or("", String::as_str));
+    Notice {
+        occasion: Occasion::Approval,
+        severity: Severity::Warning,
+        title: awaited.line(),
+        details: vec![
+            format!("`baton approve {name} --as {by}` lets it go on"),
+            format!("`baton approve {name} --as {by} --reject --reason WHY` does not"),
+        ],
+        since: awaited.since,
+        ..notice
+    }
+}
+
+fn asked(awaited: &Awaited) -> String {
+    format!("approval/{}", awaited.name())
+}
+
+/// A run that waited too long.
+pub(super) fn of_expiry(about: &About, subject: &Subject, expired: &Expired, now: Timestamp) -> Vec<Notice> {
+    let Expired { run, awaited, reason } = expired;
+    let of = |cause: &str, ends: bool| Notice {
+        run: Some(run.id.clone()),
+        ..notice_of(about, subject, &run.environment, cause, ends, now)
+    };
+    let title = format!("run {} of {}: {reason}", run.id, subject.name);
+    let failed = Notice { title, ..of(&format!("expired/{}", run.id), false) };
+    awaited.iter().map(|awaited| of(&asked(awaited), true)).chain([failed]).collect()
+}
+
+/// A run that could not be begun, or not be gone on with.
 pub(super) fn of_refusal(
     about: &About,
-    schedule: &Schedule,
+    subject: &Subject,
     request: &Request,
     reason: &str,
     now: Timestamp,
-) -> Notice {
-    let title = format!("schedule {} could not be run: {}", schedule.name, reason.lines().next().unwrap_or_default());
+) -> Vec<Notice> {
+    let title = format!("schedule {} could not be run: {}", subject.name, reason.lines().next().unwrap_or_default());
     let details = reason.lines().skip(1).take(20).map(str::to_owned).collect();
-    Notice { title, details, ..notice(about, schedule, request, &not_begun(schedule), false, now) }
+    let refused = Notice { title, details, ..notice(about, subject, request, &not_begun(subject), false, now) };
+    let answered = answered(request).map(|cause| notice(about, subject, request, &cause, true, now));
+    [refused].into_iter().chain(answered).collect()
 }
 
 /// A run that has not ended in time.
-pub(super) fn of_lateness(about: &About, schedule: &Schedule, request: &Request, now: Timestamp) -> Notice {
+pub(super) fn of_lateness(about: &About, subject: &Subject, request: &Request, now: Timestamp) -> Notice {
     let due = request.asked.due_at.format("%Y-%m-%d %H:%M UTC");
     Notice {
         occasion: Occasion::Late,
         severity: Severity::Warning,
-        title: format!("schedule {} is late: it was due at {due} and is {}", schedule.name, request.state.word()),
+        title: format!("schedule {} is late: it was due at {due} and is {}", subject.name, request.state.word()),
         details: request.reason.iter().cloned().collect(),
-        ..notice(about, schedule, request, &late(schedule), false, now)
+        ..notice(about, subject, request, &late(subject), false, now)
     }
 }
 
-fn not_begun(schedule: &Schedule) -> String {
-    format!("schedule/{}", schedule.name)
+fn not_begun(subject: &Subject) -> String {
+    format!("schedule/{}", subject.name)
 }
 
-fn late(schedule: &Schedule) -> String {
-    format!("late/{}", schedule.name)
+fn late(subject: &Subject) -> String {
+    format!("late/{}", subject.name)
 }
 
-fn notice(about: &About, schedule: &Schedule, request: &Request, cause: &str, ends: bool, now: Timestamp) -> Notice {
+fn notice(about: &About, subject: &Subject, request: &Request, cause: &str, ends: bool, now: Timestamp) -> Notice {
+    let since = request.asked.due_at;
+    Notice { since, ..notice_of(about, subject, &request.environment, cause, ends, now) }
+}
+
+fn notice_of(about: &About, subject: &Subject, environment: &str, cause: &str, ends: bool, now: Timestamp) -> Notice {
     Notice {
         occasion: if ends { Occasion::Recovery } else { Occasion::Failure },
         ends,
         cause: cause.to_owned(),
         severity: Severity::Error,
         project: about.project.clone(),
-        environment: request.environment.clone(),
-        schedule: schedule.name.to_string(),
+        environment: environment.to_owned(),
+        schedule: subject.name.clone(),
         run: None,
         asset: None,
-        owner: schedule.owner.clone(),
-        title: format!("schedule {} is well again", schedule.name),
+        owner: subject.owner.clone(),
+        title: format!("schedule {} is well again", subject.name),
         details: Vec::new(),
-        since: request.asked.due_at,
+        since: now,
         at: now,
     }
 }
@@ -122,9 +212,9 @@ fn kept_from(report: &RunReport, failed: &StepReport) -> Vec<String> {
 
 /// The messages of notices for the channels of a schedule. A channel that does not hear of an occasion gets a message
 /// without content, so that the outbox knows that the cause has ended.
-pub(super) fn messages(about: &About, schedule: &Schedule, notices: &[Notice]) -> Vec<NewMessage> {
+pub(super) fn messages(about: &About, subject: &Subject, notices: &[Notice]) -> Vec<NewMessage> {
     let told = about.channels.iter().filter(|channel| channel.way.hears_notices());
-    let channels = told.filter(|channel| schedule.notify.iter().any(|name| *name == *channel.name));
+    let channels = told.filter(|channel| subject.notify.iter().any(|name| *name == *channel.name));
     let of_channel = |channel: &Channel| {
         let hears = |notice: &Notice| channel.hears.is_empty() || channel.hears.contains(&notice.occasion);
         let heard = notices.iter().filter(|notice| notice.ends || hears(notice));

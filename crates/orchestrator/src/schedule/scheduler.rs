@@ -4,6 +4,8 @@
 //! something happened. A wake-up reads the environment's head, the cursors in memory and the open requests: its cost does
 //! not grow with what ever ran.
 
+mod people;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -21,7 +23,8 @@ use tokio::task::JoinHandle;
 use super::delivery::deliver;
 use super::due::{Cursor, Facts, Trigger, due};
 use super::files::Listings;
-use super::notices::{self, About};
+use super::notices::About;
+use super::work::Work;
 use crate::report::RunReport;
 
 /// How long a server that says nothing keeps the lease.
@@ -32,6 +35,8 @@ const RENEW: TimeDelta = TimeDelta::seconds(2);
 const ASK: TimeDelta = TimeDelta::seconds(1);
 /// How often the ledger is asked whether something happened.
 const LOOK: Duration = Duration::from_millis(250);
+/// How often it is asked whether the run that goes on has ended.
+const GLANCE: Duration = Duration::from_millis(4);
 /// How often files that schedules wait for are looked at.
 const LISTEN: TimeDelta = TimeDelta::seconds(1);
 /// How often the project is asked whether it declares something else.
@@ -47,6 +52,12 @@ pub trait Host: Send + Sync + 'static {
 
     /// Runs a request to its end.
     async fn run(&self, request: &Request, schedule: &Schedule) -> Ran;
+
+    /// Goes on with a run that waited.
+    async fn resume(&self, request: &Request, run: &str) -> Ran;
+
+    /// Does a runbook for an incident.
+    async fn runbook(&self, request: &Request, runbook: &str) -> Ran;
 
     /// The value of a secret by the kind and name of its reference.
     fn secret(&self, kind: &str, name: &str) -> Option<String>;
@@ -99,6 +110,8 @@ pub struct Scheduler {
 struct Watched {
     schedule: Schedule,
     cursor: Cursor,
+    /// Whether the project's files hold it back, whatever else does.
+    is_declared_paused: bool,
     /// What the ledger holds of the cursor.
     stored: Option<Value>,
     wake_at: Option<Timestamp>,
@@ -125,6 +138,12 @@ struct Lead {
     trouble: String,
     read_at: Option<Timestamp>,
     follows: Option<String>,
+    /// When what somebody adjusted ends, the first of them.
+    adjusted_until: Option<Timestamp>,
+    /// When the next run has waited too long for somebody's word.
+    expires_at: Option<Timestamp>,
+    /// The pulse at which adjustments and runs that wait were last read.
+    looked_at: Option<u64>,
 }
 
 impl Scheduler {
@@ -154,7 +173,8 @@ impl Scheduler {
     async fn turn(&self, lead: &mut Lead) -> Result<(), LedgerError> {
         let now = self.clock.now();
         let has_other_schedules = self.read_schedules(lead, now).await;
-        if lead.declared.is_empty() && lead.active.is_none() || !self.leads(lead, now).await? {
+        let has_nothing = lead.declared.is_empty() && lead.about.runbooks.is_empty() && !lead.about.asks;
+        if has_nothing && lead.active.is_none() || !self.leads(lead, now).await? {
             return Ok(());
         }
         self.finish_active(lead).await?;
@@ -162,6 +182,7 @@ impl Scheduler {
             self.watch(lead, now).await?;
         }
         self.read_head(lead).await?;
+        self.look_at_people(lead, now, has_other_schedules).await?;
         self.advance_all(lead, now).await?;
         self.begin_next(lead, now).await?;
         self.tell_late(lead, now).await?;
@@ -216,7 +237,11 @@ impl Scheduler {
         let ran = running.await.unwrap_or_else(|error| Ran::Refused(format!("the run ended early: {error}")));
         let ended = |state: RunState, reason: Option<String>| RequestEnd::Ended { state, reason };
         self.tell(lead, &request, &ran).await?;
+        self.ask_for_runbooks(lead, &ran).await?;
         let end = match ran {
+            Ran::Ended(report) if report.succeeded() && !report.awaits.is_empty() => {
+                ended(RunState::Waiting, report.awaits.first().map(|awaited| awaited.line()))
+            }
             Ran::Ended(report) if report.succeeded() => ended(RunState::Succeeded, None),
             Ran::Ended(report) => {
                 let failed = report.failures().count();
@@ -233,7 +258,7 @@ impl Scheduler {
             }
         };
         if let RequestEnd::Ended { reason: Some(reason), .. } = &end {
-            self.host.say(&format!("schedule `{}`: {reason}", request.asked.schedule));
+            self.host.say(&format!("{}: {reason}", Work::of(&request.asked.schedule)));
         }
         lead.told_late.retain(|id| *id != request.id);
         match &lead.lease {
@@ -275,7 +300,8 @@ impl Scheduler {
             };
             // A cursor of another version of Baton is begun anew.
             let cursor = stored.clone().and_then(|stored| serde_json::from_value(stored).ok()).unwrap_or_default();
-            watched.insert(name, Watched { schedule, cursor, stored, wake_at: Some(now) });
+            let is_declared_paused = schedule.paused;
+            watched.insert(name, Watched { schedule, cursor, is_declared_paused, stored, wake_at: Some(now) });
         }
         lead.watched = watched;
         Ok(())
@@ -341,54 +367,41 @@ impl Scheduler {
         }
         let Some(request) = self.operations.begin_request(&lease, &self.environment, now).await? else { return Ok(()) };
         let ended = |reason: String| RequestEnd::Ended { state: RunState::Failed, reason: Some(reason) };
-        let Some(watched) = lead.watched.get(&request.asked.schedule) else {
-            let gone =
-                format!("there is no schedule `{}` in environment `{}`", request.asked.schedule, self.environment);
-            return self.operations.end_request(&lease, request.id, &ended(gone)).await;
+        let work = match Work::of(&request.asked.schedule) {
+            Work::Schedule(name) if !lead.watched.contains_key(name) => {
+                let gone = format!("there is no schedule `{name}` in environment `{}`", self.environment);
+                return self.operations.end_request(&lease, request.id, &ended(gone)).await;
+            }
+            work => work,
         };
+        if self.is_held(lead, work, &request) {
+            let end = RequestEnd::Ended { state: RunState::Cancelled, reason: Some("it is held back".to_owned()) };
+            return self.operations.end_request(&lease, request.id, &end).await;
+        }
         if request.attempts > MOST_STARTS && request.reason.as_deref() == Some("the server that ran it ended") {
             let given_up = format!("its server ended {MOST_STARTS} times while it ran");
             return self.operations.end_request(&lease, request.id, &ended(given_up)).await;
         }
-        self.host.say(&format!("schedule `{}` begins ({})", request.asked.schedule, request.asked.trigger));
-        let (host, schedule, begun) = (Arc::clone(&self.host), watched.schedule.clone(), request.clone());
-        let running = tokio::spawn(async move { host.run(&begun, &schedule).await });
+        self.host.say(&format!("{work} begins ({})", request.asked.trigger));
+        let (host, begun) = (Arc::clone(&self.host), request.clone());
+        let running = match work {
+            Work::Schedule(name) => {
+                let Some(schedule) = lead.watched.get(name).map(|watched| watched.schedule.clone()) else {
+                    return Ok(());
+                };
+                tokio::spawn(async move { host.run(&begun, &schedule).await })
+            }
+            Work::Resume(run) => {
+                let run = run.to_owned();
+                tokio::spawn(async move { host.resume(&begun, &run).await })
+            }
+            Work::Runbook(name) => {
+                let name = name.to_owned();
+                tokio::spawn(async move { host.runbook(&begun, &name).await })
+            }
+        };
         lead.active = Some((request, running));
         Ok(())
-    }
-
-    /// Tells of requests that have not ended in time, once each.
-    async fn tell_late(&self, lead: &mut Lead, now: Timestamp) -> Result<(), LedgerError> {
-        if lead.watched.values().all(|watched| watched.schedule.late_after.is_none()) {
-            return Ok(());
-        }
-        for request in self.operations.open_requests(&self.environment).await? {
-            let Some(watched) = lead.watched.get(&request.asked.schedule) else { continue };
-            let Some(late_after) = watched.schedule.late_after else { continue };
-            if now < request.asked.due_at + TimeDelta::seconds(late_after) || lead.told_late.contains(&request.id) {
-                continue;
-            }
-            lead.told_late.push(request.id);
-            let notice = notices::of_lateness(&lead.about, &watched.schedule, &request, now);
-            self.host.say(&notice.title);
-            self.operations.post(notices::messages(&lead.about, &watched.schedule, &[notice])).await?;
-        }
-        Ok(())
-    }
-
-    /// Writes what a run that ended has to tell.
-    async fn tell(&self, lead: &Lead, request: &Request, ran: &Ran) -> Result<(), LedgerError> {
-        let Some(watched) = lead.watched.get(&request.asked.schedule) else { return Ok(()) };
-        let (about, schedule, now) = (&lead.about, &watched.schedule, self.clock.now());
-        let notices = match ran {
-            Ran::Ended(report) => notices::of_report(about, schedule, request, report, now),
-            Ran::Refused(reason) => vec![notices::of_refusal(about, schedule, request, reason, now)],
-            Ran::Cancelled | Ran::NotNow(_) => return Ok(()),
-        };
-        match notices::messages(about, schedule, &notices) {
-            messages if messages.is_empty() => Ok(()),
-            messages => self.operations.post(messages).await.map(drop),
-        }
     }
 
     /// Delivers what waits in the outbox, beside everything else.
@@ -410,10 +423,11 @@ impl Scheduler {
     /// Sleeps until something may have to be done.
     async fn sleep(&self, lead: &mut Lead) {
         loop {
-            tokio::time::sleep(LOOK).await;
+            pause(lead.active.as_ref().map(|(_, running)| running)).await;
             let now = self.clock.now();
             let is_over = lead.active.as_ref().is_some_and(|(_, running)| running.is_finished());
-            let instants = [lead.renew_at, lead.read_at].into_iter().flatten();
+            let people = [lead.adjusted_until, lead.expires_at];
+            let instants = [lead.renew_at, lead.read_at].into_iter().chain(people).flatten();
             let listens = lead.watched.values().any(|watched| watched.schedule.triggers.files.is_some());
             let instants = instants.chain(lead.listen_at.filter(|_| listens));
             let wakes = lead.watched.values().filter_map(|watched| watched.wake_at);
@@ -439,6 +453,15 @@ impl Scheduler {
             self.host.say(text);
             text.clone_into(&mut lead.trouble);
         }
+    }
+}
+
+/// Until it is time to look again, or the run that goes on ends: the next one begins at once.
+async fn pause(running: Option<&JoinHandle<Ran>>) {
+    let until = tokio::time::Instant::now() + LOOK;
+    let Some(running) = running else { return tokio::time::sleep_until(until).await };
+    while !running.is_finished() && tokio::time::Instant::now() < until {
+        tokio::time::sleep(GLANCE).await;
     }
 }
 

@@ -9,11 +9,13 @@ pub(crate) const MATCHES: &[&str] = &["any", "all"];
 pub(crate) const FAILURES: &[&str] = &["skip_downstream", "continue", "stop"];
 pub(crate) const WEEKDAYS: &[&str] = &["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 pub(crate) const WAYS: &[&str] = &["webhook", "slack", "pagerduty", "alertmanager", "email", "openlineage"];
-pub(crate) const OCCASIONS: &[&str] = &["failure", "late", "recovery"];
+pub(crate) const OCCASIONS: &[&str] = &["failure", "late", "approval", "recovery"];
 
 const RETRY: &str = "Tries of a step that failed for a reason that may pass.";
 const TIMEOUT: &str = "Most time of one try of a step; none when left out.";
 const POOL: &str = "The pool of which a step takes a slot while it runs; declared under `pools:` in `baton.yml`.";
+const PRIORITY: &str = "Of steps that wait for a slot of a pool the greater goes first, then who waits longer; default 0.";
+const STEP_APPROVAL: &str = "Whose word the step waits for in a run; what reads it waits, too.";
 const ON_FAILURE: &str = "What a failed step means: `skip_downstream` (default) skips what reads it, `continue` goes on with \
                           the last good version, `stop` begins nothing more.";
 
@@ -36,7 +38,8 @@ pub(crate) const SCHEDULE: Shape = &[
     ),
     key("blackouts", List(&Object(BLACKOUT)), "When it does not run."),
     key("paused", Flag, "Whether it is switched off; default false."),
-    key("priority", Whole, "Of two waiting runs the greater goes first; default 0."),
+    key("priority", Whole, "Of two waiting runs, and of steps that wait for a slot, the greater goes first; default 0."),
+    key("approval", Object(APPROVAL), "Whose word each run waits for before it does anything."),
     key("retries", Object(RETRIES), RETRY),
     key("timeout", Duration, TIMEOUT),
     key("on_failure", Words(FAILURES), ON_FAILURE),
@@ -72,6 +75,13 @@ pub(crate) const STEP: Shape = &[
     key("timeout", Duration, TIMEOUT),
     key("on_failure", Words(FAILURES), ON_FAILURE),
     key("pool", Text, POOL),
+    key("priority", Whole, PRIORITY),
+    key("approval", Object(APPROVAL), STEP_APPROVAL),
+];
+
+pub(crate) const APPROVAL: Shape = &[
+    needed("by", List(&Text), "Owners, as the project names them; the word of one of them is enough."),
+    key("expires", Duration, "How long is waited; then it has failed. Default 1d."),
 ];
 
 pub(crate) const EXECUTION: Shape = &[
@@ -79,6 +89,7 @@ pub(crate) const EXECUTION: Shape = &[
     key("timeout", Duration, TIMEOUT),
     key("on_failure", Words(FAILURES), ON_FAILURE),
     key("pool", Text, POOL),
+    key("priority", Whole, PRIORITY),
     key("steps", Map(&Object(STEP)), "How the steps of single assets are tried, by name."),
 ];
 
@@ -90,5 +101,5 @@ pub(crate) const CHANNEL: Shape = &[
     key("routing_key", Text, "For `pagerduty`: the integration's key, by reference."),
     key("from", Text, "For `email`: the sender."),
     key("to", List(&Text), "For `email`: the receivers."),
-    key("hears", List(&Words(OCCASIONS)), "What it hears of: `failure`, `late`, `recovery`; all when left out."),
+    key("hears", List(&Words(OCCASIONS)), "What it hears of: `failure`, `late`, `approval`, `recovery`; all when left out."),
 ];

@@ -75,6 +75,7 @@ fn need_secret(reader: &Reader<'_>, key: &str) -> Option<SecretText> {
 fn occasion(word: &str) -> Occasion {
     match word {
         "late" => Occasion::Late,
+        "approval" => Occasion::Approval,
         "recovery" => Occasion::Recovery,
         _ => Occasion::Failure,
     }

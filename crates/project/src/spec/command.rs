@@ -1,19 +1,20 @@
 //! Reader of tables that a command makes: entries of `tables` with a `command`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use baton_core::asset::{Asset, Assets, CommandStep, Keep, Materialize, Table};
+use baton_core::asset::{Asset, Assets, CommandStep, EachOf, ForEach, Keep, Materialize, Table};
 use baton_core::{AssetName, Definition};
 use baton_diagnostics::{Diagnostic, Label, codes};
 
 use super::Common;
 use super::settings::read_size;
+use crate::keys;
 use crate::reader::{Reader, parse_name, wrong_type};
 use crate::template::Templates;
 use crate::yaml::{Node, Value};
 
 /// What only commands have.
-const KEYS: [&str; 6] = ["inputs", "output", "env", "image", "timeout", "memory_limit"];
+const KEYS: [&str; 7] = ["inputs", "output", "for_each", "env", "image", "timeout", "memory_limit"];
 
 /// Reports keys of commands at a table that is none.
 pub(super) fn refuse_keys(reader: &Reader<'_>) {
@@ -46,6 +47,7 @@ pub(super) fn read(reader: &Reader<'_>, common: &mut Common, file: &str) -> Opti
         image: reader.text("image"),
         timeout: reader.positive_seconds("timeout"),
         memory_limit: read_size(reader, "memory_limit"),
+        for_each: reader.object("for_each", keys::FOR_EACH).and_then(|each| read_for_each(&each)),
     };
     Some(Definition::Table(Table {
         sql: format!("select * from {}", CommandStep::ROWS),
@@ -63,13 +65,35 @@ pub(super) fn read(reader: &Reader<'_>, common: &mut Common, file: &str) -> Opti
     }))
 }
 
+fn read_for_each(each: &Reader<'_>) -> Option<ForEach> {
+    let name = each.text("as").unwrap_or_else(|| "each".to_owned());
+    if AssetName::parse(&name).is_err() || ["inputs", "outputs", "table", "as_of"].contains(&name.as_str()) {
+        let span = each.get("as").map_or(each.at(), |node| node.span);
+        let message = format!("{} is `{name}`, which cannot be part of a variable", each.of("as"));
+        each.report.error(codes::INVALID_NAME, message, span, "expected letters, digits and underscores");
+    }
+    let parallel = each.whole("parallel", 1, 64).and_then(|count| usize::try_from(count).ok()).unwrap_or(1);
+    if each.has("from") == each.has("in") {
+        let message = format!("{} needs one of `from` and `in`", each.what());
+        each.report.error(codes::MISSING_KEY, message, each.at(), "");
+        return None;
+    }
+    let values = match each.text("from") {
+        Some(query) => EachOf::Query(query),
+        None => EachOf::List(each.texts("in")),
+    };
+    Some(ForEach { name, values, parallel })
+}
+
+/// A folder or a glob of files with rows, or one such file.
 fn read_output(reader: &Reader<'_>) -> Option<String> {
     let node = reader.need("output")?;
     let text = reader.as_text("output", node)?;
     check_path(reader, "output", node, &text);
-    if !CommandStep::ENDINGS.iter().any(|ending| text.ends_with(ending)) {
+    if !text.ends_with('/') && !CommandStep::ENDINGS.iter().any(|ending| text.ends_with(ending)) {
         let message = format!("{} is `{text}`, which cannot hold rows", reader.of("output"));
-        let expected = format!("expected a name that ends with {}", CommandStep::ENDINGS.join(", "));
+        let expected =
+            format!("expected a name that ends with {}, or a folder with `/`", CommandStep::ENDINGS.join(", "));
         reader.report.error(codes::INVALID_VALUE, message, node.span, expected);
     }
     Some(text.strip_prefix("./").unwrap_or(&text).to_owned())
@@ -111,6 +135,15 @@ pub(crate) fn complete(assets: &mut Assets, templates: &Templates<'_>, diagnosti
             Ok(rendered) => step.command = rendered.sql.trim().to_owned(),
             Err(invalid) => diagnostics.push(invalid_command(&name, &invalid, place.clone())),
         }
+        for text in step.for_each.iter_mut().flat_map(texts_of) {
+            match templates.render(&name, text) {
+                Ok(rendered) => *text = rendered.sql.trim().to_owned(),
+                Err(invalid) => diagnostics.push(invalid_command(&name, &invalid, place.clone())),
+            }
+        }
+        if let Some(ForEach { values: EachOf::List(values), .. }) = &mut step.for_each {
+            *values = listed(values);
+        }
         let lacks = match table.columns.iter().find(|column| column.data_type.is_none()) {
             Some(untyped) => format!("does not say the type of {}", untyped.name),
             None if table.columns.is_empty() => "does not say which columns it makes".to_owned(),
@@ -119,6 +152,21 @@ pub(crate) fn complete(assets: &mut Assets, templates: &Templates<'_>, diagnosti
         let found = Diagnostic::error(codes::UNDECLARED_COLUMNS, format!("the command of table `{name}` {lacks}"));
         diagnostics.push(found.with_label(place).with_help("write `columns:` with a `type` each"));
     }
+}
+
+/// The texts of which values are made.
+fn texts_of(each: &mut ForEach) -> Vec<&mut String> {
+    match &mut each.values {
+        EachOf::Query(query) => vec![query],
+        EachOf::List(values) => values.iter_mut().collect(),
+    }
+}
+
+/// The values of a list: a text with commas stands for several, the same counts once.
+fn listed(texts: &[String]) -> Vec<String> {
+    let mut seen = BTreeSet::new();
+    let values = texts.iter().flat_map(|text| text.split(',')).map(str::trim).filter(|value| !value.is_empty());
+    values.filter(|value| seen.insert((*value).to_owned())).map(str::to_owned).collect()
 }
 
 fn invalid_command(name: &str, invalid: &crate::template::InvalidTemplate, place: Label) -> Diagnostic {

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use baton_core::AssetName;
 use baton_core::asset::{Kind, Origin};
 use baton_core::schedule::{Execution, OnFailure, Retries, Schedule};
+use baton_core::{Approval, AssetName};
 use baton_diagnostics::{Diagnostic, Label, codes, nearest};
 
 use crate::keys;
@@ -27,8 +27,19 @@ fn read_policy(reader: &Reader<'_>) -> Execution {
             _ => OnFailure::SkipDownstream,
         }),
         pool: reader.text("pool"),
+        priority: if reader.knows("priority") { reader.whole("priority", -1_000_000, 1_000_000) } else { None },
+        approval: None,
         steps: BTreeMap::new(),
     }
+}
+
+/// Reads `approval`, or another key of its form.
+pub(super) fn read_approval(reader: &Reader<'_>, key: &str) -> Option<Approval> {
+    let approval = reader.object(key, keys::APPROVAL)?;
+    approval.need_items("by");
+    let by = approval.texts("by");
+    let expires = approval.positive_seconds("expires").unwrap_or(Approval::EXPIRES);
+    (!by.is_empty()).then_some(Approval { by, expires })
 }
 
 /// Reads `pools`: slots by name.
@@ -107,7 +118,8 @@ fn read_steps(reader: &Reader<'_>) -> BTreeMap<AssetName, Execution> {
         let what = format!("step `{}`", entry.key);
         let step = Reader::open(reader.report, &what, entry.key_span, &entry.node, keys::STEP);
         let name = reader.refer(&entry.key, entry.key_span, "says how to try", &Kind::ALL);
-        steps.extend(name.zip(step.map(|step| read_policy(&step))));
+        let read = |step: Reader<'_>| Execution { approval: read_approval(&step, "approval"), ..read_policy(&step) };
+        steps.extend(name.zip(step.map(read)));
     }
     steps
 }

@@ -13,5 +13,5 @@ pub(super) fn read(reader: &Reader<'_>, _columns: &[Column]) -> Option<Definitio
             reader.refer(&text, node.span, "depends on", &Kind::ALL)
         })
         .collect();
-    Some(Definition::Exposure(Exposure { depends_on, url: reader.text("url") }))
+    Some(Definition::Exposure(Exposure { depends_on, url: reader.text("url"), export: None }))
 }

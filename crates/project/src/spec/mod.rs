@@ -6,6 +6,7 @@ mod column;
 mod command;
 mod endpoint;
 mod execution;
+mod export;
 mod exposure;
 mod feature_view;
 mod model;
@@ -13,6 +14,7 @@ mod monitor;
 mod parameter;
 mod pull;
 mod python;
+mod runbook;
 mod schedule;
 mod settings;
 mod source;
@@ -29,6 +31,7 @@ pub(crate) use command::complete as complete_commands;
 pub(crate) use execution::report_unknown_pools;
 pub use python::PythonSettings;
 pub(crate) use python::{PythonConfig, read_python_config};
+pub(crate) use runbook::{FoundRunbook, report_wrong as report_wrong_runbooks};
 pub(crate) use schedule::{FoundSchedule, report_wrong as report_wrong_schedules};
 pub use settings::{EnvironmentSpec, Policies, Settings};
 pub(crate) use settings::{Head, read_head};
@@ -62,6 +65,7 @@ pub(crate) struct Sections {
     pub(crate) tests: Vec<UnitTest>,
     pub(crate) schedules: Vec<FoundSchedule>,
     pub(crate) channels: Vec<FoundChannel>,
+    pub(crate) runbooks: Vec<FoundRunbook>,
 }
 
 /// Reads every section of a file.
@@ -81,7 +85,8 @@ pub(crate) fn read_sections(root: &Reader<'_>) -> Sections {
     let tests = root.items("tests").iter().filter_map(|node| unit_test::read(root.report, node)).collect();
     let schedules = root.items("schedules").iter().filter_map(|node| schedule::read(root.report, node)).collect();
     let channels = root.items("channels").iter().filter_map(|node| channel::read(root.report, node)).collect();
-    Sections { declared, notes, tests, schedules, channels }
+    let runbooks = root.items("runbooks").iter().filter_map(|node| runbook::read(root.report, node)).collect();
+    Sections { declared, notes, tests, schedules, channels, runbooks }
 }
 
 /// What all assets have in common.
@@ -96,6 +101,8 @@ pub(crate) struct Common {
 
 struct Section {
     key: &'static str,
+    /// What messages call one of it.
+    word: &'static str,
     kind: Kind,
     shape: Shape,
     /// Builds the definition; the contract's columns are read already.
@@ -103,16 +110,17 @@ struct Section {
 }
 
 const SECTIONS: &[Section] = &[
-    Section { key: "sources", kind: Kind::Source, shape: keys::SOURCE, read: source::read },
-    Section { key: "features", kind: Kind::FeatureView, shape: keys::FEATURE_VIEW, read: feature_view::read },
-    Section { key: "models", kind: Kind::Model, shape: keys::MODEL, read: model::read },
-    Section { key: "endpoints", kind: Kind::Endpoint, shape: keys::ENDPOINT, read: endpoint::read },
-    Section { key: "monitors", kind: Kind::Monitor, shape: keys::MONITOR, read: monitor::read },
-    Section { key: "exposures", kind: Kind::Exposure, shape: keys::EXPOSURE, read: exposure::read },
+    Section { key: "sources", word: "source", kind: Kind::Source, shape: keys::SOURCE, read: source::read },
+    Section { key: "features", word: "feature view", kind: Kind::FeatureView, shape: keys::FEATURE_VIEW, read: feature_view::read },
+    Section { key: "models", word: "model", kind: Kind::Model, shape: keys::MODEL, read: model::read },
+    Section { key: "endpoints", word: "endpoint", kind: Kind::Endpoint, shape: keys::ENDPOINT, read: endpoint::read },
+    Section { key: "monitors", word: "monitor", kind: Kind::Monitor, shape: keys::MONITOR, read: monitor::read },
+    Section { key: "exposures", word: "exposure", kind: Kind::Exposure, shape: keys::EXPOSURE, read: exposure::read },
+    Section { key: "exports", word: "export", kind: Kind::Exposure, shape: keys::EXPORT, read: export::read },
 ];
 
 fn read_asset(report: &Report, node: &Node, section: &Section) -> Option<Declared> {
-    let (reader, name) = open_named(report, node, section.kind.word(), section.shape);
+    let (reader, name) = open_named(report, node, section.word, section.shape);
     let reader = reader?;
     let place = report.place(reader.at());
     // Without a name the rest is read all the same, for its mistakes.

@@ -12,7 +12,7 @@ use crate::yaml;
 const CONNECTOR_KEYS: &[&str] = &["path", "url", "table", "query"];
 
 /// Connectors of streams: what comes is landed once, in the order of its arrival.
-const STREAMS: &[&str] = &["mqtt", "nats", "push"];
+const STREAMS: &[&str] = &["kafka", "mqtt", "nats", "push"];
 
 /// Keys that mean nothing for streams.
 const TABLE_KEYS: &[&str] = &["path", "table", "query", "mode", "cursor", "lag", "deletes"];

@@ -38,6 +38,7 @@ pub(super) fn read(report: &Report, node: &Node) -> Option<FoundSchedule> {
     let place = report.place(reader.at());
     let named = |node: &Node| Some((reader.as_text("notify", node)?, report.place(node.span)));
     let channels: Vec<(String, Place)> = reader.items("notify").iter().filter_map(named).collect();
+    let execution = execution::read(&reader);
     let schedule = Schedule {
         owner: reader.text("owner"),
         description: reader.text("description"),
@@ -48,10 +49,11 @@ pub(super) fn read(report: &Report, node: &Node) -> Option<FoundSchedule> {
         catch_up: read_catch_up(&reader),
         blackouts: read_blackouts(&reader, timezone),
         paused: reader.flag("paused").unwrap_or(false),
-        priority: reader.whole("priority", -1_000_000, 1_000_000).unwrap_or(0),
-        execution: execution::read(&reader),
+        priority: execution.priority.unwrap_or(0),
+        execution,
         notify: channels.iter().map(|(name, _)| name.clone()).collect(),
         late_after: reader.positive_seconds("late_after"),
+        approval: execution::read_approval(&reader, "approval"),
         origin: Origin { file: place.file, line: place.span.line, column: place.span.column },
         name: name?,
     };

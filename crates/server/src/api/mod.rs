@@ -1,5 +1,6 @@
 //! Baton's own API, version 1: one file a noun. Errors are problem details.
 
+mod approvals;
 mod assets;
 mod endpoints;
 mod lineage;
@@ -16,6 +17,8 @@ use crate::state::Shared;
 /// Routes under `/api/v1`.
 pub(crate) fn router() -> Router<Shared> {
     Router::new()
+        .route("/approvals", get(approvals::list))
+        .route("/runs/{run}/approve", post(approvals::approve))
         .route("/assets", get(assets::list))
         .route("/lineage", post(lineage::take))
         .route("/lineage/batch", post(lineage::take_batch))

@@ -96,7 +96,12 @@ fn code_files<'p>(project: &'p Project, name: &AssetName) -> Vec<&'p String> {
 
 type Files = BTreeMap<PathBuf, Option<SystemTime>>;
 
-/// When each file of the folder was last written; hidden folders, deliveries among them, are left out.
+/// Ends of the names of files that tests can depend on: what projects are written in, and rows. Others, such as a log into
+/// which somebody writes what is said here, concern none.
+const READ: [&str; 13] =
+    ["yml", "yaml", "sql", "py", "toml", "lock", "txt", "csv", "parquet", "json", "jsonl", "ndjson", "arrow"];
+
+/// When each file of the folder that tests can read was last written; hidden folders are left out.
 fn files_of(folder: &Path) -> Files {
     let mut files = Files::new();
     let mut waiting = vec![folder.to_owned()];
@@ -105,7 +110,7 @@ fn files_of(folder: &Path) -> Files {
             let is_hidden = entry.file_name().to_string_lossy().starts_with('.');
             match entry.file_type() {
                 Ok(kind) if kind.is_dir() && !is_hidden => waiting.push(entry.path()),
-                Ok(kind) if kind.is_file() && !is_hidden => {
+                Ok(kind) if kind.is_file() && !is_hidden && is_read(&entry.path()) => {
                     let written = entry.metadata().and_then(|metadata| metadata.modified()).ok();
                     files.insert(entry.path(), written);
                 }
@@ -114,4 +119,9 @@ fn files_of(folder: &Path) -> Files {
         }
     }
     files
+}
+
+fn is_read(file: &Path) -> bool {
+    let end = file.extension().map(|end| end.to_string_lossy().to_lowercase());
+    end.is_some_and(|end| READ.contains(&end.as_str()))
 }

@@ -18,6 +18,7 @@ pub use create::{EnvironmentLine, copy_environment, create_environment, environm
 pub use merge::{Conflict, Move, MoveKind, Prefer};
 pub use names::{check_name, resolve_commit};
 pub use promote::{PromoteOptions, PromoteReport, SideChange, promote};
+pub(crate) use rollback::resolve_rollback;
 pub use rollback::{RolledBack, rollback, rollback_told};
 pub use rows::RowConflict;
 pub(crate) use rows::{MergedRows, RowMerge};

@@ -85,6 +85,18 @@ pub async fn rollback(
     Ok(RolledBack { commit, undone: current.id, was_done: false })
 }
 
+/// The commit that a rollback would go back to.
+///
+/// # Errors
+/// As [`rollback`].
+pub(crate) async fn resolve_rollback(
+    services: &Services,
+    environment: &str,
+    to: Option<&str>,
+) -> Result<Commit, RunError> {
+    rollback_target(services, environment, &head(services, environment).await?, to).await
+}
+
 /// Records that somebody was told of a rollback: asked again without a commit, it goes on to the one before. Doing it twice
 /// is doing it once.
 ///

@@ -38,6 +38,7 @@ fn schedule(cron: &[&str]) -> Schedule {
         execution: Execution::default(),
         notify: Vec::new(),
         late_after: None,
+        approval: None,
         origin: Origin::default(),
     }
 }

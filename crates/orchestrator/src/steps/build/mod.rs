@@ -1,5 +1,6 @@
 //! Building a table: find what is missing, compute it aside, check it, record it.
 
+mod each;
 mod kept;
 mod pieces;
 mod view;
@@ -16,6 +17,7 @@ use baton_engine::BuildOptions;
 use baton_lake::{Change, CommitInfo, TableLocation};
 use serde_json::json;
 
+use self::each::Each;
 pub(crate) use self::kept::Batch;
 use self::pieces::Pieces;
 use super::key::StepKey;
@@ -117,7 +119,8 @@ impl Execution<'_> {
         }
         if let Some((_, interval, _)) = self.restated.as_ref().filter(|(name, ..)| name == asset && previous.is_some())
         {
-            self.moved_from.insert(asset.clone(), interval.start);
+            let first = self.moved_from.get(asset).copied().unwrap_or(i64::MAX);
+            self.moved_from.insert(asset.clone(), interval.start.min(first));
             return Ok(Work::Range(*interval));
         }
         let batch = table.batch.max(1) * MICROS_PER_SECOND;
@@ -155,7 +158,15 @@ impl Execution<'_> {
         key: &StepKey,
     ) -> Result<StepOutcome, RunError> {
         let base = previous.as_ref().and_then(|pin| pin.version.table()).map(|table| table.version);
-        let (written, schema) = self.write_rows(asset, table, location, base, checks, key).await?;
+        let for_each = table.command.as_ref().and_then(|step| Some((step, step.for_each.as_ref()?)));
+        let (written, schema) = match for_each {
+            Some((step, each)) => {
+                let read: Vec<AssetName> = self.prepared.graph.inputs(asset).cloned().collect();
+                let tables = inputs_of(self.services, &self.working, &read).await?;
+                self.write_each(&Each { asset, table, step, each, location, base, checks, key, tables }).await?
+            }
+            None => self.write_rows(asset, table, location, base, checks, key).await?,
+        };
         let rows = written.rows;
         let change = match (work, &table.time) {
             (Work::Range(interval), Some(time)) if base.is_some() => Change::ReplaceRange {
@@ -191,7 +202,8 @@ impl Execution<'_> {
         let inputs: Vec<AssetName> = self.prepared.graph.inputs(asset).cloned().collect();
         let tables = inputs_of(self.services, &self.working, &inputs).await?;
         let (as_of, interval) = (self.as_of, key.interval);
-        let call = TableCall { services: self.services, asset, table, as_of, interval, run: Some(&self.run) };
+        let call =
+            TableCall { services: self.services, asset, table, as_of, interval, run: Some(&self.run), each: None };
         let session = session_for(&call, tables).await?;
         let options = BuildOptions {
             time_column: table.time.clone(),

@@ -43,7 +43,8 @@ pub(super) struct Pieces<'p> {
 /// The body of a piece's `step.finished` event. It names no asset, so that an asset's steps are whole ones.
 #[derive(Serialize, Deserialize)]
 struct RecordedPiece {
-    piece: Interval,
+    /// Its time; `None` for one of several values.
+    piece: Option<Interval>,
     rows: u64,
     files: Vec<Value>,
     checks: Vec<CheckResult>,
@@ -73,7 +74,8 @@ impl Execution<'_> {
         Ok((all, schema))
     }
 
-    /// The pieces by their place. The first error ends the work: no thread takes another piece after it.
+    /// The pieces by their place. The first error ends the work: no thread takes another piece after it; nor when somebody
+    /// ends or pauses the run.
     fn on_threads(
         &self,
         writing: &Pieces<'_>,
@@ -88,7 +90,10 @@ impl Execution<'_> {
                 let (sender, runtime, next) = (sender.clone(), &runtime, &next);
                 scope.spawn(move || {
                     while let Some((place, piece)) = take_next(next, pieces) {
-                        let written = runtime.block_on(self.write_piece(writing, piece));
+                        let written = runtime.block_on(async {
+                            self.stop_if_asked().await?;
+                            self.write_piece(writing, piece).await
+                        });
                         // Nobody listens once a piece has failed.
                         if sender.send(written.map(|written| (place, written))).is_err() {
                             return;
@@ -102,10 +107,21 @@ impl Execution<'_> {
                 let (place, written) = finished?;
                 done.insert(place, written);
                 self.services.progress.advanced(writing.asset, done.len() as u64, pieces.len() as u64);
+                let (done, all) = (done.len(), pieces.len());
+                self.record_progress(writing.asset, "build", format!("{done} of {all} pieces"));
                 failpoint::reach("build.piece_staged");
             }
             Ok(done)
         })
+    }
+
+    /// Nothing else looks while pieces are computed.
+    async fn stop_if_asked(&self) -> Result<(), RunError> {
+        self.stop_if_paused().await?;
+        match self.services.operations.is_cancelled(&self.run).await? {
+            true => Err(RunError::Cancelled { run: self.run.clone() }),
+            false => Ok(()),
+        }
     }
 
     async fn write_piece(&self, writing: &Pieces<'_>, piece: Interval) -> Result<(Written, SchemaRef), RunError> {
@@ -118,20 +134,20 @@ impl Execution<'_> {
         let stream = writing.session.execute(&writing.table.sql, &options).await?;
         let schema = stream.schema();
         let key = StepKey { interval: Some(piece), ..writing.key.clone() }.with("part", "piece of a backfill");
-        if let Some(written) = self.recorded_piece(writing, &key, &schema).await? {
+        if let Some(written) = self.recorded_part(writing.location, &key, &schema).await? {
             return Ok((written, schema));
         }
         let checks = checks_of_pass(writing.checks, false);
         let place = Place { location: writing.location, base: Some(writing.base), checks: &checks };
         let written = write_stream(self.services, place, stream, self.as_of).await?;
-        self.record_piece(&key, piece, &written).await?;
+        self.record_part(&key, Some(piece), &written).await?;
         Ok((written, schema))
     }
 
-    /// What an earlier run wrote for the same piece, as long as all of it is on the disk.
-    async fn recorded_piece(
+    /// What an earlier run wrote for the same part of a table, as long as all of it is on the disk.
+    pub(super) async fn recorded_part(
         &self,
-        writing: &Pieces<'_>,
+        location: &TableLocation,
         key: &StepKey,
         schema: &SchemaRef,
     ) -> Result<Option<Written>, RunError> {
@@ -148,7 +164,7 @@ impl Execution<'_> {
         };
         let mut files = Vec::new();
         for file in recorded.files {
-            match self.services.lake.staged(writing.location, schema, file)? {
+            match self.services.lake.staged(location, schema, file)? {
                 Some(file) => files.push(file),
                 None => return Ok(None),
             }
@@ -156,7 +172,13 @@ impl Execution<'_> {
         Ok(Some(Written { files, rows: recorded.rows, checks: recorded.checks }))
     }
 
-    async fn record_piece(&self, key: &StepKey, piece: Interval, written: &Written) -> Result<(), RunError> {
+    /// Records a part of a table whose files are on the disk.
+    pub(super) async fn record_part(
+        &self,
+        key: &StepKey,
+        piece: Option<Interval>,
+        written: &Written,
+    ) -> Result<(), RunError> {
         let files = written.files.iter().map(|file| file.to_record()).collect();
         let recorded = RecordedPiece { piece, rows: written.rows, files, checks: written.checks.clone() };
         let event = NewEvent {
