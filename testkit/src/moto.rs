@@ -71,12 +71,41 @@ impl TestMoto {
         self.request("PUT", name, b"");
     }
 
+    /// The content of an object; `None` when there is none.
+    pub fn get(&self, bucket: &str, key: &str) -> Option<Vec<u8>> {
+        let (status, body) = self.answer("GET", &format!("{bucket}/{key}"), b"");
+        status.contains(" 200").then_some(body)
+    }
+
+    /// The keys of all objects of a bucket that begin so, in order.
+    pub fn keys(&self, bucket: &str, prefix: &str) -> Vec<String> {
+        let (mut keys, mut next) = (Vec::new(), String::new());
+        loop {
+            let (_, body) = self.answer("GET", &format!("{bucket}?list-type=2&prefix={prefix}{next}"), b"");
+            let text = String::from_utf8_lossy(&body).into_owned();
+            let between = |text: &str, from: &str, to: &str| -> Vec<String> {
+                text.split(from).skip(1).filter_map(|rest| Some(rest.split_once(to)?.0.to_owned())).collect()
+            };
+            keys.extend(between(&text, "<Key>", "</Key>"));
+            match between(&text, "<NextContinuationToken>", "</").pop() {
+                Some(token) => next = format!("&continuation-token={token}"),
+                None => return keys,
+            }
+        }
+    }
+
     /// Stores an object.
     pub fn put(&self, bucket: &str, key: &str, content: &[u8]) {
         self.request("PUT", &format!("{bucket}/{key}"), content);
     }
 
     fn request(&self, method: &str, path: &str, body: &[u8]) {
+        let (status, rest) = self.answer(method, path, body);
+        assert!(status.contains(" 20"), "{method} {path}: {status}{}", String::from_utf8_lossy(&rest));
+    }
+
+    /// The line of the status, and the body.
+    fn answer(&self, method: &str, path: &str, body: &[u8]) -> (String, Vec<u8>) {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).unwrap();
         // The store looks whether a request is signed, not by whom.
         let head = format!(
@@ -91,8 +120,12 @@ impl TestMoto {
         let mut reader = BufReader::new(stream);
         let mut status = String::new();
         reader.read_line(&mut status).unwrap();
-        let mut rest = String::new();
-        reader.read_to_string(&mut rest).unwrap();
-        assert!(status.contains(" 20"), "{method} {path}: {status}{rest}");
+        let mut line = String::new();
+        while reader.read_line(&mut line).unwrap() > 2 {
+            line.clear();
+        }
+        let mut rest = Vec::new();
+        reader.read_to_end(&mut rest).unwrap();
+        (status, rest)
     }
 }

@@ -105,6 +105,26 @@ pub enum ConnectorError {
         /// What would be right.
         hint: String,
     },
+    /// The options of an export are not those of its destination.
+    #[error("the destination of export `{name}` is wrong: {reason}; {hint}")]
+    ExportOptions {
+        /// The export.
+        name: String,
+        /// What is wrong.
+        reason: String,
+        /// What would be right.
+        hint: String,
+    },
+    /// What is at the destination does not go with the rows; none was sent.
+    #[error("export `{name}` cannot be delivered to {place}: {}", .conflicts.join("; "))]
+    Undeliverable {
+        /// The export.
+        name: String,
+        /// The table or folder.
+        place: String,
+        /// Everything that is in the way, each with what to do.
+        conflicts: Vec<String>,
+    },
     /// A reference to a secret leads nowhere.
     #[error("secret `{reference}` {reason}; {hint}")]
     Secret {

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use expect_test::expect_file;
 use serde_json::Value;
 
-use crate::{connectors, pullers};
+use crate::{connectors, exporters, pullers};
 
 /// Every connector with its options, as Markdown.
 fn reference() -> String {
@@ -26,6 +26,13 @@ fn reference() -> String {
         if let Some(schema) = connector.options() {
             write_connector(&mut page, connector.kind(), &schema.to_value());
         }
+    }
+    page.push_str(
+        "\n# Destinations of exports\n\nTheir options stand under `to`, beside `connector`. Keys that all of them share (`mode`, `key`, `deletes`, …)\n\
+         are described in the [guide](../guide/deliveries.md).\n",
+    );
+    for exporter in exporters() {
+        write_connector(&mut page, exporter.kind(), &exporter.options().to_value());
     }
     page
 }

@@ -103,7 +103,7 @@ mod tests {
             tags: vec!["weekly".to_owned()],
             checks: Vec::new(),
             origin: Origin { file: "exposures.yml".to_owned(), line: 7, column: 3 },
-            definition: Definition::Exposure(Exposure { depends_on: vec![name], url: None }),
+            definition: Definition::Exposure(Exposure { depends_on: vec![name], url: None, export: None }),
         };
         let unplaced = Asset { origin: Origin::default(), ..asset.clone() };
         assert_eq!(definition_key(&asset), Fingerprint::of([serde_json::to_vec(&unplaced).unwrap()]));

@@ -21,6 +21,7 @@ use crate::steps::LandingCache;
 mod about;
 mod checks;
 mod diagnose;
+mod exports;
 mod identity;
 mod inspect;
 mod kept;
@@ -205,7 +206,12 @@ impl Resolver<'_> {
                 Some(identity::bare(endpoint))
             }
             Definition::Monitor(monitor) => Some(identity::bare(monitor)),
-            Definition::Exposure(exposure) => Some(identity::bare(exposure)),
+            Definition::Exposure(exposure) => {
+                if let Some(export) = &exposure.export {
+                    self.check_export(asset, export);
+                }
+                Some(identity::bare(exposure))
+            }
         };
         let Some(identity) = identity else {
             self.broken.insert(name.clone());

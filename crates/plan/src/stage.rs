@@ -53,6 +53,13 @@ pub enum Stage {
     },
     /// Move the environment to what was built.
     Publish,
+    /// Deliver what was published to a system outside.
+    Export {
+        /// The export.
+        asset: AssetName,
+        /// Whether all rows are delivered, whatever is there.
+        full: bool,
+    },
 }
 
 impl Stage {
@@ -66,7 +73,8 @@ impl Stage {
             | Self::Deploy { asset }
             | Self::Score { asset }
             | Self::Watch { asset }
-            | Self::Remove { asset } => Some(asset),
+            | Self::Remove { asset }
+            | Self::Export { asset, .. } => Some(asset),
             Self::Publish => None,
         }
     }
@@ -83,6 +91,7 @@ impl Stage {
             Self::Watch { .. } => "watch",
             Self::Remove { .. } => "remove",
             Self::Publish => "publish",
+            Self::Export { .. } => "export",
         }
     }
 }

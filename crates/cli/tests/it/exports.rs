@@ -72,10 +72,13 @@ sources:
     columns: [{name: id, type: int}, {name: name, type: string}, {name: amount, type: int}]
 ";
 
+/// How the rows of a destination are read.
+type Read = Box<dyn Fn(&TestProject) -> Vec<String>>;
+
 struct Shop {
     project: TestProject,
     variables: Vec<(String, String)>,
-    read: Box<dyn Fn(&TestProject) -> Vec<String>>,
+    read: Read,
 }
 
 impl Shop {

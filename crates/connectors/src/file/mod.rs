@@ -5,6 +5,7 @@
 
 pub(crate) mod csv;
 mod discover;
+mod export;
 pub(crate) mod json;
 mod open;
 mod options;
@@ -18,6 +19,8 @@ use arrow::record_batch::RecordBatch;
 
 use crate::{Connector, ConnectorError, Contract, DiscoverRequest, Format, ReadReport, Unit};
 pub(crate) use discover::{literal_folder, matcher};
+pub use export::FileExporter;
+pub(crate) use export::layout_of;
 pub(crate) use options::FileOptions;
 
 /// Rows of one batch, at most.

@@ -233,7 +233,7 @@ fn told(origin: &str, reason: String, hint: &str, is_transient: bool) -> Connect
 }
 
 /// The error and what it comes from; never the address, which may hold a secret.
-fn chain(error: reqwest::Error) -> String {
+pub(super) fn chain(error: reqwest::Error) -> String {
     let is_timeout = error.is_timeout();
     let error = error.without_url();
     let mut text = error.to_string();
@@ -246,7 +246,7 @@ fn chain(error: reqwest::Error) -> String {
 }
 
 /// `Retry-After`: seconds, or an instant by the clock of the server, which `Date` tells (RFC 9110, section 10.2.3).
-fn wait_of(headers: &HeaderMap) -> Option<Duration> {
+pub(super) fn wait_of(headers: &HeaderMap) -> Option<Duration> {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
     let wanted = text(RETRY_AFTER)?;
     if let Ok(seconds) = wanted.parse() {

@@ -3,6 +3,7 @@
 mod auth;
 mod client;
 mod config;
+mod export;
 mod page;
 mod paging;
 mod since;
@@ -20,6 +21,8 @@ use client::{Answer, Session};
 use config::HttpOptions;
 use paging::{Pager, with_param};
 use since::{Since, Verdict};
+
+pub use export::HttpExporter;
 
 /// The connector for REST APIs.
 #[derive(Debug, Clone, Copy)]

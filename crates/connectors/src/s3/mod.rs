@@ -4,6 +4,7 @@
 //! read it is copied to a temporary file, piece by piece, and only in the state that was listed.
 
 mod config;
+mod export;
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -20,6 +21,8 @@ use crate::connector::Remote;
 use crate::file::{FileOptions, literal_folder, matcher};
 use crate::{Connector, ConnectorError, Contract, DiscoverRequest, FileConnector, ReadReport, Unit};
 use config::{Place, READING, S3Options, origin, store};
+
+pub use export::S3Exporter;
 
 /// The connector for stores of objects.
 #[derive(Debug, Clone, Copy)]
@@ -39,18 +42,7 @@ impl Connector for S3Connector {
     }
 
     fn usual_variables(&self, given: &BTreeMap<String, String>) -> Vec<(&'static str, &'static str)> {
-        let place =
-            [("endpoint", "AWS_ENDPOINT_URL"), ("region", "AWS_REGION"), ("region", "AWS_DEFAULT_REGION")].to_vec();
-        // A key that is given does not go with the token of another one.
-        if ["access_key_id", "anonymous"].iter().any(|name| given.contains_key(*name)) {
-            return place;
-        }
-        let key = [
-            ("access_key_id", "AWS_ACCESS_KEY_ID"),
-            ("secret_access_key", "AWS_SECRET_ACCESS_KEY"),
-            ("session_token", "AWS_SESSION_TOKEN"),
-        ];
-        place.into_iter().chain(key).collect()
+        usual_variables(["access_key_id", "anonymous"].iter().any(|name| given.contains_key(*name)))
     }
 
     fn check(&self, request: &DiscoverRequest) -> Result<Option<String>, ConnectorError> {
@@ -107,6 +99,21 @@ impl Connector for S3Connector {
         let contract = Contract { options: reading(&remote.options), ..contract.clone() };
         FileConnector.read(&Unit { remote: Some(remote), ..unit.clone() }, &contract, sink)
     }
+}
+
+/// Variables that stand for options which are not given.
+fn usual_variables(has_key: bool) -> Vec<(&'static str, &'static str)> {
+    let place = [("endpoint", "AWS_ENDPOINT_URL"), ("region", "AWS_REGION"), ("region", "AWS_DEFAULT_REGION")].to_vec();
+    // A key that is given does not go with the token of another one.
+    if has_key {
+        return place;
+    }
+    let key = [
+        ("access_key_id", "AWS_ACCESS_KEY_ID"),
+        ("secret_access_key", "AWS_SECRET_ACCESS_KEY"),
+        ("session_token", "AWS_SESSION_TOKEN"),
+    ];
+    place.into_iter().chain(key).collect()
 }
 
 /// The options that say how files are read.

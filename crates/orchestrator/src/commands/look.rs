@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::head;
 use crate::checks::{count, quoted};
 use crate::error::RunError;
+use crate::exports::{DatedDelivery, newest_deliveries};
 use crate::prepare::Prepared;
 use crate::profiles::{profile, profile_at};
 use crate::registry::{ModelVersion, model_versions};
@@ -79,6 +80,9 @@ pub struct AssetReport {
     /// What it saw, for monitors: the newest look first.
     #[serde(default)]
     pub looks: Vec<DatedLook>,
+    /// What it delivered last, for exports.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delivery: Option<DatedDelivery>,
     /// The time that it covers, for tables that are kept by intervals.
     #[serde(default, skip_serializing_if = "IntervalSet::is_empty")]
     pub done: IntervalSet,
@@ -107,6 +111,9 @@ pub struct StatusReport {
     /// What each monitor saw when it last looked.
     #[serde(default)]
     pub monitors: BTreeMap<AssetName, DatedLook>,
+    /// What each export delivered last.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub exports: BTreeMap<AssetName, DatedDelivery>,
     /// Incidents, newest first.
     pub incidents: Vec<Incident>,
     /// Events in the ledger.
@@ -208,6 +215,7 @@ pub async fn show(
         upstream: prepared.graph.inputs(name).cloned().collect(),
         downstream: prepared.graph.outputs(name).cloned().collect(),
         models: if asset.kind() == Kind::Model { model_versions(services, name).await? } else { Vec::new() },
+        delivery: newest_deliveries(services, environment, [&asset.name].into_iter()).await?.into_values().next(),
         looks: last_looks(services, environment, asset, commit.as_ref()).await?,
         done,
         missing,
@@ -344,6 +352,7 @@ pub async fn status(services: &Services, environment: &str) -> Result<StatusRepo
         }
     }
     let monitors = commit.assets.iter().filter(|(_, pin)| pin.kind == Kind::Monitor).map(|(name, _)| name);
+    let exposures = commit.assets.iter().filter(|(_, pin)| pin.kind == Kind::Exposure).map(|(name, _)| name);
     let mut incidents = crate::watch::incidents(services, environment).await?;
     incidents.sort_by_key(|found| (found.state == IncidentState::Resolved, std::cmp::Reverse(found.opened_at)));
     Ok(StatusReport {
@@ -353,6 +362,7 @@ pub async fn status(services: &Services, environment: &str) -> Result<StatusRepo
         assets,
         rows,
         aliases,
+        exports: newest_deliveries(services, environment, exposures).await?,
         monitors: newest_looks(services, environment, monitors, Some(just_after(&commit))).await?,
         incidents,
         events: root.size,

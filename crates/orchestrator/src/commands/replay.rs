@@ -3,7 +3,7 @@
 use baton_core::Timestamp;
 use chrono::TimeDelta;
 
-use super::change::run;
+use super::change::run_again;
 use crate::error::RunError;
 use crate::prepare::Prepared;
 use crate::report::{ReplayReport, RunReport};
@@ -36,7 +36,7 @@ pub async fn replay(
         if done_through.is_some_and(|done| tick <= done) {
             continue;
         }
-        let tick_report = run(services, prepared, environment, tick).await?;
+        let tick_report = run_again(services, prepared, environment, tick).await?;
         add(&mut report, tick_report);
         let subject = format!("{environment} {}", tick.format("%Y-%m-%d"));
         services.progress.advanced(&subject, number as u64 + 1, total);

@@ -34,7 +34,11 @@ impl Resolver<'_> {
     /// What each output column is computed from, and what else decides the rows.
     fn lineage(&self, name: &AssetName, definition: &Definition) -> (Lineage, BTreeSet<AssetColumn>) {
         match definition {
-            Definition::Source(_) | Definition::Exposure(_) => (Lineage::new(), BTreeSet::new()),
+            Definition::Source(_) => (Lineage::new(), BTreeSet::new()),
+            Definition::Exposure(exposure) => match &exposure.export {
+                Some(export) => self.export_lineage(export),
+                None => (Lineage::new(), BTreeSet::new()),
+            },
             Definition::Table(_) => {
                 let Some(analysis) = self.analyses.get(name) else { return (Lineage::new(), BTreeSet::new()) };
                 let columns = |found: &BTreeSet<(String, String)>| -> BTreeSet<AssetColumn> {

@@ -68,6 +68,29 @@ impl Execution<'_> {
     pub(crate) async fn fold_alerts(&mut self) -> Result<(), RunError> {
         let late = self.check_freshness().await?;
         self.check_volume(&late).await?;
+        self.fold_raised().await
+    }
+
+    /// Folds and writes down what was raised after the environment moved, as by exports.
+    pub(crate) async fn fold_late_alerts(&mut self) -> Result<(), RunError> {
+        if self.alerts.is_empty() && self.pending.is_empty() {
+            return Ok(());
+        }
+        let before = std::mem::take(&mut self.report.incidents);
+        self.fold_raised().await?;
+        let changed = std::mem::replace(&mut self.report.incidents, before);
+        for incident in changed {
+            self.report.incidents.retain(|known| known.id != incident.id);
+            self.report.incidents.push(incident);
+        }
+        let events = std::mem::take(&mut self.pending);
+        if !events.is_empty() {
+            self.services.ledger.append(events).await?;
+        }
+        Ok(())
+    }
+
+    async fn fold_raised(&mut self) -> Result<(), RunError> {
         let known = self.known_incidents().await?;
         // After a rollback the ledger still holds incidents of a later clock: they are not part of this time.
         let is_open = |found: &&Incident| found.state == IncidentState::Open && found.opened_at <= self.as_of;

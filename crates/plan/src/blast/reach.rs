@@ -170,7 +170,7 @@ impl<'a> Reach<'a> {
         if !desired.inputs.iter().any(|input| self.changed.contains_key(input)) {
             return Vec::new();
         }
-        if kind == Kind::Exposure {
+        if kind == Kind::Exposure && desired.about.lineage.is_empty() {
             // Nobody says which columns are read outside, so all that were there are.
             let read = |input: &&AssetName| self.changed.get(*input).is_some_and(|change| !change.only_added);
             return desired.inputs.iter().filter(read).cloned().collect();

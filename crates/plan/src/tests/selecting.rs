@@ -137,7 +137,7 @@ fn definition(kind: Kind, file: &str) -> Definition {
             online: false,
             features: Vec::new(),
         }),
-        _ => Definition::Exposure(Exposure { depends_on: Vec::new(), url: None }),
+        _ => Definition::Exposure(Exposure { depends_on: Vec::new(), url: None, export: None }),
     }
 }
 

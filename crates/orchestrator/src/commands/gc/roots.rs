@@ -44,6 +44,8 @@ impl Roots {
         }
         roots.add_models(services).await?;
         roots.add_pulled(services).await?;
+        // What comes next for a destination is found by comparing with what it holds.
+        roots.tables.extend(crate::exports::held_versions(services).await?);
         Ok(roots)
     }
 
