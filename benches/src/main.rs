@@ -1,4 +1,5 @@
-//! Our side of the benchmarks: `baton-bench <name> --data <folder> …` does the work once and prints its seconds.
+//! Our side of the benchmarks: `baton-bench <name> --data <folder> …` does the work once and prints its seconds, or an
+//! object of [`Measured`].
 //!
 //! Only the work is timed, not what prepares it. `cargo xtask bench` makes the data, starts the peers beside, and
 //! compares.
@@ -6,6 +7,8 @@
 
 mod commit;
 mod http;
+mod ingest;
+mod measured;
 mod online;
 mod pit;
 mod plan;
@@ -13,6 +16,8 @@ mod predict;
 mod profile;
 mod project;
 mod scale;
+mod soak;
+mod steps;
 mod tpch;
 
 use std::collections::HashMap;
@@ -20,6 +25,7 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use measured::Measured;
 use scale::Scale;
 
 /// What went wrong, for a developer's eyes.
@@ -34,6 +40,11 @@ impl Places {
         Self(pairs.map(|pair| (pair[0].trim_start_matches("--").to_owned(), PathBuf::from(&pair[1]))).collect())
     }
 
+    /// What was given for a name that is no path.
+    fn text(&self, name: &str) -> Option<&str> {
+        self.0.get(name).and_then(|given| given.to_str())
+    }
+
     fn get(&self, name: &str) -> Outcome<&PathBuf> {
         self.0.get(name).ok_or_else(|| format!("give `--{name} <path>`").into())
     }
@@ -42,10 +53,11 @@ impl Places {
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match run(&arguments) {
-        Ok(seconds) => {
-            println!("{seconds}");
+        Ok(Some(measured)) => {
+            println!("{measured}");
             ExitCode::SUCCESS
         }
+        Ok(None) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
             ExitCode::FAILURE
@@ -53,29 +65,40 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(arguments: &[String]) -> Outcome<f64> {
+/// `None` for what is no contest and says itself what it found.
+fn run(arguments: &[String]) -> Outcome<Option<Measured>> {
     let (name, rest) = arguments.split_first().ok_or("give the name of a benchmark")?;
     let places = Places::of(rest);
-    match name.as_str() {
-        "pit" => pit::run(&places),
-        "profile" => profile::run(&places),
-        "commit" => commit::run(&places),
-        "plan" => plan::run(&places),
-        "start" => plan::start(&places),
-        "online" => online::run(&places),
-        "online-http" => online::over_http(&places),
-        "predict-features" => predict::by_features(&places),
-        "predict-keys" => predict::by_keys(&places),
-        "predict-bare" => predict::bare(&places),
-        "scale-10000-data" => scale::prepare(&places, Scale::of(10_000)),
-        "scale-10000-check" => scale::cold_check(&places, Scale::of(10_000)),
-        "scale-10000-plan" => scale::warm_plan(&places, Scale::of(10_000)),
-        "scale-1000-data" => scale::prepare(&places, Scale::of(1_000)),
-        "scale-1000-plan" => scale::warm_plan(&places, Scale::of(1_000)),
-        "tpch-1-data" => tpch::prepare(&places, 1),
-        "tpch-10-data" => tpch::prepare(&places, 10),
-        "tpch-1" => tpch::run(&places, 1),
-        "tpch-10" => tpch::run(&places, 10),
+    match name.split_once('-') {
+        _ if name == "soak" => soak::run(&places).map(|()| None),
+        _ if name == "ingest-server" => ingest::serve(&places).map(|()| None),
+        Some(("steps", rest)) => steps::run(&places, rest).map(Some),
+        Some(("ingest", rest)) => ingest::run(&places, rest).map(Some),
+        _ => timed(&places, name).map(|seconds| Some(seconds.into())),
+    }
+}
+
+fn timed(places: &Places, name: &str) -> Outcome<f64> {
+    match name {
+        "pit" => pit::run(places),
+        "profile" => profile::run(places),
+        "commit" => commit::run(places),
+        "plan" => plan::run(places),
+        "start" => plan::start(places),
+        "online" => online::run(places),
+        "online-http" => online::over_http(places),
+        "predict-features" => predict::by_features(places),
+        "predict-keys" => predict::by_keys(places),
+        "predict-bare" => predict::bare(places),
+        "scale-10000-data" => scale::prepare(places, Scale::of(10_000)),
+        "scale-10000-check" => scale::cold_check(places, Scale::of(10_000)),
+        "scale-10000-plan" => scale::warm_plan(places, Scale::of(10_000)),
+        "scale-1000-data" => scale::prepare(places, Scale::of(1_000)),
+        "scale-1000-plan" => scale::warm_plan(places, Scale::of(1_000)),
+        "tpch-1-data" => tpch::prepare(places, 1),
+        "tpch-10-data" => tpch::prepare(places, 10),
+        "tpch-1" => tpch::run(places, 1),
+        "tpch-10" => tpch::run(places, 10),
         _ => Err(format!("there is no benchmark `{name}`").into()),
     }
 }

@@ -1,6 +1,9 @@
 //! Test project harness and contract suites.
 
+pub mod certificate;
 mod daemon;
+pub mod duckdb;
+pub mod kafka;
 pub mod ledger_suite;
 pub mod mariadb;
 pub mod mosquitto;
@@ -8,6 +11,7 @@ pub mod moto;
 pub mod nats;
 pub mod online_suite;
 pub mod operations_suite;
+pub mod own_postgres;
 pub mod postgres;
 pub mod project;
 pub mod python;

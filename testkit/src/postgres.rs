@@ -6,7 +6,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on should say where")]
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -33,7 +33,12 @@ impl TestPostgres {
     /// There is no PostgreSQL, or it does not start.
     pub fn shared() -> &'static Self {
         static SERVER: OnceLock<TestPostgres> = OnceLock::new();
-        SERVER.get_or_init(Self::start)
+        SERVER.get_or_init(|| Self::start(None))
+    }
+
+    /// A new server that speaks TLS, with a certificate for `localhost` and its key, and lets nobody in without.
+    pub fn encrypted(certificate: &str, key: &str) -> Self {
+        Self::start(Some((certificate, key)))
     }
 
     /// The URL of a new, empty database.
@@ -62,7 +67,7 @@ impl TestPostgres {
         format!("postgres://postgres@127.0.0.1:{}/{database}", self.port)
     }
 
-    fn start() -> Self {
+    fn start(certificate: Option<(&str, &str)>) -> Self {
         let programs = programs();
         let folder = tempfile::Builder::new().prefix("baton-postgres-").tempdir().unwrap().keep();
         let (data, run_as) = (folder.join("data"), run_as("postgres", &folder));
@@ -77,6 +82,10 @@ impl TestPostgres {
             ["wal_level=logical", "max_replication_slots=40", "max_wal_senders=10", "fsync=off", "max_connections=60"]
         {
             server.args(["-c", setting]);
+        }
+        if let Some((certificate, key)) = certificate {
+            speak_tls(&data, certificate, key, run_as);
+            server.args(["-c", "ssl=on"]);
         }
         let _watch = watched(&server, &folder);
         let server = Self { folder, programs, port, _watch };
@@ -98,8 +107,22 @@ impl TestPostgres {
     }
 }
 
+/// Puts certificate and key where a cluster looks for them, and asks everybody who does not come from this machine's own
+/// socket for TLS.
+fn speak_tls(data: &Path, certificate: &str, key: &str, user: Option<&str>) {
+    fs::write(data.join("server.crt"), certificate).unwrap();
+    fs::write(data.join("server.key"), key).unwrap();
+    fs::write(data.join("pg_hba.conf"), "local all all trust\nhostssl all all 127.0.0.1/32 trust\n").unwrap();
+    let mode = Command::new("chmod").arg("600").arg(data.join("server.key")).status().unwrap();
+    assert!(mode.success(), "the key cannot be hidden");
+    if let Some(user) = user {
+        let owned = Command::new("chown").arg("-R").arg(user).arg(data).status().unwrap();
+        assert!(owned.success(), "there is no user `{user}` to run the server as");
+    }
+}
+
 /// The folder with `initdb` and `postgres`; the newest version where there are several.
-fn programs() -> PathBuf {
+pub(crate) fn programs() -> PathBuf {
     if let Some(folder) = std::env::var_os("BATON_TEST_POSTGRES") {
         return folder.into();
     }

@@ -97,6 +97,9 @@ impl TestProject {
             "BATON_LOG",
             "BATON_ONNXRUNTIME",
             "BATON_PYTHON",
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+            "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+            "TRACEPARENT",
             "NO_COLOR",
         ] {
             command.env_remove(name);

@@ -6,6 +6,7 @@
 mod bench;
 mod failure;
 mod generate;
+mod libraries;
 mod process;
 mod python;
 mod repository;
@@ -25,15 +26,18 @@ usage: cargo xtask <task>
                       --no-setup: take the Python clients as they are
   tidy                the rules of the repository that no other tool checks
   gen [--check]       write the generated references; --check: fail when one is stale
-  bench [NAME…]       benchmarks beside their peers: pit, profile, plan, online, predict,
-                      scale-check, scale-plan, tpch-1, tpch-10";
+  bench [NAME…] [--output json]
+                      benchmarks beside their peers: pit, profile, plan, online, predict, scale, tpch,
+                      schedule, ingest
+  bench soak [--minutes N] [--output json]
+                      schedules, servers that are killed, databases that restart: is anything lost?";
 
 /// What can be asked of this tool.
 enum Task {
     Test { set_up: bool },
     Tidy,
     Generate { check: bool },
-    Bench { names: Vec<String> },
+    Bench { arguments: Vec<String> },
 }
 
 fn main() -> ExitCode {
@@ -63,7 +67,7 @@ fn parse(arguments: &[String]) -> Option<Task> {
         "test" => Some(Task::Test { set_up: !flag("--no-setup")? }),
         "tidy" if rest.is_empty() => Some(Task::Tidy),
         "gen" => Some(Task::Generate { check: flag("--check")? }),
-        "bench" => Some(Task::Bench { names: rest.to_vec() }),
+        "bench" => Some(Task::Bench { arguments: rest.to_vec() }),
         _ => None,
     }
 }
@@ -74,6 +78,6 @@ fn run(task: &Task) -> Outcome {
         Task::Test { set_up } => test::run(&repository, *set_up),
         Task::Tidy => tidy::run(&repository),
         Task::Generate { check } => generate::run(&repository, *check),
-        Task::Bench { names } => bench::run(&repository, names),
+        Task::Bench { arguments } => bench::run(&repository, arguments),
     }
 }

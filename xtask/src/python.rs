@@ -40,6 +40,12 @@ impl Environment {
         Ok(Self { folder: cache_folder()?.join("baton-bench-sqlmesh-venv"), requirements })
     }
 
+    /// The one with other orchestrators and ingesters.
+    pub(crate) fn of_flows(repository: &Repository) -> Outcome<Self> {
+        let requirements = repository.path("xtask/requirements-bench-flows.txt");
+        Ok(Self { folder: cache_folder()?.join("baton-bench-flows-venv"), requirements })
+    }
+
     /// Its interpreter.
     pub(crate) fn python(&self) -> PathBuf {
         self.folder.join("bin/python")
@@ -105,7 +111,7 @@ fn system_python() -> Outcome<Command> {
     found.ok_or_else(|| Failure::Message("no Python was found: install Python 3.11 or later, with `venv`".to_owned()))
 }
 
-fn cache_folder() -> Outcome<PathBuf> {
+pub(crate) fn cache_folder() -> Outcome<PathBuf> {
     let named = std::env::var_os("XDG_CACHE_HOME").filter(|folder| !folder.is_empty()).map(PathBuf::from);
     let usual = || std::env::var_os("HOME").map(|home| Path::new(&home).join(".cache"));
     named.or_else(usual).ok_or_else(|| Failure::Message("set HOME or XDG_CACHE_HOME to a folder for caches".to_owned()))

@@ -8,6 +8,7 @@ use crate::args::{ColorWhen, GlobalArguments, OutputForm};
 use crate::error::CliError;
 use crate::instant;
 use crate::settings::Settings;
+use crate::traces::Traces;
 
 /// How a command was called.
 #[derive(Debug, Clone)]
@@ -28,6 +29,8 @@ pub(crate) struct Context {
     pub(crate) explain: bool,
     /// Whether progress may be drawn.
     pub(crate) progress: bool,
+    /// Where spans go.
+    pub(crate) traces: Traces,
     /// What the process environment says.
     pub(crate) settings: Settings,
 }
@@ -53,6 +56,7 @@ impl Context {
             verbose: global.verbose,
             explain: false,
             progress: !global.no_progress && !global.quiet,
+            traces: Traces::begin(),
             settings,
         })
     }

@@ -27,6 +27,8 @@ mod saved_plan;
 mod scheduling;
 mod selection;
 mod settings;
+mod traces;
+mod trained_models;
 mod wire;
 
 use std::process::ExitCode;

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use baton_core::failpoint;
+use baton_notify::{TraceOptions, TraceOptionsError};
 
 /// Settings from `BATON_*` variables and a few that all programs share; flags go before them.
 #[derive(Debug, Clone, Default)]
@@ -61,6 +62,19 @@ fn kill() {
 /// A variable that a project file refers to as `${env:NAME}`.
 pub(crate) fn secret(name: &str) -> Option<String> {
     variable(name)
+}
+
+/// Where traces go, by OpenTelemetry's own variables; `None` where they are off.
+///
+/// # Errors
+/// A variable cannot be read.
+pub(crate) fn traces() -> Result<Option<TraceOptions>, TraceOptionsError> {
+    TraceOptions::of(&variable)
+}
+
+/// `TRACEPARENT`: what who began this process says of their trace.
+pub(crate) fn traceparent() -> Option<String> {
+    variable("TRACEPARENT")
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the process environment")]

@@ -12,7 +12,10 @@ use baton_ledger::{Location, SqlLedger, is_address};
 use baton_ml::runtime::RuntimeOptions;
 use baton_orchestrator::{Asked, PythonOptions, PythonWorkers, Services};
 use baton_project::Settings as ProjectSettings;
+use baton_server::Tracking;
 use baton_serving::{PredictionLog, RedbOnlineStore};
+use baton_tracking::artifact::ArtifactStore;
+use baton_tracking::{StoreOptions, TrackingStore};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::context::Context;
@@ -91,6 +94,8 @@ pub(crate) async fn parts(
         engine: engine(context, &warehouse, settings)?,
         clock: Arc::new(SystemClock),
         progress: Arc::new(Shown::new(context)),
+        spans: context.traces.spans(),
+        parent_span: context.traces.parent(),
         python: Arc::new(python(context, folder, settings)),
         load_tester: Arc::new(LoopbackLoadTester::new(models.clone())),
         models,
@@ -154,6 +159,8 @@ pub(crate) fn with_folder(services: &Services, folder: &Path) -> Result<Services
         engine: services.engine.clone(),
         clock: Arc::clone(&services.clock),
         progress: Arc::clone(&services.progress),
+        spans: Arc::clone(&services.spans),
+        parent_span: services.parent_span,
         python: Arc::clone(&services.python),
         models: services.models.clone(),
         load_tester: Arc::clone(&services.load_tester),
@@ -170,6 +177,16 @@ fn python(context: &Context, folder: &Path, settings: &ProjectSettings) -> Pytho
         search: context.settings.search.clone(),
         ..PythonOptions::of(&settings.python, folder)
     })
+}
+
+/// What clients of MLflow track, in `file`, with their artifacts in a folder.
+///
+/// # Errors
+/// Those of a file that can be neither opened nor made.
+pub(crate) async fn tracking(file: &Path, artifacts: &Path) -> Result<Tracking, CliError> {
+    let options = StoreOptions { clock: Arc::new(SystemClock), artifact_root: "mlflow-artifacts:/".to_owned() };
+    let store = TrackingStore::open(file, options).await?;
+    Ok(Tracking::new(store).with_artifacts(ArtifactStore::open(artifacts)))
 }
 
 /// The log of served predictions beside the tables.

@@ -120,6 +120,10 @@ pub(crate) async fn show(State(state): State<Shared>) -> impl IntoResponse {
     let mut text = state.metrics.render();
     head(&mut text, "baton_shadows_dropped_total", "counter", "Requests that shadows did not see: too many waited.");
     line(&mut text, format_args!("baton_shadows_dropped_total {}", state.service.dropped_shadows()));
+    if let Some(dropped) = state.tracer.dropped() {
+        head(&mut text, "baton_spans_dropped_total", "counter", "Spans of traces that were not delivered.");
+        line(&mut text, format_args!("baton_spans_dropped_total {dropped}"));
+    }
     if let Some(desk) = &state.desk {
         render_figures(&mut text, &desk.figures().await);
     }

@@ -34,6 +34,10 @@ impl RequestId {
         HeaderValue::from_str(&self.0).ok()
     }
 
+    pub(crate) fn as_text(&self) -> &str {
+        &self.0
+    }
+
     pub(crate) fn into_text(self) -> String {
         self.0.to_string()
     }

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
-use baton_core::ports::{MemoryOnlineStore, OnlineRow, OnlineStore as _};
+use baton_core::ports::{MemoryOnlineStore, OnlineRow, OnlineStore as _, Spans};
 use baton_core::scalar::{Scalar, entity_key};
 use baton_core::time::{FixedClock, timestamp_from_micros};
 use baton_ml::data::Task;
@@ -148,6 +148,14 @@ impl TestServer {
         let folder = tempfile::tempdir().unwrap();
         let (parts, log) = parts(&folder, deployments);
         Self { router: crate::router(parts), log, _folder: folder }
+    }
+
+    /// `amount` and `broken`, whose requests leave `spans`.
+    pub(crate) fn traced(spans: Arc<dyn Spans>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (parts, log) = parts(&folder, vec![amount(), broken()]);
+        let clock = Arc::new(FixedClock(timestamp_from_micros(180_000_000)));
+        Self { router: crate::router(parts.with_spans(spans, clock)), log, _folder: folder }
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Reply {

@@ -1,0 +1,57 @@
+//! What goes wrong, and when: chosen by chance, the same for the same seed.
+
+use std::time::Duration;
+
+use baton_testkit::own_postgres::OwnPostgres;
+
+use super::ENVIRONMENTS;
+use super::chance::Chance;
+use super::servers::Servers;
+use crate::Outcome;
+
+/// The first minute is quiet, or a sixth of a short soak: everybody starts.
+const QUIET: Duration = Duration::from_secs(30);
+
+/// When what is next.
+pub(super) struct Trouble {
+    chance: Chance,
+    kill_at: Duration,
+    kill_worker_at: Duration,
+    restart_at: Duration,
+    /// Restarts of the database, and how many of them were crashes.
+    pub(super) restarts: usize,
+    pub(super) crashes: usize,
+}
+
+impl Trouble {
+    pub(super) fn new(chance: Chance, length: Duration) -> Self {
+        let quiet = QUIET.min(length / 6);
+        let restart_at = quiet + Duration::from_secs(40).min(length / 6);
+        Self { chance, kill_at: quiet, kill_worker_at: quiet, restart_at, restarts: 0, crashes: 0 }
+    }
+
+    /// Makes what is due.
+    pub(super) fn make(&mut self, elapsed: Duration, servers: &mut Servers, database: &OwnPostgres) -> Outcome<()> {
+        if elapsed >= self.kill_at {
+            let environment = self.chance.below(ENVIRONMENTS);
+            let wants_leader = self.chance.share() < 0.7;
+            servers.kill(environment, wants_leader, self.between(1, 8))?;
+            self.kill_at = elapsed + self.between(4, 16);
+        }
+        if elapsed >= self.kill_worker_at && servers.kill_worker() {
+            self.kill_worker_at = elapsed + self.between(15, 45);
+        }
+        if elapsed >= self.restart_at {
+            let crash = self.chance.share() < 0.5;
+            database.restart(crash, self.between(0, 5));
+            self.restarts += 1;
+            self.crashes += usize::from(crash);
+            self.restart_at = elapsed + self.between(90, 180);
+        }
+        Ok(())
+    }
+
+    fn between(&mut self, least: u64, most: u64) -> Duration {
+        self.chance.between(Duration::from_secs(least), Duration::from_secs(most))
+    }
+}
