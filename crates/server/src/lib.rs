@@ -32,5 +32,5 @@ mod traces;
 pub use catalog::{AssetSelection, Catalog, CatalogAsset, CatalogError, Catalogued};
 pub use desk::{Asked, Figure, LineageDesk, NotTaken, Said, ScheduleDesk, Taken};
 pub use intake::{Intake, Posted, Refusal};
-pub use mlflow::{Tracking, VERSION as MLFLOW_VERSION};
+pub use mlflow::{Allowed, Tracking, VERSION as MLFLOW_VERSION};
 pub use serve::{Parts, router, serve, serve_tracking, tracking_router};

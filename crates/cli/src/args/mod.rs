@@ -49,7 +49,7 @@ pub(crate) use runs::{
 pub(crate) use selection::{RunArguments, SelectionArguments};
 pub(crate) use serving::{PredictArguments, ServeArguments};
 pub(crate) use test::TestArguments;
-pub(crate) use tracking::TrackingArguments;
+pub(crate) use tracking::{GuestArguments, TrackingArguments};
 
 /// Carry data to models, and what models learn back to data
 #[derive(Debug, Parser)]

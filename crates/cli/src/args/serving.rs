@@ -2,6 +2,8 @@
 
 use clap::Args;
 
+use super::GuestArguments;
+
 /// Arguments of `serve`.
 #[derive(Debug, Args)]
 pub(crate) struct ServeArguments {
@@ -14,6 +16,8 @@ pub(crate) struct ServeArguments {
     /// Do not run schedules
     #[arg(long)]
     pub(crate) no_scheduler: bool,
+    #[command(flatten)]
+    pub(crate) guests: GuestArguments,
 }
 
 /// Arguments of `predict`.

@@ -2,7 +2,26 @@
 
 use std::path::PathBuf;
 
+use baton_server::Allowed;
 use clap::Args;
+
+/// Who may ask what is tracked, besides this machine and private networks.
+#[derive(Debug, Args)]
+pub(crate) struct GuestArguments {
+    /// Hosts by which MLflow clients may ask, besides this machine and private networks; `*` for all
+    #[arg(long, value_name = "HOSTS", value_delimiter = ',')]
+    pub(crate) allowed_hosts: Vec<String>,
+    /// Origins whose pages may change what is tracked, besides those of this machine
+    #[arg(long, value_name = "ORIGINS", value_delimiter = ',')]
+    pub(crate) cors_allowed_origins: Vec<String>,
+}
+
+impl GuestArguments {
+    /// As the server takes it.
+    pub(crate) fn allowed(&self) -> Allowed {
+        Allowed { hosts: self.allowed_hosts.clone(), origins: self.cors_allowed_origins.clone() }
+    }
+}
 
 /// Arguments of `tracking`, named as those of `mlflow server` are.
 #[derive(Debug, Args)]
@@ -19,4 +38,6 @@ pub(crate) struct TrackingArguments {
     /// Folder that keeps artifacts [default: `artifacts` beside the file]
     #[arg(long, value_name = "FOLDER")]
     pub(crate) artifacts_destination: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) guests: GuestArguments,
 }

@@ -47,7 +47,7 @@ pub(super) async fn serve(context: &Context, arguments: &ServeArguments) -> Resu
         .with_catalog(catalog)
         .with_intake(intake)
         .with_lineage(Arc::new(EventDesk::of(Arc::clone(&workspace))))
-        .with_tracking(tracking(&workspace).await?)
+        .with_tracking(tracking(&workspace).await?.with_allowed(arguments.guests.allowed()))
         .with_token(settings::secret("BATON_TOKEN"));
     if context.traces.are_on() {
         let clock = Arc::clone(&workspace.services().clock);

@@ -14,7 +14,7 @@ pub(super) async fn tracking(context: &Context, arguments: &TrackingArguments) -
     let file = context.folder.join(file_of(&arguments.backend_store_uri)?);
     let artifacts = arguments.artifacts_destination.as_ref().map(|folder| context.folder.join(folder));
     let artifacts = artifacts.unwrap_or_else(|| file.with_file_name("artifacts"));
-    let tracking = wire::tracking(&file, &artifacts).await?;
+    let tracking = wire::tracking(&file, &artifacts).await?.with_allowed(arguments.guests.allowed());
     let listener = listen(&arguments.host, arguments.port).await?;
     let address = listener.local_addr().map_err(CliError::Output)?;
     output::print(&format!("listening on http://{address}\n"))?;

@@ -46,6 +46,8 @@ mod sources;
 mod storage;
 mod streams;
 mod traces;
+mod tracked_models;
+mod tracking;
 mod told;
 mod unit_tests;
 mod volume;

@@ -107,7 +107,7 @@ impl Server {
     }
 
     /// The answer for one guest.
-    fn predict(&self) -> Answer {
+    pub(crate) fn predict(&self) -> Answer {
         let (status, answer) = self.request("POST", "/api/v1/endpoints/late/predict", r#"{"rows": [{"guest": "g3"}]}"#);
         assert!(status.contains(" 200 "), "{status} {answer}");
         let row = &answer["predictions"][0];
@@ -137,20 +137,26 @@ impl Server {
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        // Killed, as machines do.
+impl Server {
+    /// Kills it, as machines do.
+    pub(crate) fn kill(&mut self) {
         let _ended = self.process.kill().and_then(|()| self.process.wait());
     }
 }
 
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
 #[derive(Debug, Clone, PartialEq)]
-struct Answer {
-    commit: String,
-    version: u64,
-    score: f64,
-    price: Option<f64>,
-    id: String,
+pub(crate) struct Answer {
+    pub(crate) commit: String,
+    pub(crate) version: u64,
+    pub(crate) score: f64,
+    pub(crate) price: Option<f64>,
+    pub(crate) id: String,
 }
 
 fn head(project: &TestProject, environment: &str) -> String {
@@ -294,7 +300,17 @@ fn assets_are_listed_by_the_grammar_of_the_command_line() {
         lines.as_array().unwrap().iter().map(|line| line["name"].as_str().unwrap().to_owned()).collect()
     };
     assert_eq!(names("").len(), 6);
-    for selection in ["+late_payer", "meals+1", "kind:table", "@habits", "habits_table payments", "kind:table,meals+"] {
+    for selection in [
+        "+late_payer",
+        "meals+1",
+        "kind:table",
+        "@habits",
+        "habits_table payments",
+        "kind:table,meals+",
+        "source:meals+",
+        "path:tables,+late",
+        "*_table path:assets.yml",
+    ] {
         assert_eq!(names(&format!("?select={}", selection.replace(' ', "%20"))), listed(selection), "{selection}");
         assert!(!listed(selection).is_empty(), "{selection}");
     }

@@ -9,6 +9,7 @@ mod base64;
 mod error;
 mod experiments;
 mod fields;
+mod guard;
 mod inputs;
 mod logged_models;
 mod metrics;
@@ -28,12 +29,15 @@ mod wire;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::{StatusCode, Uri};
+use axum::middleware;
 use axum::response::Html;
 use tower::ServiceExt as _;
 
+pub use self::guard::Allowed;
 use self::state::Shared;
 pub use self::state::Tracking;
-pub(crate) use self::system::{VERSION, whole_routes as system_routes};
+pub use self::system::VERSION;
+pub(crate) use self::system::whole_routes as system_routes;
 
 /// The most bytes of a request that is not an artifact.
 const LIMIT: usize = 64 << 20;
@@ -49,7 +53,8 @@ pub(crate) fn router(tracking: Shared) -> Router {
         .nest("/api/2.0mlflow", inputs::misspelt().fallback(no_such_path))
         .nest("/ajax-api/2.0mlflow", inputs::misspelt().fallback(no_such_path))
         .merge(root());
-    routes.layer(DefaultBodyLimit::max(LIMIT)).with_state(tracking)
+    let guard = middleware::from_fn_with_state(Shared::clone(&tracking), guard::guard);
+    routes.layer(DefaultBodyLimit::max(LIMIT)).layer(guard).with_state(tracking)
 }
 
 /// `router` behind a door at which repeated slashes become one.

@@ -10,6 +10,7 @@ use tokio::sync::Mutex;
 
 use super::error::WireError;
 use super::fields::Fields;
+use super::guard::Allowed;
 
 /// The state of handlers.
 pub(super) type Shared = Arc<Tracking>;
@@ -17,6 +18,7 @@ pub(super) type Shared = Arc<Tracking>;
 /// What a tracking server answers from.
 pub struct Tracking {
     pub(super) store: TrackingStore,
+    pub(super) allowed: Allowed,
     artifacts: Option<ArtifactStore>,
     bridge: Option<Arc<dyn RegistryBridge>>,
     /// The state of the ledger whose trained models were brought in last.
@@ -26,7 +28,13 @@ pub struct Tracking {
 impl Tracking {
     /// Answers from `store`.
     pub fn new(store: TrackingStore) -> Self {
-        Self { store, artifacts: None, bridge: None, brought_in: Mutex::default() }
+        Self { store, allowed: Allowed::default(), artifacts: None, bridge: None, brought_in: Mutex::default() }
+    }
+
+    /// With hosts and origins that may ask besides those that are near.
+    #[must_use]
+    pub fn with_allowed(self, allowed: Allowed) -> Self {
+        Self { allowed, ..self }
     }
 
     /// With a folder for artifacts; without one their paths are refused.

@@ -142,14 +142,14 @@ fn write_attribute(statement: &mut Statement, comparison: &Comparison) -> Result
     }
     match column {
         "e.name" => {
+            if let Literal::List(_) = value {
+                let message = "Only ['experiment_id'] attributes support comparison with a list of quoted string values.";
+                return Err(TrackingError::invalid(message));
+            }
             if !matches!(operator, Operator::Equal | Operator::NotEqual | Operator::Like | Operator::ILike) {
-                let list = matches!(value, Literal::List(_));
-                let message = if list {
-                    "Only ['experiment_id'] attributes support comparison with a list of quoted string values."
-                        .to_owned()
-                } else {
-                    format!("Invalid comparator for string attribute: {}", operator.as_str())
-                };
+                value.quoted("attributes. Got value")?;
+                let known = "{'!=', '=', 'LIKE', 'ILIKE', 'IN', 'NOT IN'}";
+                let message = format!("Invalid comparator '{}' not one of '{known}'", operator.as_str());
                 return Err(TrackingError::invalid(message));
             }
             sql::compare_text(statement, column, *operator, value, "attributes. Got value")

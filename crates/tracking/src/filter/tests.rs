@@ -44,7 +44,28 @@ fn comparisons_are_joined_by_and() {
             "start_time >= 1700000000000",
             "params.quoted = 'it''s'",
         ],
-        expect![[r#""#]],
+        expect![[r#"
+
+                all()
+            metrics.loss < 1 and params.lr = '0.1'
+                all(metrics|loss| < 1, params|lr| = '0.1')
+            metrics.a > -1 AND metrics.`b c` <= 1e-3 AND
+                all(metrics|a| > -1, metrics|b c| <= 1e-3)
+            tags.mlflow.runName LIKE '%'
+                all(tags|mlflow.runName| LIKE '%')
+            tags.mlflow.loggedArtifacts LIKE '%"path"%:%"tbl.json",%' and attributes.run_id IN ('a', "b")
+                all(tags|mlflow.loggedArtifacts| LIKE '%"path"%:%"tbl.json",%', attributes|run_id| IN ('a', 'b'))
+            params."x y" ILIKE "V%" and run_id not in ('c')
+                all(params|x y| ILIKE 'V%', -|run_id| NOT IN ('c'))
+            params.p IS NULL and tags.`t` is not null
+                all(params|p| IS NULL , tags|t| IS NOT NULL )
+            `metrics`.acc != .5
+                all(metrics|acc| != .5)
+            start_time >= 1700000000000
+                all(-|start_time| >= 1700000000000)
+            params.quoted = 'it''s'
+                all(params|quoted| = 'it''s')
+        "#]],
     );
 }
 
@@ -65,7 +86,30 @@ fn what_is_no_comparison_is_told_in_mlflows_words() {
             "run_id IN (1)",
             "metrics.a <> 1",
         ],
-        expect![[r#""#]],
+        expect![[r#"
+            metrics.a > 1 OR metrics.b > 1
+                Invalid clause(s) in filter string: 'OR'
+            NOT metrics.a > 1
+                Invalid clause(s) in filter string: 'NOT'
+            (metrics.a > 1)
+                Invalid clause(s) in filter string: '(metrics.a > 1)'
+            metrics.a > 1; metrics.b > 1
+                Search filter contained multiple expression 'metrics.a > 1; metrics.b > 1'. Provide AND-ed expression list.
+            metrics.a
+                Invalid clause(s) in filter string: 'metrics.a'
+            1 < metrics.a
+                Invalid comparison clause. Expected 'Identifier' found '1'
+            params.p = 'open
+                Invalid clause(s) in filter string: ''open'
+            run_id IN ()
+                While parsing a list in the query, expected a non-empty list of string values, but got ill-formed list.
+            run_id IN ('a' 'b')
+                While parsing a list in the query, expected a non-empty list of string values, but got ill-formed list.
+            run_id IN (1)
+                While parsing a list in the query, expected a non-empty list of string values, but got ill-formed list.
+            metrics.a <> 1
+                Invalid comparator '<>'
+        "#]],
     );
 }
 
@@ -80,7 +124,18 @@ fn more_is_understood_where_it_is_asked_for() {
             "metrics.a > 1 metrics.b > 1",
             "",
         ],
-        expect![[r#""#]],
+        expect![[r#"
+            metrics.a > 1 OR metrics.b > 1 AND metrics.c > 1
+                any(metrics|a| > 1, all(metrics|b| > 1, metrics|c| > 1))
+            NOT (metrics.a > 1 OR tags.t = 'x') AND params.p = 'y'
+                all(not(any(metrics|a| > 1, tags|t| = 'x')), params|p| = 'y')
+            (metrics.a > 1
+                Invalid clause(s) in filter string: 'the end'
+            metrics.a > 1 metrics.b > 1
+                Invalid clause(s) in filter string: 'metrics.b'
+
+                all()
+        "#]],
     );
 }
 
@@ -96,7 +151,22 @@ fn orders_are_a_key_and_a_direction() {
         };
         writeln!(all, "{clause}\n    {told}").unwrap();
     }
-    expect![[r#""#]].assert_eq(&all);
+    expect![[r#"
+        metrics.`a b` DESC
+            [Order { entity: Some("metrics"), key: "a b", ascending: false }]
+        start_time
+            [Order { entity: None, key: "start_time", ascending: true }]
+        tags.x asc
+            [Order { entity: Some("tags"), key: "x", ascending: true }]
+        metrics.a metrics.b DESC
+            Invalid order_by clause 'metrics.a metrics.b DESC'. Could not be parsed.
+        a DESCENDING
+            Invalid ordering key in order_by clause 'a DESCENDING'.
+        `open
+            Invalid order_by clause '`open'. Could not be parsed.
+
+            Invalid order_by clause ''. Could not be parsed.
+    "#]].assert_eq(&all);
 }
 
 #[test]

@@ -40,7 +40,7 @@ pub struct Dataset {
 pub struct DatasetInput {
     /// The dataset.
     pub dataset: Dataset,
-    /// The tags, as they were given.
+    /// The tags by key.
     pub tags: Vec<Tag>,
 }
 
@@ -235,7 +235,7 @@ async fn load_datasets(
         return Ok(());
     }
     let mut statement = within("SELECT run, dataset, key, value FROM run_dataset_tags WHERE run", ids);
-    statement.push(" ORDER BY run, dataset, position");
+    statement.push(" ORDER BY run, dataset, key, position");
     let tags: Vec<(i64, i64, String, String)> = transaction.all(statement).await?;
     for (run, id, name, digest, source_type, source, schema, profile) in rows {
         let own = tags.iter().filter(|(of_run, dataset, _, _)| (*of_run, *dataset) == (run, id));
