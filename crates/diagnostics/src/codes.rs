@@ -23,10 +23,9 @@ impl Code {
     /// How bad it mostly is. Most codes are mistakes that stop a command.
     pub fn usual_severity(self) -> Severity {
         match self {
-            NOT_IN_EFFECT | NOT_LOCKED | PYTHON_MISSING | NULLABLE_COLUMN | FAN_OUT | LEAKING_FEATURE => {
-                Severity::Warning
-            }
-            UNUSED_COLUMN => Severity::Info,
+            NOT_IN_EFFECT | NOT_LOCKED | PYTHON_MISSING | NULLABLE_COLUMN | FAN_OUT | COMPARED_TEXT
+            | LEAKING_FEATURE => Severity::Warning,
+            UNUSED_COLUMN | CLOCK_READ => Severity::Info,
             _ => Severity::Error,
         }
     }
@@ -149,9 +148,10 @@ codes! {
         "A file under `tables/` that ends in `.py` has a function `table` whose parameters name sources and tables, and if \
         it wants `ctx`. What `config` says is written as it is, because nothing is run to find it. A file whose name \
         begins with `_` is no table.";
-    UNDECLARED_COLUMNS = "P0403", "a Python table does not say what it returns",
-        "Types, lineage and what a change breaks are known before anything runs, so the columns that a function returns \
-        are declared with their types: `columns` in `config`, or `columns:` under `tables:` in YAML.";
+    UNDECLARED_COLUMNS = "P0403", "a table of Python or of a command does not say its columns",
+        "Types, lineage and what a change breaks are known before anything runs, so the columns that a Python function \
+        returns, or that a command writes, are declared with their types: `columns:` under `tables:` in YAML, or `columns` in \
+        the `config` of a Python table.";
     NOT_LOCKED = "P0404", "the Python environment is not locked",
         "The fingerprint of Python tables takes in the file with the exact versions of the packages, so that an upgrade \
         builds them again. There is no such file, so an upgrade passes unnoticed.";
@@ -173,6 +173,15 @@ codes! {
         "Two tables of the query have a column of this name: write the table before it, as in `flights.carrier`.";
     UNSUPPORTED_SQL = "S0107", "a query uses what the engine cannot do",
         "The query is valid SQL, and the engine has no plan for it.";
+    VARYING_FUNCTION = "S0108", "a function gives another value each time",
+        "A version of a table can be built again from what it was made from, and comes out the same: this is how steps are \
+        never done twice, and how `baton reproduce` holds a version to its digest. `random()` and `uuid()` give other values \
+        each time. Derive the value from columns, such as `md5(order_id)`. What asks for the time (`now()`, `current_date`) \
+        is fine: it gets the logical clock of the run.";
+    CLOCK_READ = "S0109", "a query asks for the time",
+        "`now()`, `current_date` and their like are the logical clock of the run (`--as-of`), so that the same run gives the \
+        same rows. The clock is part of what the table is made from: each run with another one computes the table again. \
+        `baton check --pedantic` tells it.";
     QUERY_FAILED = "S0201", "a query failed while running",
         "The query was valid, and a value or the system made it fail: a division by zero, a cast of a text that \
         is no number.";
@@ -189,6 +198,10 @@ codes! {
     UNUSED_COLUMN = "S0303", "nothing reads a column or table",
         "No table, feature view, model, endpoint, check or exposure of the project reads it. It may be read from \
         outside: declare an exposure for that. Told by `baton check --pedantic` only.";
+    COMPARED_TEXT = "S0304", "text is compared with a number or a time",
+        "The query is valid: each row's text is read as a number or a time to be compared. It fails while running at the \
+        first text that is none, and whether there is one is known only then. Cast one side: the other as `varchar` to \
+        compare as text, or the text by `try_cast(x as double)`, which gives null for what is no number.";
     VERSION_MISSING = "T0101", "a table version does not exist",
         "The commit names a version whose files are not there. Something outside Baton removed them.";
     STORAGE_FAILED = "T0102", "the warehouse could not be read or written",

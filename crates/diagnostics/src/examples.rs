@@ -224,6 +224,14 @@ examples! {
         "table `daily` uses a correlated subquery that cannot be planned",
         "", "", "",
         "", "join the table and aggregate it";
+    VARYING_FUNCTION,
+        "table `daily`: `uuid()` gives another value each time, so the table could not be built again",
+        "tables/daily.sql", "select uuid() as id, carrier from flights\n", "uuid",
+        "", "derive the value from columns";
+    CLOCK_READ,
+        "table `daily` asks for the time by `current_date`: it is the logical clock of the run, and the table is computed again whenever that moves",
+        "tables/daily.sql", "select carrier from flights where day = current_date\n", "current_date",
+        "the clock of the run", "compare with a time among the columns where that says the same, or make it a view";
     QUERY_FAILED,
         "table `daily` failed: divide by zero",
         "tables/daily.sql", "select late / flown as share from days\n", "late / flown",
@@ -244,6 +252,10 @@ examples! {
         "nothing in the project reads `dest` of table `daily`",
         "tables/daily.sql", "select carrier, dest from flights\n", "dest",
         "", "remove it, or declare an exposure for what uses it";
+    COMPARED_TEXT,
+        "table `daily` compares the text `flight` with `1545`, so the query fails at the first that is no number",
+        "tables/daily.sql", "select carrier from flights where flight = 1545\n", "flight",
+        "read as a number", "cast one side";
     VERSION_MISSING,
         "version 4 of table `daily` is not in the warehouse",
         "", "", "",

@@ -18,6 +18,8 @@ pub enum ProblemKind {
     AmbiguousColumn,
     /// A value has a type that its operator or function does not take.
     WrongType,
+    /// A function gives another value each time.
+    Unrepeatable,
 }
 
 /// One thing wrong with a SQL text, and where.

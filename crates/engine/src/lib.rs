@@ -20,7 +20,7 @@ mod stream;
 pub mod table;
 mod yielding;
 
-pub use analysis::inspection::{FanOut, InspectedTable, Inspection, NullCause, TableFacts, inspect};
+pub use analysis::inspection::{FanOut, InspectedTable, Inspection, NullCause, TableFacts, TextComparison, inspect};
 pub use analysis::{Analysis, analyze};
 pub use engine::{Engine, EngineOptions};
 pub use error::{EngineError, ProblemKind, SqlProblem};

@@ -111,6 +111,19 @@ impl Session {
         self.run(&bound, options.spill_joins).await
     }
 
+    /// How a table's SELECT is computed: the optimizer's plan, a line a step, what it reads below it and indented. Nothing is
+    /// run; queries that are written otherwise and computed alike have the same text, but for the aliases in it.
+    ///
+    /// # Errors
+    /// [`EngineError::Sql`].
+    pub fn plan_text(&self, sql: &str) -> Result<String, EngineError> {
+        let statement = parse_statement(&self.state, sql).map_err(|problem| EngineError::Sql(vec![problem]))?;
+        let plan = plan_statement(&self.state, sql, statement).map_err(EngineError::Sql)?;
+        sql::ensure_table_query(sql, &plan).map_err(EngineError::Sql)?;
+        let optimized = self.state.optimize(&plan).map_err(|error| EngineError::Sql(sql::problems_of(sql, &error)))?;
+        Ok(optimized.display_indent().to_string())
+    }
+
     /// All rows of one table with its system columns.
     ///
     /// # Errors

@@ -16,7 +16,10 @@ mod select;
 mod stage;
 
 pub use behind::{Behind, all_behind, settle_inputs};
-pub use blast::{BlastRadius, ChangedOutput, Effect, Proven, Reach, Reached, SparedModel, TaggedFlow, UnchangedOutput};
+pub use blast::{
+    BlastRadius, ChangedOutput, Effect, Proven, Reach, Reached, ReachedSchedule, SparedModel, TaggedFlow,
+    UnchangedOutput,
+};
 pub use build::{KeptOtherwise, PlanInput, PlanOptions, build_plan, compare, complete_plan, missing_intervals};
 pub use desired::{About, AssetColumn, Desired, DesiredAsset, PREDICTION, TaggedColumn};
 pub use estimate::{Estimate, Past, StageEstimate, estimate};

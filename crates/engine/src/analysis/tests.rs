@@ -123,6 +123,14 @@ fn problems_have_their_place_and_the_valid_names() {
         &expect!["1:8+7 `flights.carrier` must be in `group by` or inside an aggregate function"],
     );
     problems("select upperr(carrier) as s from flights", &expect!["1:8+6 there is no function `upperr` [upper]"]);
+    problems("select averge(delay) as s from flights", &expect!["1:8+6 there is no function `averge`"]);
+    problems("select foo(delay) as s from flights", &expect!["1:8+3 there is no function `foo`"]);
+    problems("select id, id from flights", &expect!["1:8+2 two output columns are called `id`: rename one with `as`"]);
+    problems(
+        "select id from flights where carrier",
+        &expect!["1:30+7 `carrier` is Utf8 and stands where a condition has to be: compare it with something"],
+    );
+    problems("select cast(id as number8) as n from flights", &expect!["1:19+7 there is no type `number8`"]);
     problems(
         "select count(*), id + 1 from flights group by id",
         &expect![[r#"

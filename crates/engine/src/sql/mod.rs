@@ -85,7 +85,10 @@ pub(crate) fn plan_statement(
 fn planned(state: &SessionState, sql: &str, statement: Statement) -> Result<LogicalPlan, Vec<SqlProblem>> {
     match state.statement_to_plan(statement).now_or_never() {
         Some(Ok(plan)) => Ok(plan),
-        Some(Err(error)) => Err(problems_of(sql, &error)),
+        Some(Err(error)) => {
+            let found = problems_of(sql, &error).into_iter();
+            Err(found.map(|problem| problem::with_near_functions(state, problem)).collect())
+        }
         None => Err(vec![SqlProblem::somewhere("planning had to wait for a table")]),
     }
 }

@@ -11,7 +11,7 @@ use datafusion::logical_expr::{Expr, Filter, LogicalPlan, Projection, cast, col,
 use super::place::Place;
 use super::problems_of;
 use crate::determinism::volatile_functions;
-use crate::error::{EngineError, SqlProblem};
+use crate::error::{EngineError, ProblemKind, SqlProblem};
 use crate::is_system_column;
 
 /// Refuses what is not a SELECT, and functions whose value changes from run to run.
@@ -34,7 +34,9 @@ pub(crate) fn ensure_table_query(sql: &str, plan: &LogicalPlan) -> Result<(), Ve
             let message = format!(
                 "`{name}()` gives another value each time, so the table could not be built again: derive the value from columns"
             );
-            Place::of_word(sql, &name).map_or_else(|| SqlProblem::somewhere(&message), |place| place.problem(&message))
+            let place = Place::of_word(sql, &name);
+            let problem = place.map_or_else(|| SqlProblem::somewhere(&message), |place| place.problem(&message));
+            SqlProblem { kind: ProblemKind::Unrepeatable, ..problem }
         })
         .collect();
     if problems.is_empty() { Ok(()) } else { Err(problems) }

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
+use datafusion::common::utils::datafusion_strsim::levenshtein;
 use datafusion::common::{Column, DataFusionError, SchemaError};
+use datafusion::execution::SessionState;
 use regex::Regex;
 
 use super::place::Place;
@@ -26,6 +28,21 @@ pub(crate) fn problems_of(sql: &str, error: &DataFusionError) -> Vec<SqlProblem>
 pub(crate) fn first_problem(sql: &str, error: &DataFusionError) -> SqlProblem {
     let found = problems_of(sql, error).into_iter().next();
     found.unwrap_or_else(|| SqlProblem::somewhere(plain_message(error)))
+}
+
+/// `problem` with the functions that an unknown one may stand for: those least far from it, a third of its letters at most.
+/// The planner proposes one of them, another from run to run.
+pub(super) fn with_near_functions(state: &SessionState, problem: SqlProblem) -> SqlProblem {
+    let Some(name) = problem.unknown_name.as_ref().filter(|_| problem.kind == ProblemKind::UnknownFunction) else {
+        return problem;
+    };
+    let aggregates = state.aggregate_functions().keys();
+    let known = state.scalar_functions().keys().chain(aggregates).chain(state.window_functions().keys());
+    let near = known.map(|known| (levenshtein(name, known), known));
+    let near: BTreeSet<(usize, &String)> = near.filter(|(distance, _)| *distance <= name.chars().count() / 3).collect();
+    let least = near.first().map(|(distance, _)| *distance);
+    let candidates = near.iter().filter(|(distance, _)| Some(*distance) == least).map(|(_, name)| (*name).clone());
+    SqlProblem { candidates: candidates.collect(), ..problem }
 }
 
 fn parts(error: &DataFusionError) -> Vec<&DataFusionError> {
@@ -125,10 +142,22 @@ fn word_length(line: &str, column: usize) -> usize {
 fn other_problem(sql: &str, message: &str, place: Option<Place>) -> SqlProblem {
     let by_word = |word: &str| Place::of_word(sql, word).or(place);
     if let Some(name) = between(message, "Invalid function '", "'") {
-        let candidates = between(message, "Did you mean '", "'").into_iter().collect();
         let problem = at(by_word(&name), format!("there is no function `{name}`"));
-        let kind = ProblemKind::UnknownFunction;
-        return SqlProblem { kind, unknown_name: Some(name), candidates, ..problem };
+        return SqlProblem { kind: ProblemKind::UnknownFunction, unknown_name: Some(name), ..problem };
+    }
+    if let Some(expression) = between(message, "require unique expression names but the expression \"", "\"") {
+        let name = last_name(&expression);
+        return at(by_word(name), format!("two output columns are called `{name}`: rename one with `as`"));
+    }
+    if let (Some(predicate), Some(kind)) =
+        (between(message, "non-boolean predicate '", "'"), message.split("returning ").nth(1))
+    {
+        let name = last_name(&predicate);
+        let problem = format!("`{name}` is {kind} and stands where a condition has to be: compare it with something");
+        return of_kind(ProblemKind::WrongType, at(by_word(name), problem));
+    }
+    if let Some(name) = message.strip_prefix("Unsupported SQL type ").filter(|name| !name.starts_with('(')) {
+        return of_kind(ProblemKind::WrongType, at(by_word(name), format!("there is no type `{name}`")));
     }
     if message.contains("must appear in the GROUP BY clause")
         && let Some(column) = between(message, "olumn \"", "\"")
@@ -147,6 +176,12 @@ fn other_problem(sql: &str, message: &str, place: Option<Place>) -> SqlProblem {
     let is_type = ["Cannot coerce", "Cannot infer common", "annot cast"].iter().any(|start| first.contains(start));
     let kind = if is_type { ProblemKind::WrongType } else { ProblemKind::Invalid };
     of_kind(kind, at(place, lower_first(first.trim_end_matches('.'))))
+}
+
+/// The name that the planner gives an expression, without the table before a column: `orders.amount`, `orders.amount AS x`.
+fn last_name(expression: &str) -> &str {
+    let named = expression.rsplit(" AS ").next().unwrap_or(expression);
+    named.rsplit('.').next().unwrap_or(named)
 }
 
 fn between(message: &str, start: &str, end: &str) -> Option<String> {

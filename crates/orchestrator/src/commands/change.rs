@@ -12,10 +12,12 @@ use baton_plan::{
 use serde_json::json;
 
 use super::past::past;
+use super::rescheduled::reached_schedules;
 use crate::definitions::{definition_key, recorded_definition};
 use crate::error::RunError;
 use crate::evidence::{as_declared, proven};
 use crate::execution::{APPLY, Applied, Execution};
+use crate::exports::due_stages;
 use crate::prepare::Prepared;
 use crate::report::RunReport;
 use crate::services::Services;
@@ -84,6 +86,7 @@ async fn planned(
     options.proven = proven(services, prepared, input, &assets).await?;
     let input = PlanInput { environment, as_of, desired, recorded, deliveries: &deliveries, options: &options };
     let mut plan = complete_plan(input, assets);
+    plan.blast_radius.schedules = reached_schedules(prepared, &plan);
     let past = past(services, &plan, pins).await?;
     let has_time = pins.iter().filter(|(_, pin)| !pin.intervals.is_empty());
     let covered = has_time.map(|(name, pin)| (name.clone(), pin.intervals.clone())).collect();
@@ -229,7 +232,12 @@ pub async fn apply(services: &Services, prepared: &Prepared, plan: &Plan) -> Res
         };
         execution.pending.push(event);
     }
-    execution.execute(&stages(plan)).await
+    let mut stages = stages(plan);
+    if !stages.is_empty() {
+        // What was held back by the plan's limits is not applied, which the step sees.
+        stages.extend(due_stages(&prepared.project, &plan.environment, &services.asked, |_| true));
+    }
+    execution.execute(&stages).await
 }
 
 /// Names everything that would lose rows at once, before anything is done.
@@ -263,7 +271,17 @@ pub async fn run(
     environment: &str,
     as_of: Timestamp,
 ) -> Result<RunReport, RunError> {
-    tick(services, prepared, (environment, as_of), |_| true).await
+    tick(services, prepared, (environment, as_of), |_| true, true).await
+}
+
+/// As [`run`], for a replay of what was: nothing is delivered to systems outside.
+pub(super) async fn run_again(
+    services: &Services,
+    prepared: &Prepared,
+    environment: &str,
+    as_of: Timestamp,
+) -> Result<RunReport, RunError> {
+    tick(services, prepared, (environment, as_of), |_| true, false).await
 }
 
 /// As [`run`], for these assets only: what they read is taken as it stands.
@@ -274,7 +292,7 @@ pub async fn run_selected(
     as_of: Timestamp,
     selected: &BTreeSet<AssetName>,
 ) -> Result<RunReport, RunError> {
-    tick(services, prepared, (environment, as_of), |name| selected.contains(name)).await
+    tick(services, prepared, (environment, as_of), |name| selected.contains(name), true).await
 }
 
 async fn tick(
@@ -282,6 +300,7 @@ async fn tick(
     prepared: &Prepared,
     (environment, as_of): (&str, Timestamp),
     is_wanted: impl Fn(&AssetName) -> bool,
+    delivers: bool,
 ) -> Result<RunReport, RunError> {
     let commit = super::head(services, environment).await?;
     let mut execution = Execution::begin(services, prepared, environment, as_of, "run").await?;
@@ -294,12 +313,16 @@ async fn tick(
             execution.note_unapplied(name);
         }
     }
-    execution.execute(&run_stages(&assets)).await
+    let mut stages = run_stages(&assets);
+    if delivers {
+        stages.extend(due_stages(&prepared.project, environment, &services.asked, is_wanted));
+    }
+    execution.execute(&stages).await
 }
 
 /// Whether an asset in the environment is what the project says: a run does not bring changes of the project along.
 /// The values of parameters that either was made with are no change of the project.
-pub(super) fn is_applied(pin: &Pin, name: &AssetName, prepared: &Prepared) -> bool {
+pub(crate) fn is_applied(pin: &Pin, name: &AssetName, prepared: &Prepared) -> bool {
     let Some(desired) = prepared.desired.assets.get(name) else { return false };
     let is_same = pin.fingerprint == desired.rows && pin.columns == desired.columns;
     let declared = prepared.declared.get(name).cloned();

@@ -42,6 +42,7 @@ fn described(subject: &str, problem: &SqlProblem) -> Diagnostic {
         ProblemKind::UnknownFunction => codes::UNKNOWN_FUNCTION,
         ProblemKind::AmbiguousColumn => codes::AMBIGUOUS_COLUMN,
         ProblemKind::WrongType => codes::WRONG_SQL_TYPE,
+        ProblemKind::Unrepeatable => codes::VARYING_FUNCTION,
     };
     let mut diagnostic = Diagnostic::error(code, format!("{subject}: {}", problem.message));
     if !problem.candidates.is_empty() {

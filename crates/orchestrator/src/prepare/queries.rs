@@ -121,9 +121,20 @@ impl Resolver<'_> {
                 Some(computed)
             }
             Err(problems) => {
-                self.diagnostics.extend(problems.iter().map(|problem| in_query(name, table, problem)));
+                // What cannot be parsed, and tables that nobody knows, were told when it was asked what it reads.
+                let found: Vec<Diagnostic> = problems.iter().map(|problem| in_query(name, table, problem)).collect();
+                let is_told = |found: &Diagnostic| self.diagnostics.iter().any(|known| is_same(known, found));
+                let news: Vec<Diagnostic> = found.into_iter().filter(|found| !is_told(found)).collect();
+                self.diagnostics.extend(news);
                 None
             }
         }
     }
+}
+
+/// Whether both say the same of one place, in whatever words.
+fn is_same(one: &Diagnostic, other: &Diagnostic) -> bool {
+    let place =
+        |diagnostic: &Diagnostic| diagnostic.labels.first().map(|label| (label.file.clone(), label.line, label.column));
+    one.code == other.code && place(one).is_some() && place(one) == place(other)
 }

@@ -79,6 +79,18 @@ pub struct BlastRadius {
     pub owners: Vec<NeededApproval>,
     /// Tagged columns that come to where they were not.
     pub flows: Vec<TaggedFlow>,
+    /// Schedules that run what changes, by name; filled in by whoever knows the schedules.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub schedules: Vec<ReachedSchedule>,
+}
+
+/// A schedule whose next run makes other values than the last.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReachedSchedule {
+    /// The schedule.
+    pub schedule: AssetName,
+    /// What changes of that which it runs, inputs before readers.
+    pub assets: Vec<AssetName>,
 }
 
 impl BlastRadius {
@@ -90,6 +102,7 @@ impl BlastRadius {
             spared: spared::models(input, assets, &outputs),
             owners: owners(input, &outputs),
             flows: flows::new_flows(input, assets),
+            schedules: Vec::new(),
             outputs,
         }
     }

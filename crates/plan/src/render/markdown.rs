@@ -1,7 +1,9 @@
 //! A plan as a comment on a pull request: what changes on top, details folded, never longer than a comment may be.
 
 use super::text::flows;
-use super::words::{checks, counts, cut, downstream, estimate, kinds, list, output, owner, rank, sign, trained, word};
+use super::words::{
+    checks, counts, cut, downstream, estimate, kinds, list, output, owner, rank, schedule, sign, trained, word,
+};
 use crate::plan::{Change, Plan, PlannedAsset};
 
 /// Most bytes of the comment: forges refuse more than 65,536 characters.
@@ -77,8 +79,10 @@ fn push_blast_radius(text: &mut String, plan: &Plan) {
     });
     let new_flows =
         flows(&blast.flows).into_iter().map(|(from, to)| format!("- new flow of {}: {}\n", cell(&from), cell(&to)));
+    let schedules = blast.schedules.iter().map(|found| format!("- schedule {}\n", cell(&schedule(found))));
     let owners = blast.owners.iter().map(|found| format!("- ask {}\n", cell(&owner(found))));
-    let lines: Vec<String> = owners.chain(new_flows).chain(spared).chain(outputs).chain(stays).collect();
+    let lines: Vec<String> =
+        owners.chain(schedules).chain(new_flows).chain(spared).chain(outputs).chain(stays).collect();
     if lines.is_empty() {
         return;
     }

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use baton_core::{AssetName, Kind};
 
 use super::words::{
-    checks, counts, cut, downstream, estimate, kinds, list, output, owner, rank, sign, thousands, trained, word,
+    checks, counts, cut, downstream, estimate, kinds, list, output, owner, rank, schedule, sign, thousands, trained,
+    word,
 };
 use crate::blast::TaggedFlow;
 use crate::plan::{Change, Plan, PlannedAsset};
@@ -143,6 +144,10 @@ fn push_blast_radius(text: &mut String, plan: &Plan) {
     let stays: Vec<&AssetName> = plan.blast_radius.unchanged.iter().map(|stays| &stays.asset).collect();
     if !stays.is_empty() {
         lines.push(("same result".to_owned(), format!("{} (made again)", list(&stays))));
+    }
+    let schedules: Vec<String> = plan.blast_radius.schedules.iter().map(schedule).collect();
+    if !schedules.is_empty() {
+        lines.push(("schedules".to_owned(), list(&schedules)));
     }
     let flows = flows(&plan.blast_radius.flows).into_iter().map(|(from, to)| format!("{from} -> {to}"));
     push_labelled(&mut lines, "new flow", flows.collect());

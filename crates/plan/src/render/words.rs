@@ -2,7 +2,7 @@
 
 use baton_core::{AssetName, Kind};
 
-use crate::blast::{ChangedOutput, Effect};
+use crate::blast::{ChangedOutput, Effect, ReachedSchedule};
 use crate::estimate::Estimate;
 use crate::plan::{Change, NeededApproval, Plan, PlannedChecks};
 use crate::stage::{Stage, stages};
@@ -89,6 +89,11 @@ pub(super) fn list<T: ToString>(names: &[T]) -> String {
         0 => shown.join(", "),
         more => format!("{} and {more} more", shown.join(", ")),
     }
+}
+
+/// A schedule with what changes of that which it runs.
+pub(super) fn schedule(reached: &ReachedSchedule) -> String {
+    format!("{} (runs {})", reached.schedule, list(&reached.assets))
 }
 
 /// A changed output within the list of its kind.

@@ -5,6 +5,7 @@
 //! where both the join's columns and the other side's declared keys say it.
 
 mod aggregate;
+mod compared;
 mod expression;
 mod join;
 mod node;
@@ -20,6 +21,8 @@ use datafusion::logical_expr::LogicalPlan;
 use super::{TableColumn, plan_over};
 use crate::error::SqlProblem;
 use crate::sql::Place;
+pub use compared::TextComparison;
+use compared::text_comparisons;
 use node::{Node, Token};
 
 /// More causes than these are not passed on to readers.
@@ -95,6 +98,8 @@ pub struct Inspection {
     /// For each output column, the columns of tables whose values of the very same row it shows or is computed from,
     /// without an aggregation over other rows in between.
     pub same_row: BTreeMap<String, BTreeSet<TableColumn>>,
+    /// Comparisons that read text as a number or a time, row by row.
+    pub text_comparisons: Vec<TextComparison>,
 }
 
 /// A table that a query reads.
@@ -233,6 +238,7 @@ impl Inspector<'_> {
                 .collect(),
             same_row: columns().map(|(name, column)| (name.clone(), column.same_row.clone())).collect(),
             facts: TableFacts { keys: root.keys.iter().map(named).collect(), nullable, causes },
+            text_comparisons: text_comparisons(plan, self.sql),
         }
     }
 }

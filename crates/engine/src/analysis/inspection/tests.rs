@@ -229,3 +229,39 @@ fn values_of_the_same_row_are_told_from_those_of_other_rows() {
         total: "#]]
     .assert_eq(&sources("select customer_id, max(total) as total from orders group by customer_id"));
 }
+
+#[test]
+fn text_that_is_compared_with_numbers_and_times_is_told() {
+    let instant = DataType::Timestamp(arrow::datatypes::TimeUnit::Microsecond, Some("UTC".into()));
+    let columns = [("id", DataType::Int64), ("code", DataType::Utf8), ("day", DataType::Date32), ("at", instant)];
+    let fields: Vec<Field> = columns.map(|(name, kind)| Field::new(name, kind, true)).to_vec();
+    let table = InspectedTable { schema: Arc::new(Schema::new(fields)), facts: TableFacts::default() };
+    let tables = BTreeMap::from([("a".to_owned(), table.clone()), ("b".to_owned(), table)]);
+    let told = |sql: &str| {
+        let found = inspect(&tables, sql).unwrap().text_comparisons.into_iter();
+        let line = |found: TextComparison| {
+            let TextComparison { line, column, length, text, other, read_as } = found;
+            format!("{line}:{column}+{length} {text} with {other} as a {read_as}")
+        };
+        found.map(line).collect::<Vec<_>>().join("\n")
+    };
+    expect!["1:24+4 code with 3 as a number"].assert_eq(&told("select id from a where code = 3"));
+    expect!["1:29+4 code with id as a number"].assert_eq(&told("select id from a where id < code"));
+    expect!["1:37+6 code with id as a number"].assert_eq(&told("select a.id from a join b on a.id = b.code"));
+    expect![[r#"
+        1:30+4 code with at as a time
+        2:12+4 substr(a.code,Int64(1)) with day as a date"#]]
+    .assert_eq(&told("select id from a where at >= code\nand substr(code, 1) between day and day"));
+    expect![[r#"
+        1:66+4 code with 1 as a number
+        1:66+4 code with 2 as a number"#]].assert_eq(&told(
+        "select case code when 'x' then 1 end as c, code in ('a', 'b') or code in (1, 2) as is_one from a",
+    ));
+    for fine in [
+        "select id from a where id = '3' and at > '2024-01-01' and code = 'x' and code like '3%'",
+        "select id from a where try_cast(code as bigint) = id and cast(id as varchar) = code and code is null",
+        "select a.id from a join b on a.id = b.id and a.code = b.code where a.day < b.at",
+    ] {
+        assert_eq!(told(fine), "", "{fine}");
+    }
+}

@@ -11,8 +11,12 @@ const CONTEXT: usize = 2;
 /// The lines of a unified diff between two definitions, without its file header.
 pub(super) fn definition_diff(before: Option<&Asset>, after: Option<&Asset>) -> Vec<String> {
     let (before, after) = (before.map(text_of).unwrap_or_default(), after.map(text_of).unwrap_or_default());
-    let diff = TextDiff::from_lines(&before, &after);
-    let unified = diff.unified_diff().context_radius(CONTEXT).to_string();
+    unified_lines(&before, &after)
+}
+
+/// The lines of a unified diff between two texts, without its file header; none when they are the same.
+pub(super) fn unified_lines(before: &str, after: &str) -> Vec<String> {
+    let unified = TextDiff::from_lines(before, after).unified_diff().context_radius(CONTEXT).to_string();
     unified.lines().map(|line| line.trim_end().to_owned()).collect()
 }
 

@@ -3,6 +3,7 @@
 
 mod definition;
 mod model;
+mod plan;
 mod query;
 mod report;
 mod rows;
@@ -107,6 +108,7 @@ impl Comparison<'_> {
             before: version(pins.0),
             after: version(pins.1),
             definition: definition::definition_diff(declared.before.as_ref(), declared.after.as_ref()),
+            plan: Vec::new(),
             schema: SchemaDiff::default(),
             rows: None,
             profile: Vec::new(),
@@ -159,6 +161,7 @@ impl Comparison<'_> {
         let stored = |pin: Option<&Pin>| pin.and_then(|pin| pin.version.table().cloned());
         let (before, after) = (stored(old), stored(new));
         if before.is_none() && after.is_none() {
+            self.plan(found, (old, new), declared).await;
             found.notes.push("a view stores no rows: what it reads is compared".to_owned());
             return Ok(());
         }
@@ -167,6 +170,7 @@ impl Comparison<'_> {
             Ok(Some(self.services.lake.snapshot(version).await?.schema().clone()))
         };
         found.schema = schema_diff(schema(&before).await?.as_ref(), schema(&after).await?.as_ref());
+        self.plan(found, (old, new), declared).await;
         let (Some(before), Some(after)) = (before, after) else { return Ok(()) };
         let sides = (
             RowSide::of(self.services, &before, self.old.as_of).await?,
@@ -180,6 +184,8 @@ impl Comparison<'_> {
             let old = self.profile(&before, self.old.as_of, hidden.0).await?;
             let new = self.profile(&after, self.new.as_of, hidden.1).await?;
             found.profile = shift::column_shifts(&old, &new, &self.options.rows.columns);
+            // What profiles estimate depends on the order in which rows came; where rows were compared, they know better.
+            found.profile.retain(|shift| !rows.keeps(&shift.column));
         }
         found.rows = Some(rows);
         Ok(())

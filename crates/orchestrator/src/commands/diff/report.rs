@@ -61,6 +61,8 @@ pub struct AssetDiff {
     pub after: Option<String>,
     /// What is declared differently, as lines of a unified diff; empty when nothing is.
     pub definition: Vec<String>,
+    /// For tables made by SQL: what is computed differently, as lines of a unified diff between the optimizer's plans.
+    pub plan: Vec<String>,
     /// What its columns are.
     pub schema: SchemaDiff,
     /// Which rows differ; `None` for assets without rows, and when no row was compared.
@@ -132,6 +134,14 @@ pub struct RowDiff {
     pub files_compared: usize,
     /// Data files that both sides share.
     pub files_shared: usize,
+}
+
+impl RowDiff {
+    /// Whether the comparison shows that a column keeps its values.
+    pub fn keeps(&self, column: &str) -> bool {
+        let is_changed = self.columns.iter().any(|change| change.column == column);
+        self.method == RowMethod::Grain && self.added + self.removed == 0 && !is_changed
+    }
 }
 
 /// How often a column's value changed.

@@ -3,6 +3,7 @@
 //! Everything told here is a warning or less. The engine inspects one query; this walks the graph, takes in what assets
 //! declare (grain, checks), and says it in the words of the project. Runs no query and reads no data.
 
+mod clock;
 mod leaks;
 mod unused;
 
@@ -12,7 +13,7 @@ use baton_core::asset::{Materialize, Table};
 use baton_core::check::{Check, Rule, Severity};
 use baton_core::{Asset, AssetName, Definition};
 use baton_diagnostics::{Diagnostic, Label, codes};
-use baton_engine::{FanOut, InspectedTable, Inspection, NullCause, TableFacts, inspect};
+use baton_engine::{FanOut, InspectedTable, Inspection, NullCause, TableFacts, TextComparison, inspect};
 
 use super::Prepared;
 use super::levels::{levels, side_by_side};
@@ -25,7 +26,8 @@ pub struct InspectOptions {
 }
 
 /// Looks for what is likely wrong: columns that must not be null and can be, joins that multiply rows against the declared
-/// grain, features that show the label, and, if asked for, what nothing reads.
+/// grain, text that is compared with numbers or times, features that show the label, and, if asked for, what nothing reads
+/// and what asks for the time.
 pub fn inspect_project(prepared: &Prepared, options: InspectOptions) -> Vec<Diagnostic> {
     let mut survey = Survey { prepared, tables: BTreeMap::new(), found: BTreeMap::new(), diagnostics: Vec::new() };
     for level in levels(&prepared.desired.order, &prepared.graph) {
@@ -39,6 +41,7 @@ pub fn inspect_project(prepared: &Prepared, options: InspectOptions) -> Vec<Diag
     survey.find_leaks();
     if options.is_pedantic {
         survey.find_unused();
+        survey.find_clocks();
     }
     survey.diagnostics.sort_by_key(|diagnostic| {
         let place = diagnostic.labels.first();
@@ -97,6 +100,8 @@ impl Survey<'_> {
         };
         self.report_nulls(asset, table, &found.facts);
         self.report_fans(asset, table, &found);
+        self.diagnostics
+            .extend(found.text_comparisons.iter().map(|comparison| compared_text(asset, table, comparison)));
         let mut facts = found.facts.clone();
         self.found.insert(name.clone(), found);
         match table.materialize {
@@ -175,6 +180,25 @@ fn fan_out(message: String, table: &Table, join: &FanOut) -> Diagnostic {
             join.by,
             quoted_list(&join.by_key)
         ))
+}
+
+fn compared_text(asset: &Asset, table: &Table, comparison: &TextComparison) -> Diagnostic {
+    let TextComparison { text, other, read_as, .. } = comparison;
+    let label = Label {
+        file: table.file.clone(),
+        line: comparison.line as u32 + table.line_offset,
+        column: comparison.column as u32,
+        length: comparison.length as u32,
+        text: format!("read as a {read_as}"),
+    };
+    let message = format!(
+        "table `{}` compares the text `{text}` with `{other}`, so the query fails at the first that is no {read_as}",
+        asset.name
+    );
+    let tried = if *read_as == "number" { "double" } else { "timestamp" };
+    Diagnostic::warning(codes::COMPARED_TEXT, message).with_label(label).with_help(format!(
+        "compare as text with `cast({other} as varchar)`, or take what is no {read_as} for null with `try_cast({text} as {tried})`"
+    ))
 }
 
 /// Whether a check stops every row that breaks it.
