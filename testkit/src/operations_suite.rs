@@ -157,6 +157,17 @@ pub async fn requests_wait_and_are_taken_over(operations: Arc<dyn Operations>) -
     assert_eq!(operations.begin_request(&new, "prod", at(12)).await?.map(|begun| begun.attempts), Some(3));
     operations.end_request(&new, id, &RequestEnd::Ended { state: RunState::Succeeded, reason: None }).await?;
     assert_eq!(operations.open_requests("prod").await?, []);
+
+    // A holder that is lost between the end of a run and the word of it: only what did not end well is begun again.
+    for (key, id, second, state) in [("b", "aa1", 2, RunState::Succeeded), ("c", "aa2", 3, RunState::Failed)] {
+        operations.request("prod", &NewRequest { due_at: at(second), ..request("nightly", key) }).await?;
+        operations.begin_request(&new, "prod", at(13)).await?;
+        operations.keep_runs(vec![RunChange::Started(run(id, second)), ended(id, state)]).await?;
+    }
+    let third = operations.take_lease("scheduler/prod", "three", at(21), at(30)).await?;
+    assert_eq!(operations.recover_requests(&third, "prod").await?, 1);
+    let open: Vec<String> = operations.open_requests("prod").await?.into_iter().map(|open| open.asked.key).collect();
+    assert_eq!(open, ["c"]);
     Ok(())
 }
 

@@ -84,6 +84,8 @@ pub(crate) fn run(places: &Places) -> Outcome<()> {
     origin.be_well();
     servers.start_missing()?;
     let settled = settle(&database, &mut servers, start)?;
+    project.catch_up(&wish)?;
+    settle(&database, &mut servers, start)?;
     let findings = Findings::of(&wish, &project, &database, &origin, &servers, &trouble, settled)?;
     servers.end();
     if wish.is_json {

@@ -60,6 +60,15 @@ impl SoakProject {
         Ok(())
     }
 
+    /// Takes in what waited for the API while it was down, by servers: they also tell that all is well again.
+    pub(super) fn catch_up(&self, wish: &Wish) -> Outcome<()> {
+        for number in 0..ENVIRONMENTS {
+            let (schedule, environment) = (format!("pull_{number}"), environment(number));
+            self.baton(wish, &["schedule", "trigger", &schedule, "--wait", "-e", &environment])?;
+        }
+        Ok(())
+    }
+
     /// What a command prints.
     pub(super) fn baton(&self, wish: &Wish, arguments: &[&str]) -> Outcome<String> {
         let output = self.command(wish, arguments).output()?;

@@ -246,15 +246,31 @@ impl Operations for MemoryOperations {
     }
 
     async fn recover_requests(&self, lease: &Lease, environment: &str) -> Result<usize, LedgerError> {
-        let mut state = self.write();
+        let mut guard = self.write();
+        let state = &mut *guard;
         state.need(lease)?;
         let is_lost = |held: &&mut Held| {
             held.request.environment == environment
                 && held.request.state == RunState::Running
                 && held.token != lease.token
         };
-        let lost = state.requests.iter_mut().filter(is_lost);
-        Ok(lost.map(|held| held.request.state = RunState::Queued).count())
+        let runs = &state.runs;
+        let is_over = |asked: &NewRequest| {
+            runs.iter().any(|run| {
+                run.environment == environment
+                    && run.schedule.as_ref() == Some(&asked.schedule)
+                    && run.trigger.as_ref() == Some(&asked.trigger)
+                    && run.due_at == Some(asked.due_at)
+                    && run.state == RunState::Succeeded
+            })
+        };
+        let mut again = 0;
+        for held in state.requests.iter_mut().filter(is_lost) {
+            let state = if is_over(&held.request.asked) { RunState::Succeeded } else { RunState::Queued };
+            again += usize::from(state == RunState::Queued);
+            held.request.state = state;
+        }
+        Ok(again)
     }
 
     async fn keep_runs(&self, changes: Vec<RunChange>) -> Result<(), LedgerError> {

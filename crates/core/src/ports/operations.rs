@@ -409,7 +409,8 @@ pub trait Operations: Send + Sync {
     /// Says how a request that was begun ended.
     async fn end_request(&self, lease: &Lease, id: u64, end: &RequestEnd) -> Result<(), LedgerError>;
 
-    /// Puts requests that an earlier holder of the lease had begun back into the queue, and answers how many.
+    /// Puts requests that an earlier holder of the lease had begun back into the queue, and answers how many. One whose
+    /// run ended well is over and not begun again.
     async fn recover_requests(&self, lease: &Lease, environment: &str) -> Result<usize, LedgerError>;
 
     /// Keeps what happened in runs, in order.

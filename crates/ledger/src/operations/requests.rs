@@ -133,12 +133,23 @@ pub(super) async fn end(transaction: &mut Transaction, id: u64, end: &RequestEnd
     transaction.execute(settle).await.map(drop).map_err(|error| storage("say how a run ended", &error))
 }
 
-/// Puts what was begun under other tokens back into the queue.
+/// Puts what was begun under other tokens back into the queue. What had ended well is over: its server ended before it
+/// could say so.
 pub(super) async fn recover(
     transaction: &mut Transaction,
     token: u64,
     environment: &str,
 ) -> Result<usize, LedgerError> {
+    let over = Statement::new(
+        "UPDATE request SET state = 'succeeded'
+          WHERE environment = $1 AND state IN ('queued', 'running') AND state = 'running' AND token <> $2
+            AND EXISTS (
+                SELECT run.id FROM run
+                 WHERE run.environment = request.environment AND run.schedule = request.schedule
+                   AND run.trigger = request.trigger AND run.due_at = request.due_at AND run.state = 'succeeded')",
+    );
+    let over = over.bind(environment).bind(token.cast_signed());
+    transaction.execute(over).await.map_err(|error| storage("take over runs", &error))?;
     let again = Statement::new(
         "UPDATE request SET state = 'queued', reason = 'the server that ran it ended'
           WHERE environment = $1 AND state IN ('queued', 'running') AND state = 'running' AND token <> $2",

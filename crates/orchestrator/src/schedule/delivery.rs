@@ -17,22 +17,46 @@ use crate::services::Services;
 const MOST: u32 = 50;
 /// Messages that a run looks at in one go when it delivers lineage.
 const MOST_AT_ONCE: u32 = 1_000;
+/// How long who delivers has the outbox: longer than a channel takes that does not answer.
+const LEASE: TimeDelta = TimeDelta::seconds(30);
 /// The longest wait between two tries, in seconds.
 const LONGEST_WAIT: i64 = 300;
 /// After so many tries, a working day with the longest waits, a message is given up.
 const TRIES: u32 = 100;
 
-/// Delivers what waits; answers how many messages there were.
+/// Delivers what waits; answers how many messages there were. Schedulers of all environments share the outbox: the lease
+/// `outbox` keeps two of them from telling the same.
 ///
 /// # Errors
 /// Those of the ledger.
 pub(super) async fn deliver(
+    holder: String,
     operations: Arc<dyn Operations>,
     clock: Arc<dyn Clock>,
     host: Arc<dyn Host>,
     channels: Vec<Channel>,
     courier: Courier,
 ) -> Result<usize, LedgerError> {
+    if operations.outbox(clock.now(), 1).await?.is_empty() {
+        return Ok(0);
+    }
+    let lease = operations.take_lease("outbox", &holder, clock.now(), clock.now() + LEASE).await?;
+    if lease.holder != holder {
+        return Ok(0);
+    }
+    let delivered = deliver_alone(&*operations, &*clock, &*host, &channels, &courier).await;
+    operations.release_lease(&lease).await?;
+    delivered
+}
+
+async fn deliver_alone(
+    operations: &dyn Operations,
+    clock: &dyn Clock,
+    host: &dyn Host,
+    channels: &[Channel],
+    courier: &Courier,
+) -> Result<usize, LedgerError> {
+    // Not before the lease: whoever had it may just have delivered.
     let waiting = operations.outbox(clock.now(), MOST).await?;
     let secret = |kind: &str, name: &str| host.secret(kind, name);
     let mut settled = Vec::new();
@@ -44,7 +68,7 @@ pub(super) async fn deliver(
             settled.push((message.id, again.clone()));
             continue;
         }
-        let delivery = deliver_one(&courier, message, &channels, &secret, clock.now()).await;
+        let delivery = deliver_one(courier, message, channels, &secret, clock.now()).await;
         if let Delivery::Again { reason, .. } | Delivery::GivenUp { reason } = &delivery
             && message.attempts == 0
         {

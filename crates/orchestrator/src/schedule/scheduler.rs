@@ -410,6 +410,7 @@ impl Scheduler {
             return;
         }
         let delivery = deliver(
+            self.holder.clone(),
             Arc::clone(&self.operations),
             Arc::clone(&self.clock),
             Arc::clone(&self.host),
