@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::state::Shared;
 
 /// The version of MLflow whose protocol this is; clients decide by it what they ask.
-pub(crate) const VERSION: &str = "3.18.0";
+pub const VERSION: &str = "3.18.0";
 
 pub(super) fn routes() -> Router<Shared> {
     Router::new().route("/server-info", get(server_info))

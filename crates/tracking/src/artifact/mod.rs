@@ -12,6 +12,7 @@ mod path;
 mod tests;
 mod upload;
 
+use std::convert::Infallible;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -69,6 +70,14 @@ impl ArtifactStore {
     {
         let target = self.target(path)?;
         upload::put(&self.staging(), target, path, body, expected).await
+    }
+
+    /// Stores `content` at `path`, as [`Self::put`] does.
+    ///
+    /// # Errors
+    /// As of [`Self::put`].
+    pub async fn put_whole(&self, path: &ArtifactPath, content: Bytes) -> Result<Stored, ArtifactError> {
+        self.put(path, futures::stream::iter([Ok::<_, Infallible>(content)]), None).await
     }
 
     /// The file at `path`, ready to be read.

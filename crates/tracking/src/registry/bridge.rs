@@ -3,8 +3,9 @@
 //! What the ledger says is brought into the tables before the registry is asked, so that clients find, list and load trained
 //! models like any other. The way back is not there: what was trained is changed by training and promoting.
 
+use std::pin::Pin;
+
 use baton_ledger::database::{Statement, Transaction};
-use futures::future::BoxFuture;
 
 use super::{aliases, models, read, versions};
 use crate::{Tag, TrackingError, TrackingStore};
@@ -40,19 +41,22 @@ pub struct TrainedVersion {
     pub tags: Vec<Tag>,
 }
 
+/// What a [`RegistryBridge`] answers, or why it cannot.
+pub type Told<'a, T> = Pin<Box<dyn Future<Output = Result<T, String>> + Send + 'a>>;
+
 /// Tells of trained models; the binary brings it.
 pub trait RegistryBridge: Send + Sync {
     /// A text that differs once models were trained or aliases moved; cheap to ask.
     ///
     /// # Errors
     /// Why the ledger cannot be read.
-    fn state(&self) -> BoxFuture<'_, Result<String, String>>;
+    fn state(&self) -> Told<'_, String>;
 
     /// Every trained model, with its files where clients can load them.
     ///
     /// # Errors
     /// Why the ledger or the lake cannot be read.
-    fn trained(&self) -> BoxFuture<'_, Result<Vec<TrainedModel>, String>>;
+    fn trained(&self) -> Told<'_, Vec<TrainedModel>>;
 }
 
 impl TrackingStore {

@@ -16,7 +16,7 @@ mod stages;
 mod tests;
 mod versions;
 
-pub use bridge::{RegistryBridge, TrainedModel, TrainedVersion};
+pub use bridge::{RegistryBridge, Told, TrainedModel, TrainedVersion};
 pub use models::NewRegisteredModel;
 pub use names::check_model_name;
 pub use search::RegistrySearch;

@@ -141,7 +141,7 @@ fn taken(known: &RegisteredModel, new: &NewRegisteredModel) -> TrackingError {
         (true, true) => format!("Prompt (name={name}) already exists."),
         (true, false) => {
             format!(
-                "Tried to create a model with name '{name}', but the name is already taken by a prompt. MLflow does not allow \
+                "Tried to create a registered model with name '{name}', but the name is already taken by a prompt. MLflow does not allow \
                      creating a model and a prompt with the same name."
             )
         }

@@ -2,7 +2,7 @@
 
 use baton_core::time::timestamp_from_micros;
 use baton_ledger::database::{Statement, Transaction};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::read;
 use crate::{TrackingError, TrackingStore};
@@ -99,8 +99,11 @@ pub(super) async fn keep(
     let fresh = || format!("a-{}", uuid::Uuid::new_v4().simple());
     let id = text(fields, "assessment_id").unwrap_or_else(fresh);
     fields.insert("assessment_id".to_owned(), id.clone().into());
-    for (name, value) in [("create_time", time(now)), ("last_update_time", time(now)), ("valid", json!(true))] {
-        fields.entry(name).or_insert(value);
+    for name in ["create_time", "last_update_time"] {
+        fields.entry(name).or_insert_with(|| time(now));
+    }
+    if kind == "feedback" {
+        fields.entry("valid").or_insert(true.into());
     }
     let name = text(fields, "assessment_name").unwrap_or_default();
     let upsert = Statement::new(

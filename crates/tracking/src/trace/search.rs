@@ -130,13 +130,9 @@ fn push_run(select: &mut Statement, comparison: &Comparison) -> Result<(), Track
 
 /// `prompt = 'name/version'`: the list of linked prompts holds it.
 fn push_prompt(select: &mut Statement, comparison: &Comparison) -> Result<(), TrackingError> {
-    let text = match (&comparison.operator, &comparison.value) {
-        (Operator::Equal, Literal::Text(text)) => text,
-        _ => {
-            return Err(TrackingError::invalid(
-                "Invalid comparator for prompt: only `=` with a quoted string is supported",
-            ));
-        }
+    let (Operator::Equal, Literal::Text(text)) = (&comparison.operator, &comparison.value) else {
+        let message = "Invalid comparator for prompt: only `=` with a quoted string is supported";
+        return Err(TrackingError::invalid(message));
     };
     let Some((name, version)) = text.split_once('/').filter(|(_, version)| !version.contains('/')) else {
         return Err(TrackingError::invalid(format!(

@@ -41,7 +41,8 @@ impl FileInfo {
     /// The name below `folder`; with an empty one, the name alone.
     fn new(folder: &str, entry: ArtifactEntry) -> Self {
         let path = if folder.is_empty() { entry.name } else { format!("{folder}/{}", entry.name) };
-        Self { path, is_dir: entry.size.is_none(), file_size: entry.size }
+        // Fields of the protocol are left out at their default, the size of an empty file among them.
+        Self { path, is_dir: entry.size.is_none(), file_size: entry.size.filter(|size| *size > 0) }
     }
 }
 

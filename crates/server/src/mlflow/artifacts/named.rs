@@ -140,7 +140,7 @@ async fn upload_to_run(
         let message = format!("Artifact size is too large. Max size is {}MB.", MOST_UPLOADED >> 20);
         return Err(ArtifactFailure::invalid(message));
     };
-    tracking.artifacts()?.put(&root.join(&path), Body::from(content).into_data_stream(), None).await?;
+    tracking.artifacts()?.put_whole(&root.join(&path), content).await?;
     Ok(Json(Empty {}))
 }
 

@@ -1,0 +1,79 @@
+//! Artifacts, logged models, the registry and traces beside an unmodified client of MLflow; trained models in the registry.
+//!
+//! Needs `BATON_TEST_MLFLOW`, a Python with the packages of `xtask/requirements-mlflow.txt`.
+
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::answers::ok;
+use crate::serve::{Server, canteen};
+use crate::shop::empty;
+use crate::tracking::{answers, python, start};
+
+/// What the same script printed against `mlflow server` 3.18.0 on SQLite, by
+/// `python models_client.py http://127.0.0.1:5000 | grep '^\['`.
+const EXPECTED: &str = include_str!("models_client.expected");
+
+/// Steps whose answers differ from MLflow's, and why.
+const EXPLAINED: [(&str, &str); 1] =
+    [("versions where name = 'a' OR name = 'b'", "the clause is quoted, as it is in searches for runs")];
+
+fn client(script: &str, arguments: &[&str]) -> String {
+    let mut client = Command::new(python());
+    client.arg("-c").arg(script).args(arguments).env("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0");
+    client.env("MLFLOW_DISABLE_TELEMETRY", "true").env("DO_NOT_TRACK", "true").env("PYTHONWARNINGS", "ignore");
+    let output = client.output().unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{printed}\n{}", String::from_utf8_lossy(&output.stderr));
+    printed
+}
+
+#[test]
+fn unmodified_client_logs_loads_registers_and_traces() {
+    let project = empty();
+    let server = start(&project);
+    let folder = project.path("client");
+    let uri = format!("http://{}", server.address);
+    let printed = client(include_str!("models_client.py"), &[&uri, &folder.to_string_lossy()]);
+    let (expected, found) = (answers(EXPECTED), answers(&printed));
+    assert_eq!(expected.len(), found.len());
+    for (expected, found) in expected.iter().zip(&found) {
+        let step = expected[0].as_str().unwrap();
+        if EXPLAINED.iter().all(|(explained, _)| *explained != step) {
+            assert_eq!(expected, found, "{step}");
+        }
+    }
+}
+
+/// Aliases, versions, and what the champion makes of prices, as a client of MLflow sees them.
+const LOAD: &str = "
+import json, sys
+import mlflow, numpy, xgboost
+mlflow.set_tracking_uri(sys.argv[1])
+client = mlflow.MlflowClient()
+model = client.get_registered_model('late_payer')
+version = client.get_model_version_by_alias('late_payer', 'champion')
+loaded = mlflow.xgboost.load_model('models:/late_payer@champion')
+rows = xgboost.DMatrix(numpy.array([[float(price)] for price in sys.argv[2:]]), feature_names=loaded.feature_names)
+try:
+    client.delete_registered_model('late_payer')
+except mlflow.exceptions.MlflowException as error:
+    refused = error.message
+print(json.dumps([model.tags, version.version, version.tags['baton.algorithm'], loaded.predict(rows).tolist(), refused]))
+";
+
+#[test]
+fn a_trained_model_is_in_the_registry_and_predicts_the_same_there() {
+    let project = canteen();
+    ok(&project, &["apply", "-e", "prod", "--yes", "--as-of", "2024-02-10"]);
+    let server = Server::start_by(project.command(&["serve", "-e", "prod", "--port", "0", "--no-scheduler"]));
+    let served = server.predict();
+    let printed = client(LOAD, &[&format!("http://{}", server.address), &served.price.unwrap().to_string()]);
+    let found: Value = serde_json::from_str(printed.lines().last().unwrap()).unwrap();
+    assert_eq!(found[0], json!({"baton.trained": "true"}));
+    assert_eq!((&found[1], &found[2]), (&json!(served.version.to_string()), &json!("boosted_trees")));
+    let difference = (found[3][0].as_f64().unwrap() - served.score).abs();
+    assert!(difference < 1e-6, "{} {}", found[3], served.score);
+    assert!(found[4].as_str().unwrap().contains("is trained by the project"), "{}", found[4]);
+}
