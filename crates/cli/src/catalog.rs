@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use baton_diagnostics::has_errors;
-use baton_orchestrator::{AssetLine, RunError};
+use baton_orchestrator::{AssetLine, ExternalLine, ExternalLineage, RunError};
 use baton_server::{AssetSelection, Catalog, CatalogAsset, CatalogError, Catalogued};
 
 use crate::project::Workspace;
@@ -32,12 +32,19 @@ impl ProjectCatalog {
         let selected =
             baton_orchestrator::select(services, &prepared, environment, as_of, asked).await.map_err(of_run)?;
         let mut lines = baton_orchestrator::list(services, &prepared, environment, None).await.map_err(of_run)?;
+        // What others make is no asset that can be selected; the whole list has it.
+        let mut external = Vec::new();
+        if selection.is_everything() {
+            let told = ExternalLineage::read(services, environment).await.map_err(of_run)?;
+            external = told.lines(&prepared, environment, &services.folder);
+        }
         let mut unmatched = Vec::new();
         if let Some(selected) = selected {
             lines.retain(|line| selected.assets.contains(&line.name));
             unmatched.extend(selected.unmatched.iter().map(|expression| expression.message()));
         }
-        Ok(Catalogued { assets: lines.into_iter().map(shown).collect(), unmatched })
+        let assets = lines.into_iter().map(shown).chain(external.into_iter().map(shown_external)).collect();
+        Ok(Catalogued { assets, unmatched })
     }
 }
 
@@ -51,6 +58,12 @@ impl Catalog for ProjectCatalog {
 fn shown(line: AssetLine) -> CatalogAsset {
     let AssetLine { name, kind, version, rows, owner, description } = line;
     CatalogAsset { name: name.to_string(), kind: kind.to_string(), version, rows, owner, description }
+}
+
+/// A job or a dataset that another tool told of.
+fn shown_external(line: ExternalLine) -> CatalogAsset {
+    let ExternalLine { name, kind, description } = line;
+    CatalogAsset { name, kind: kind.to_owned(), version: None, rows: None, owner: None, description }
 }
 
 fn mistakes() -> CatalogError {

@@ -175,6 +175,11 @@ pub(crate) const TABLE: Shape = &[
         "What a shell runs in the project folder to make the table; needs `output`, and types in `columns`.",
     ),
     key(
+        "command_of",
+        Text,
+        "Instead of `command`: the table whose command makes this one, too; needs another `output`, and types in `columns`.",
+    ),
+    key(
         "inputs",
         List(&Text),
         "For `command`: tables that it is handed as Parquet files, and files and folders of the project that it reads.",

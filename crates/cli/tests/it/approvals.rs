@@ -95,6 +95,7 @@ fn a_word_is_for_what_was_seen_and_not_for_what_was_changed_since() {
         "order_id,customer,amount,ordered_at\n6,ada,1,2024-01-06T09:00:00Z\n",
         1_704_585_600,
     );
+    ok(&project, &["run", "--select", "orders", LATER[0], LATER[1]]);
     let again = project.output(&["runs", "resume", &run]);
     let told = format!("{}{}", again.stdout, again.stderr);
     assert!(again.code == Some(4) && told.contains("build days waits for the approval"), "{told}");

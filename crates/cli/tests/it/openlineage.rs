@@ -180,6 +180,15 @@ tell('SPARK', 'spark', 'forecast', [InputDataset(namespace='baton://shop/dev', n
 print('told')
 "#;
 
+/// What `/api/v1/assets` lists of others, as `baton ls` does.
+const LISTED: &str = r#"
+import json, sys, urllib.request
+listed = json.load(urllib.request.urlopen(sys.argv[1] + '/api/v1/assets'))
+for asset in listed['assets']:
+    if asset['kind'].startswith('external'):
+        print(asset['kind'], asset['name'], asset['description'] or 'null')
+"#;
+
 struct Server(Child);
 
 impl Drop for Server {
@@ -221,6 +230,8 @@ fn jobs_and_datasets_of_others_stand_in_lists_and_lineage() {
         "external job spark/forecast SPARK",
     ];
     assert_eq!(external, expected);
+    let api = printed(LISTED, &[&url]);
+    assert_eq!(api.lines().collect::<Vec<_>>(), expected, "the API lists them, too");
     let up = project.output(&["lineage", "days", "-e", "dev"]).stdout;
     let expected = "\
 days table

@@ -157,7 +157,7 @@ fn a_step_that_changes_production_waits_for_its_owner() {
     check(
         &steps(&resumed, "steps"),
         &expect![[r#"
-        rollback done: dev is at ID (rollback to ID; ID is undone
+        rollback done: dev is at ID (rollback to ID); ID is undone
         resume done: schedule/nightly was not held back
     "#]],
     );
@@ -193,7 +193,7 @@ fn an_incident_does_the_safe_steps_and_asks_for_the_others() {
     let automatic = "runbooks:
   - name: recover
     owner: ann
-    on: {assets: [days], signals: [failure, check]}
+    on: {assets: [days], signals: [check]}
     steps:
       - {name: look, check: select count(*) > 0 from orders, safe: true}
       - {name: back, rollback: previous}

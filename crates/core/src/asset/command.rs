@@ -27,6 +27,9 @@ pub struct CommandStep {
     pub timeout: Option<i64>,
     /// Bytes of memory that it may use; `None` for as much as there is.
     pub memory_limit: Option<u64>,
+    /// The table whose command it is, where that makes several tables: they are run together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<AssetName>,
     /// What it is run for, once each; `None` runs it once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub for_each: Option<ForEach>,

@@ -63,6 +63,20 @@ pub(crate) async fn rows_of(
         }
         return Ok((returned_schema(call.table), rows));
     }
+    let (rows, _) = rows_of_all(call, step, tables, &[]).await?;
+    Ok((returned_schema(call.table), rows))
+}
+
+/// As [`rows_of`], with the rows of other tables that the same command makes: those that it wrote.
+///
+/// # Errors
+/// As [`rows_of`].
+pub(crate) async fn rows_of_all(
+    call: &TableCall<'_>,
+    step: &CommandStep,
+    tables: BTreeMap<String, TableInput>,
+    others: &[(&TableCall<'_>, &CommandStep)],
+) -> Result<(Vec<RecordBatch>, Vec<Option<Vec<RecordBatch>>>), RunError> {
     let scratch = Scratch::make(call)?;
     let newest = write_inputs(call, step, tables, &scratch).await?;
     let (variables, secrets) = environment(call, step, &scratch)?;
@@ -80,15 +94,31 @@ pub(crate) async fn rows_of(
     let began = SystemTime::from(call.services.clock.now());
     let said = run(call, &program).await?;
     let (root, output) = written(call, step, &scratch, began, said)?;
+    let rows = known_since(call, newest, read_rows(call, &root, &output).await?)?;
+    let mut beside = Vec::new();
+    for (call, step) in others {
+        beside.push(match written(call, step, &scratch, began, Vec::new()) {
+            Ok((root, output)) => Some(known_since(call, newest, read_rows(call, &root, &output).await?)?),
+            // Its own step says so.
+            Err(_) => None,
+        });
+    }
+    Ok((rows, beside))
+}
+
+/// Rows with since when they are known.
+fn known_since(
+    call: &TableCall<'_>,
+    newest: Option<i64>,
+    rows: Vec<RecordBatch>,
+) -> Result<Vec<RecordBatch>, RunError> {
     let schema = returned_schema(call.table);
-    let rows = read_rows(call, &root, &output).await?;
     let known = |batch: RecordBatch| {
         let known: ArrayRef =
             Arc::new(TimestampMicrosecondArray::from(vec![newest; batch.num_rows()]).with_timezone("UTC"));
         RecordBatch::try_new(schema.clone(), batch.columns().iter().cloned().chain([known]).collect())
     };
-    let rows = rows.into_iter().map(known).collect::<Result<_, _>>().map_err(RunError::rows(call.asset))?;
-    Ok((schema, rows))
+    rows.into_iter().map(known).collect::<Result<_, _>>().map_err(RunError::rows(call.asset))
 }
 
 /// Of `tables`, those that a command is handed.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use baton_core::asset::{Asset, Assets, CommandStep, EachOf, ForEach, Keep, Materialize, Table};
-use baton_core::{AssetName, Definition};
+use baton_core::{AssetName, Definition, Kind};
 use baton_diagnostics::{Diagnostic, Label, codes};
 
 use super::Common;
@@ -38,8 +38,10 @@ pub(super) fn read(reader: &Reader<'_>, common: &mut Common, file: &str) -> Opti
             inputs.extend(parse_name(reader.report, &text, node.span));
         }
     }
+    let of = read_of(reader);
     let step = CommandStep {
-        command: reader.need_text("command")?,
+        command: if reader.has("command_of") { String::new() } else { reader.need_text("command")? },
+        of,
         inputs,
         files,
         output: read_output(reader)?,
@@ -63,6 +65,17 @@ pub(super) fn read(reader: &Reader<'_>, common: &mut Common, file: &str) -> Opti
         python: None,
         command: Some(Box::new(step)),
     }))
+}
+
+/// The table whose command makes this one, too: what else there is to say of the command is said there.
+fn read_of(reader: &Reader<'_>) -> Option<AssetName> {
+    let node = reader.get("command_of")?;
+    let others = KEYS.iter().filter(|key| **key != "output").chain(["command"].iter());
+    for entry in others.filter_map(|key| reader.entry(key)) {
+        let message = format!("`{}` of {} is that of the table which `command_of` names", entry.key, reader.what());
+        reader.report.error(codes::INVALID_VALUE, message, entry.key_span, "leave it out");
+    }
+    reader.refer(&reader.as_text("command_of", node)?, node.span, "is made by the command of", &[Kind::Table])
 }
 
 fn read_for_each(each: &Reader<'_>) -> Option<ForEach> {
@@ -126,6 +139,11 @@ fn read_environment(reader: &Reader<'_>) -> BTreeMap<String, String> {
 
 /// Renders the templates of commands, once all variables are known, and says what they lack.
 pub(crate) fn complete(assets: &mut Assets, templates: &Templates<'_>, diagnostics: &mut Vec<Diagnostic>) {
+    render(assets, templates, diagnostics);
+    share(assets, diagnostics);
+}
+
+fn render(assets: &mut Assets, templates: &Templates<'_>, diagnostics: &mut Vec<Diagnostic>) {
     for asset in assets.values_mut() {
         let place = place(asset);
         let name: AssetName = asset.name.clone();
@@ -151,6 +169,34 @@ pub(crate) fn complete(assets: &mut Assets, templates: &Templates<'_>, diagnosti
         };
         let found = Diagnostic::error(codes::UNDECLARED_COLUMNS, format!("the command of table `{name}` {lacks}"));
         diagnostics.push(found.with_label(place).with_help("write `columns:` with a `type` each"));
+    }
+}
+
+/// Gives tables that a command makes beside another one what is said of it there.
+fn share(assets: &mut Assets, diagnostics: &mut Vec<Diagnostic>) {
+    let command_of = |asset: &Asset| match &asset.definition {
+        Definition::Table(Table { command: Some(step), .. }) => Some((**step).clone()),
+        _ => None,
+    };
+    let steps: BTreeMap<AssetName, CommandStep> =
+        assets.iter().filter_map(|(name, asset)| Some((name.clone(), command_of(asset)?))).collect();
+    for asset in assets.values_mut() {
+        let (place, name) = (place(asset), asset.name.clone());
+        let Definition::Table(Table { command: Some(step), .. }) = &mut asset.definition else { continue };
+        let Some(of) = step.of.clone() else { continue };
+        // That there is no such table is said with the other names.
+        let wrong = match steps.get(&of) {
+            Some(first) if first.of.is_none() && first.for_each.is_none() && first.output != step.output => {
+                **step = CommandStep { output: step.output.clone(), of: Some(of), ..first.clone() };
+                continue;
+            }
+            None if !steps.contains_key(&of) => "is made by no command",
+            Some(first) if first.of.is_some() => "is itself made beside another table: name that one",
+            Some(first) if first.for_each.is_some() => "is made for each of some values, which cannot be shared",
+            _ => "has the same `output`",
+        };
+        let message = format!("table `{name}` is made by the command of `{of}`, which {wrong}");
+        diagnostics.push(Diagnostic::error(codes::INVALID_VALUE, message).with_label(place));
     }
 }
 

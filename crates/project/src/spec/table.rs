@@ -43,7 +43,7 @@ pub(super) fn read_entry(report: &Report, node: &Node) -> Option<TableEntry> {
     let reader = reader?;
     let mut common = read_common(&reader);
     let place = report.place(reader.at());
-    if !reader.has("command") {
+    if !reader.has("command") && !reader.has("command_of") {
         command::refuse_keys(&reader);
         return Some(TableEntry::Note(TableNote { name: name?, common, grain: reader.texts("grain"), place }));
     }

@@ -10,6 +10,7 @@ mod wrong_files;
 mod wrong_graph;
 mod wrong_missing;
 mod wrong_models;
+mod wrong_runbooks;
 mod wrong_schedules;
 mod wrong_sql;
 mod wrong_tests;

@@ -3,6 +3,7 @@
 mod each;
 mod kept;
 mod pieces;
+mod shared;
 mod view;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ use serde_json::json;
 use self::each::Each;
 pub(crate) use self::kept::Batch;
 use self::pieces::Pieces;
+use self::shared::Shared;
 use super::key::StepKey;
 use super::output::{Made, RecordedStep};
 use crate::checks::{NewRows, checks_of_pass};
@@ -165,7 +167,10 @@ impl Execution<'_> {
                 let tables = inputs_of(self.services, &self.working, &read).await?;
                 self.write_each(&Each { asset, table, step, each, location, base, checks, key, tables }).await?
             }
-            None => self.write_rows(asset, table, location, base, checks, key).await?,
+            None => match table.command.as_deref().filter(|step| self.is_shared(asset, step)) {
+                Some(step) => self.write_shared(&Shared { asset, table, step, location, base, checks }).await?,
+                None => self.write_rows(asset, table, location, base, checks, key).await?,
+            },
         };
         let rows = written.rows;
         let change = match (work, &table.time) {
