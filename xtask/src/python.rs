@@ -1,5 +1,6 @@
 //! The Python environment with the clients that the tests and benchmarks speak to, at fixed versions.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -20,30 +21,42 @@ const IS_RECENT: &str = "import sys; sys.exit(sys.version_info < (3, 11))";
 pub(crate) struct Environment {
     folder: PathBuf,
     requirements: PathBuf,
+    /// A package that is installed last, without what it says that it needs.
+    alone: Option<&'static str>,
 }
 
 impl Environment {
     /// The one with the clients of the tests.
     pub(crate) fn of_tests(repository: &Repository) -> Outcome<Self> {
-        Ok(Self { folder: cache_folder()?.join("baton-venv"), requirements: repository.path("xtask/requirements.txt") })
+        Self::of("baton-venv", repository.path("xtask/requirements.txt"))
     }
 
     /// The one with the peers of the benchmarks, some of which ask for older versions of what the tests use.
     pub(crate) fn of_benchmarks(repository: &Repository) -> Outcome<Self> {
         let requirements = repository.path("xtask/requirements-bench.txt");
-        Ok(Self { folder: cache_folder()?.join("baton-bench-venv"), requirements })
+        Self::of("baton-bench-venv", requirements)
     }
 
     /// The one with SQLMesh, which asks for an older DuckDB than the other peers.
     pub(crate) fn of_sqlmesh(repository: &Repository) -> Outcome<Self> {
         let requirements = repository.path("xtask/requirements-bench-sqlmesh.txt");
-        Ok(Self { folder: cache_folder()?.join("baton-bench-sqlmesh-venv"), requirements })
+        Self::of("baton-bench-sqlmesh-venv", requirements)
     }
 
     /// The one with other orchestrators and ingesters.
     pub(crate) fn of_flows(repository: &Repository) -> Outcome<Self> {
         let requirements = repository.path("xtask/requirements-bench-flows.txt");
-        Ok(Self { folder: cache_folder()?.join("baton-bench-flows-venv"), requirements })
+        Self::of("baton-bench-flows-venv", requirements)
+    }
+
+    /// The one with MLflow, whose newest release asks for parts of it that are not published.
+    pub(crate) fn of_mlflow(repository: &Repository) -> Outcome<Self> {
+        let environment = Self::of("baton-mlflow-venv", repository.path("xtask/requirements-mlflow.txt"))?;
+        Ok(Self { alone: Some("mlflow==3.18.0"), ..environment })
+    }
+
+    fn of(folder: &str, requirements: PathBuf) -> Outcome<Self> {
+        Ok(Self { folder: cache_folder()?.join(folder), requirements, alone: None })
     }
 
     /// Its interpreter.
@@ -80,10 +93,17 @@ impl Environment {
                 self.explained("could not be created; on Debian `apt-get install python3-venv` may be missing", failure)
             })?;
         }
+        self.fill(&["--requirement".as_ref(), self.requirements.as_os_str()])?;
+        match self.alone {
+            Some(package) => self.fill(&["--no-deps".as_ref(), package.as_ref()]),
+            None => Ok(()),
+        }
+    }
+
+    fn fill(&self, arguments: &[&OsStr]) -> Outcome {
         let mut pip = Command::new(self.python());
-        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", "--requirement"]);
-        let installed = process::capture(pip.arg(&self.requirements));
-        installed.map(drop).map_err(|failure| {
+        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"]).args(arguments);
+        process::capture(&mut pip).map(drop).map_err(|failure| {
             self.explained("could not be filled: is the package index within reach, and is there space left?", failure)
         })
     }

@@ -6,6 +6,7 @@
 use std::process::Command;
 
 use crate::failure::Outcome;
+use crate::libraries;
 use crate::process;
 use crate::python::Environment;
 use crate::repository::Repository;
@@ -22,11 +23,14 @@ pub(crate) fn run(repository: &Repository, set_up: bool) -> Outcome {
     step("servers");
     if set_up {
         servers::set_up()?;
+        libraries::set_up()?;
     }
     step("Python clients");
     let environment = Environment::of_tests(repository)?;
+    let mlflow = Environment::of_mlflow(repository)?;
     if set_up {
         environment.set_up()?;
+        mlflow.set_up()?;
     }
     let onnxruntime = environment.onnxruntime()?;
     licences(repository)?;
@@ -36,7 +40,8 @@ pub(crate) fn run(repository: &Repository, set_up: bool) -> Outcome {
     step("tests");
     let mut tests = repository.in_root(process::cargo());
     tests.args(runner_arguments());
-    tests.env("BATON_TEST_PYTHON", environment.python());
+    tests.env("BATON_TEST_PYTHON", environment.python()).env("BATON_TEST_DUCKDB", libraries::duckdb()?);
+    tests.env("BATON_TEST_MLFLOW", mlflow.python());
     tests.env("BATON_TEST_ONNXRUNTIME", &onnxruntime).env("BATON_ONNXRUNTIME", &onnxruntime);
     process::run(&mut tests)
 }
