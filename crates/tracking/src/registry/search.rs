@@ -154,6 +154,12 @@ fn is_prompt(comparison: &Comparison) -> bool {
 }
 
 fn push_comparison(select: &mut Statement, comparison: &Comparison, kind: &Kind) -> Result<(), TrackingError> {
+    if matches!(comparison.value, Literal::None) {
+        return Err(TrackingError::invalid(format!(
+            "IS NULL / IS NOT NULL is not supported for {} search.",
+            kind.name
+        )));
+    }
     match comparison.entity.as_deref() {
         // Prompts are told from models already.
         Some("tag" | "tags") if is_prompt(comparison) => {
@@ -191,12 +197,6 @@ fn push_attribute(select: &mut Statement, comparison: &Comparison, kind: &Kind) 
             known.join("', '")
         )));
     };
-    if matches!(comparison.value, Literal::None) {
-        return Err(TrackingError::invalid(format!(
-            "IS NULL / IS NOT NULL is not supported for {} search.",
-            kind.name
-        )));
-    }
     if *key == "version_number" {
         return push_version(select, comparison);
     }

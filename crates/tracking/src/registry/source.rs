@@ -51,14 +51,16 @@ pub(super) fn check(source: &str, owner: Owner<'_>) -> Result<(), TrackingError>
     match (scheme.as_str(), owner) {
         ("runs", Owner::Run { id, .. }) if authority.is_empty() && !id.is_empty() && first_part(&path) == id => Ok(()),
         ("models", Owner::Model { id, .. }) if authority.is_empty() && is_model_id(&path) => {
-            if first_part(&path) == id { Ok(()) } else { Err(not_contained(source, owner)) }
+            if first_part(&path) == id { Ok(()) } else { Err(not_contained(source, owner.parameter())) }
         }
         // A version of the registry; that it exists is looked up elsewhere.
         ("models", _) if authority.is_empty() && !is_model_id(&path) => Ok(()),
-        ("runs" | "models", _) => Err(not_contained(source, owner)),
+        // Whoever is asked for, a logged model is named by its own parameter.
+        ("models", _) => Err(not_contained(source, "model_id")),
+        ("runs", _) => Err(not_contained(source, owner.parameter())),
         _ if is_proxied(&scheme, &path) => match owner.root() {
             Some(root) if is_within(source, root) => Ok(()),
-            _ => Err(not_contained(source, owner)),
+            _ => Err(not_contained(source, owner.parameter())),
         },
         _ => Ok(()),
     }
@@ -112,8 +114,7 @@ fn check_no_detours(source: &str) -> Result<(), TrackingError> {
     Ok(())
 }
 
-fn not_contained(source: &str, owner: Owner<'_>) -> TrackingError {
-    let parameter = owner.parameter();
+fn not_contained(source: &str, parameter: &str) -> TrackingError {
     TrackingError::invalid(format!(
         "Invalid model version source: '{source}'. The {parameter} request parameter must identify the resource that contains \
          the source."
@@ -210,9 +211,8 @@ mod tests {
 
     #[test]
     fn files_of_others_are_refused() {
-        for source in
-            ["runs:/r2/model", "models:/m-1", "mlflow-artifacts:/1/r2/artifacts", "mlflow-artifacts:/1/r1/artifactsX"]
-        {
+        assert!(refusal("models:/m-1", RUN).contains("The model_id request parameter must identify"));
+        for source in ["runs:/r2/model", "mlflow-artifacts:/1/r2/artifacts", "mlflow-artifacts:/1/r1/artifactsX"] {
             assert!(refusal(source, RUN).contains("The run_id request parameter must identify"), "{source}");
         }
         for source in ["models:/m-2", "runs:/r1/model", "http://h/api/2.0/mlflow-artifacts/artifacts/1/x"] {

@@ -12,6 +12,8 @@ use super::message;
 
 /// Attributes of a root with this prefix are tags of its trace.
 const TAG_PREFIX: &str = "mlflow.traceTag.";
+/// Attributes of resources that are not about the program.
+const NOT_TOLD: [&str; 2] = ["telemetry.sdk.", "mlflow."];
 /// Tags that the server keeps itself.
 const OWN_TAGS: [&str; 2] = ["mlflow.artifactLocation", "mlflow.trace.spansLocation"];
 
@@ -34,6 +36,7 @@ fn of_span(span: Span, resource: &[KeyValue]) -> Option<NewSpan> {
     let content = message::span(&span);
     let parent_span_id = (!span.parent_span_id.is_empty()).then(|| hex(&span.parent_span_id));
     let mut trace_tags = tags(resource, "");
+    trace_tags.retain(|tag| !NOT_TOLD.iter().any(|prefix| tag.key.starts_with(prefix)));
     if parent_span_id.is_none() {
         trace_tags.extend(tags(&span.attributes, TAG_PREFIX));
     }
