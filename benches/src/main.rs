@@ -19,6 +19,7 @@ mod scale;
 mod soak;
 mod steps;
 mod tpch;
+mod wakeup;
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -73,6 +74,7 @@ fn run(arguments: &[String]) -> Outcome<Option<Measured>> {
         _ if name == "soak" => soak::run(&places).map(|()| None),
         _ if name == "ingest-server" => ingest::serve(&places).map(|()| None),
         Some(("steps", rest)) => steps::run(&places, rest).map(Some),
+        Some(("wakeup", rest)) => wakeup::run(&places, rest).map(Some),
         Some(("ingest", rest)) => ingest::run(&places, rest).map(Some),
         _ => timed(&places, name).map(|seconds| Some(seconds.into())),
     }

@@ -211,6 +211,16 @@ pub(super) const BENCHMARKS: &[Benchmark] = &[
         turns: FEW_TURNS,
         contenders: &[Ours("baton run", "ingest-cdc"), Flow("psycopg2, reading only", "ingest_dlt.py cdc")],
     },
+    Benchmark {
+        name: "wakeup",
+        about: "a server with 20 schedules: from a trigger to the end of its run, and the processor time of ten idle seconds",
+        ground: Ground::Made("wakeup-10000000-data"),
+        turns: FEW_TURNS,
+        contenders: &[
+            Ours("10 M historic steps", "wakeup-10000000"),
+            Ours("100 historic steps", "wakeup-100"),
+        ],
+    },
 ];
 
 #[cfg(test)]

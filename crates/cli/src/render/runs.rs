@@ -76,7 +76,8 @@ pub(crate) fn one_run(run: &RunRecord, steps: &[StepRecord], now: Timestamp) -> 
         text.push_str(&format!("{}\n", line.trim_end()));
     }
     if let Some(cause) = &run.cause {
-        text.push_str(&format!("{} {cause}\n", style::error("✗")));
+        let sign = if run.state.goes_on_later() { style::hint("?") } else { style::error("✗") };
+        text.push_str(&format!("{sign} {cause}\n"));
     }
     text
 }

@@ -56,7 +56,7 @@ fn steps(report: &Value, of: &str) -> String {
         let text = |key: &str| step[key].as_str().unwrap_or_default().to_owned();
         let detail = text("detail");
         let words = detail.split(' ').map(|word| match word.trim_matches([';', ',', ')', '(', ':']) {
-            inner if inner.len() >= 10 && inner.chars().all(|sign| sign.is_ascii_hexdigit()) => {
+            inner if inner.len() >= 8 && inner.chars().all(|sign| sign.is_ascii_hexdigit()) => {
                 word.replace(inner, "ID")
             }
             _ => word.to_owned(),
@@ -75,24 +75,25 @@ fn a_dry_run_asks_and_changes_nothing() {
     check(
         &would,
         &expect![[r#"
-          > check       is late              holds now
-          > rerun       rerun                would run days, orders
-          > pause       pause                would hold schedule/nightly back for 2h
-          - scale       scale                its condition does not hold now: it is false
-          > notify      notify               would tell ops: orders came late
-          > check       came                 does not hold now: it is false
-    "#]],
+              > check       is late              holds now
+              > rerun       rerun                would run days, orders
+              > pause       pause                would hold schedule/nightly back for 2h
+              - scale       scale                its condition does not hold now: it is false
+              > notify      notify               would tell ops: orders came late
+              > check       came                 does not hold now: it is false
+        "#]],
     );
     assert!(!json(&project, &["runs"]).to_string().contains("runbook"));
     let listed = ok(&project, &["runbook", "list"]);
     check(
         &listed,
         &expect![[r#"
-        runbook  owner  for incidents  steps
-        mend     ann    by hand        is late (safe), rerun (safe), pause, scale, notify, came
-        back     ann    by hand        rollback (approved), resume
-        broken          by hand        check, rerun
-    "#]],
+            runbook  owner  for incidents  steps
+            ───────  ─────  ─────────────  ────────────────────────────────────────────────────────
+            mend     ann    by hand        is late (safe), rerun (safe), pause, scale, notify, came
+            back     ann    by hand        rollback (approved), resume
+            broken          by hand        check, rerun
+        "#]],
     );
 }
 
@@ -103,13 +104,13 @@ fn steps_are_done_in_order_and_each_is_in_the_history() {
     check(
         &steps(&done, "steps"),
         &expect![[r#"
-        is late done: holds
-        rerun done: run ID: 2 of 2 steps did something; dev is at ID
-        pause done: schedule/nightly is held back for 2h
-        scale skipped: its condition does not hold: it is false
-        notify done: 1 message waits for ops
-        came done: holds
-    "#]],
+            is late done: holds
+            rerun done: run ID: 2 of 2 steps did something; dev is at ID
+            pause done: schedule/nightly is held back for 2h
+            scale skipped: its condition does not hold: it is false
+            notify done: 1 message waits for ops
+            came done: holds
+        "#]],
     );
     let runs = json(&project, &["runs"]);
     let book = runs.as_array().unwrap().iter().find(|run| run["command"] == "runbook").unwrap();
@@ -177,13 +178,13 @@ fn a_killed_runbook_goes_on_behind_its_last_step() {
     check(
         &steps(&resumed, "steps"),
         &expect![[r#"
-        is late reused: holds
-        rerun reused: run ID: 2 of 2 steps did something; dev is at ID
-        pause reused: schedule/nightly is held back for 2h
-        scale skipped: its condition does not hold: it is false
-        notify done: 1 message waits for ops
-        came done: holds
-    "#]],
+            is late reused: holds
+            rerun reused: run ID: 2 of 2 steps did something; dev is at ID
+            pause reused: schedule/nightly is held back for 2h
+            scale skipped: its condition does not hold: it is false
+            notify done: 1 message waits for ops
+            came done: holds
+        "#]],
     );
     assert_eq!(json(&project, &["runs", "show", book.as_str().unwrap()])["state"], "succeeded");
 }

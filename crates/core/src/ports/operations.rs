@@ -64,6 +64,7 @@ pub enum RunState {
     /// Its process ended before it did.
     Interrupted,
     /// It ended before a step that needs somebody's word, and goes on when it has it.
+    #[serde(rename = "waiting_for_approval")]
     Waiting,
     /// Somebody held it back; it goes on when somebody says so.
     Paused,

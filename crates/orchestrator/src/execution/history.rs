@@ -12,12 +12,16 @@ use crate::report::{StepReport, StepState};
 
 impl Execution<'_> {
     /// Begins the run's record.
-    pub(super) fn record_start(&mut self, stages: &[Stage]) {
+    ///
+    /// # Errors
+    /// Those of the ledger: of a run that goes on, the record is there before anything is done, as what it was asked for
+    /// before it stopped must not stop it again.
+    pub(super) async fn record_start(&mut self, stages: &[Stage]) -> Result<(), RunError> {
         let asked = &self.services.asked;
         let steps = stages.iter().filter(|stage| stage.asset().is_some()).count() + self.report.steps.len();
         let steps = steps + self.steps_before;
         let journal = Journal::begin(std::sync::Arc::clone(&self.services.operations));
-        journal.note(RunChange::Started(RunRecord {
+        let started = RunChange::Started(RunRecord {
             id: self.run.clone(),
             environment: self.environment.clone(),
             command: self.reason.clone(),
@@ -35,7 +39,11 @@ impl Execution<'_> {
             cause: None,
             parameters: asked.parameters.clone(),
             request: self.request.clone(),
-        }));
+        });
+        match asked.continues {
+            Some(_) => self.services.operations.keep_runs(vec![started]).await?,
+            None => journal.note(started),
+        }
         let planned = stages.iter().filter_map(Stage::asset).map(ToString::to_string);
         let known = self.report.steps.iter().map(|step| step.asset.clone());
         journal.note(RunChange::Planned { run: self.run.clone(), assets: known.chain(planned).collect() });
@@ -44,6 +52,7 @@ impl Execution<'_> {
         for number in 0..self.report.steps.len() {
             self.record_step(number, self.began, 0);
         }
+        Ok(())
     }
 
     /// A step begins.

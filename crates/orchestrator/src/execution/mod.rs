@@ -182,7 +182,7 @@ impl<'a> Execution<'a> {
     /// Executes `stages` in order. A failed step keeps its asset's last good version; its policy says what it means for
     /// the others.
     pub(crate) async fn execute(mut self, stages: &[Stage]) -> Result<RunReport, RunError> {
-        self.record_start(stages);
+        self.record_start(stages).await?;
         let ended = match self.word_for_run().await {
             Ok(Word::Given) => self.go_through(stages).await,
             Ok(Word::Awaited(_)) => Ok(()),
