@@ -31,6 +31,7 @@ CREATE TABLE runs (
 
 -- The order in which runs are listed.
 CREATE INDEX runs_by_start ON runs (experiment, start_time DESC, run_id);
+CREATE INDEX runs_by_name ON runs (experiment, name);
 
 -- Every point of every metric. NaN is 0 with `is_nan`, as no database orders it.
 CREATE TABLE metrics (
@@ -44,13 +45,15 @@ CREATE TABLE metrics (
 ) WITHOUT ROWID;
 
 -- The last point of each metric, by step, then time, then value; what searches look at. `experiment` is that of the run,
--- so that an index finds the runs of one experiment by a value.
+-- so that an index finds the runs of one experiment by a value. `shown` is the value as text that reads back to the same
+-- number, which the database's own text of a number may not.
 CREATE TABLE latest_metrics (
     run INTEGER NOT NULL,
     key TEXT NOT NULL,
     experiment INTEGER NOT NULL,
     value REAL NOT NULL,
     is_nan INTEGER NOT NULL,
+    shown TEXT NOT NULL,
     timestamp INTEGER NOT NULL,
     step INTEGER NOT NULL,
     PRIMARY KEY (run, key)

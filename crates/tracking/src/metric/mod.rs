@@ -114,12 +114,13 @@ async fn write_latest(transaction: &mut Transaction, run: &RunRow, points: &[&Me
         let (is_nan, value) = metric.storable();
         let Metric { key, timestamp, step, .. } = metric;
         let (run, experiment): (Value, Value) = (run.id.into(), run.experiment.into());
-        vec![run, key.into(), experiment, value.into(), is_nan.into(), (*timestamp).into(), (*step).into()]
+        let shown = if is_nan { "NaN".to_owned() } else { value.to_string() };
+        vec![run, key.into(), experiment, value.into(), is_nan.into(), shown.into(), (*timestamp).into(), (*step).into()]
     };
     let mut rows: Vec<&Metric> = latest.into_values().map(|(metric, _)| metric).collect();
     rows.sort_by(|one, other| one.key.cmp(&other.key));
-    let head = "INSERT INTO latest_metrics (run, key, experiment, value, is_nan, timestamp, step) VALUES ";
-    let tail = " ON CONFLICT (run, key) DO UPDATE SET value = excluded.value, is_nan = excluded.is_nan, \
+    let head = "INSERT INTO latest_metrics (run, key, experiment, value, is_nan, shown, timestamp, step) VALUES ";
+    let tail = " ON CONFLICT (run, key) DO UPDATE SET value = excluded.value, is_nan = excluded.is_nan, shown = excluded.shown, \
                 timestamp = excluded.timestamp, step = excluded.step \
                 WHERE (excluded.step, excluded.timestamp, excluded.value) > \
                 (latest_metrics.step, latest_metrics.timestamp, latest_metrics.value)";

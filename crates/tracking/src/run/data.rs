@@ -4,14 +4,27 @@ use std::collections::HashMap;
 
 use baton_ledger::database::{Statement, Transaction};
 
-use super::{Run, RunRow};
+use serde::Deserialize;
+
+use super::{COLUMNS, Run, RunRow, RunTuple};
 use crate::Tag;
-use crate::error::Result;
+use crate::error::{Result, TrackingError};
 use crate::input;
 use crate::metric::Metric;
 
 /// Runs that one statement reads.
 const AT_ONCE: usize = 512;
+
+/// The runs of these row numbers, in their order.
+pub(crate) async fn rows(transaction: &mut Transaction, ids: &[i64]) -> Result<Vec<RunRow>> {
+    let mut found = HashMap::with_capacity(ids.len());
+    for ids in ids.chunks(AT_ONCE) {
+        let text = format!("SELECT {COLUMNS} FROM runs r WHERE r.id");
+        let rows: Vec<RunTuple> = transaction.all(within(&text, ids)).await?;
+        found.extend(rows.into_iter().map(|row| (row.0, RunRow::from(row))));
+    }
+    Ok(ids.iter().filter_map(|id| found.remove(id)).collect())
+}
 
 /// The runs of `rows`, in their order, with all that they logged.
 pub(crate) async fn load(transaction: &mut Transaction, rows: Vec<RunRow>) -> Result<Vec<Run>> {
@@ -37,15 +50,22 @@ pub(crate) async fn load(transaction: &mut Transaction, rows: Vec<RunRow>) -> Re
     Ok(runs)
 }
 
+/// Lists of a run's keys, values, times and steps: one row a run, because rows cost more than what they hold.
 async fn load_metrics(
     transaction: &mut Transaction,
     ids: &[i64],
     mut add: impl FnMut(i64, Metric) + Send,
 ) -> Result<()> {
-    let columns = "SELECT run, key, value, is_nan, timestamp, step FROM latest_metrics WHERE run";
-    let rows: Vec<(i64, String, f64, i64, i64, i64)> = transaction.all(within(columns, ids)).await?;
-    for (run, key, value, is_nan, timestamp, step) in rows {
-        add(run, Metric::stored(key, value, is_nan, timestamp, step));
+    let text = "SELECT run, json_group_array(key), json_group_array(shown), json_group_array(timestamp), json_group_array(step) \
+                FROM latest_metrics WHERE run";
+    let rows: Vec<(i64, String, String, String, String)> = transaction.all(grouped(text, ids)).await?;
+    for (run, keys, values, timestamps, steps) in rows {
+        let (keys, values) = (list::<String>(&keys)?, list::<&str>(&values)?);
+        let (timestamps, steps) = (list::<i64>(&timestamps)?, list::<i64>(&steps)?);
+        for (((key, value), timestamp), step) in keys.into_iter().zip(values).zip(timestamps).zip(steps) {
+            let value = value.parse().map_err(unreadable)?;
+            add(run, Metric { key, value, timestamp, step, ..Metric::default() });
+        }
     }
     Ok(())
 }
@@ -56,12 +76,28 @@ async fn load_texts(
     ids: &[i64],
     mut add: impl FnMut(i64, Tag) + Send,
 ) -> Result<()> {
-    let columns = format!("SELECT run, key, value FROM {table} WHERE run");
-    let rows: Vec<(i64, String, String)> = transaction.all(within(&columns, ids)).await?;
-    for (run, key, value) in rows {
-        add(run, Tag { key, value });
+    let text = format!("SELECT run, json_group_array(key), json_group_array(value) FROM {table} WHERE run");
+    let rows: Vec<(i64, String, String)> = transaction.all(grouped(&text, ids)).await?;
+    for (run, keys, values) in rows {
+        for (key, value) in list::<String>(&keys)?.into_iter().zip(list::<String>(&values)?) {
+            add(run, Tag { key, value });
+        }
     }
     Ok(())
+}
+
+fn grouped(text: &str, ids: &[i64]) -> Statement {
+    let mut statement = within(text, ids);
+    statement.push(" GROUP BY run");
+    statement
+}
+
+fn list<'t, T: Deserialize<'t>>(text: &'t str) -> Result<Vec<T>> {
+    serde_json::from_str(text).map_err(unreadable)
+}
+
+fn unreadable(error: impl ToString) -> TrackingError {
+    TrackingError::Storage(format!("a record of a run cannot be read: {}", error.to_string()))
 }
 
 /// `text IN (…)`. How many places there are is a power of two, so that there are few different texts and the database reads

@@ -86,6 +86,16 @@ record! {
 pub(crate) const COLUMNS: &str = "r.id, r.run_id, r.experiment, r.name, r.user_id, r.status, r.start_time, r.end_time, r.lifecycle_stage, \
                                   r.artifact_uri";
 
+/// The same, by the places of its columns, where there are many rows.
+pub(crate) type RunTuple = (i64, String, i64, String, String, String, i64, Option<i64>, String, String);
+
+impl From<RunTuple> for RunRow {
+    fn from(row: RunTuple) -> Self {
+        let (id, run_id, experiment, name, user_id, status, start_time, end_time, lifecycle_stage, artifact_uri) = row;
+        Self { id, run_id, experiment, name, user_id, status, start_time, end_time, lifecycle_stage, artifact_uri }
+    }
+}
+
 impl RunRow {
     pub(crate) fn lifecycle(&self) -> Lifecycle {
         Lifecycle::parse(&self.lifecycle_stage)

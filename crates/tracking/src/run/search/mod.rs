@@ -1,8 +1,8 @@
 //! Finding runs.
 //!
 //! A search reads runs in the order that is asked for, by an index, and checks each against the filter, until the page is full;
-//! or, where one part of the filter is met by few runs, it begins with those and sorts them. Which it is decides a bounded
-//! count (`plan`). Pages go on behind the last row of the one before (keyset), so that a deep page costs what the first does.
+//! or, where one part of the filter is met by few runs, it begins with those and sorts them. Which it is decide bounded counts
+//! and a sample (`plan`). Pages go on behind the last row of the one before (keyset), so that a deep page costs what the first does.
 
 mod attribute;
 mod order;
@@ -14,7 +14,7 @@ use baton_ledger::database::{Statement, Transaction};
 use self::order::Sorting;
 use self::plan::{Access, Found};
 use self::predicate::Predicate;
-use super::{COLUMNS, Run, RunRow, data};
+use super::{Run, data};
 use crate::error::Result;
 use crate::filter::{self, Dialect};
 use crate::page::{self, Part};
@@ -72,6 +72,17 @@ impl RunSearch {
     }
 }
 
+impl Understood {
+    /// Adds what is asked of a run besides its experiment.
+    fn write_conditions(&self, statement: &mut Statement) -> Result<()> {
+        if let Some(stage) = self.view.stage() {
+            statement.push(" AND r.lifecycle_stage = ").push_bind(stage.as_str());
+        }
+        statement.push(" AND ");
+        self.predicate.write(statement)
+    }
+}
+
 impl TrackingStore {
     /// Finds runs, with all that they logged.
     ///
@@ -84,37 +95,34 @@ impl TrackingStore {
         }
         let mut transaction = self.snapshot().await?;
         let access = plan::choose(&mut transaction, &understood).await?;
-        let mut rows = find(&mut transaction, &understood, &access).await?;
-        let follows = rows.len() > search.max_results;
-        rows.truncate(search.max_results);
+        let mut ids = find(&mut transaction, &understood, &access).await?;
+        let follows = ids.len() > search.max_results;
+        ids.truncate(search.max_results);
+        let rows = data::rows(&mut transaction, &ids).await?;
         let runs = data::load(&mut transaction, rows).await?;
         let next = if follows { runs.last().map(|run| page::encode(&understood.sorting.parts(run))) } else { None };
         Ok(Page { rows: runs, next })
     }
 }
 
-/// The rows of a page, and one more if there are more.
-async fn find(transaction: &mut Transaction, search: &Understood, access: &Access) -> Result<Vec<RunRow>> {
-    let mut rows: Vec<RunRow> = Vec::new();
+/// The row numbers of a page, and one more if there are more.
+async fn find(transaction: &mut Transaction, search: &Understood, access: &Access) -> Result<Vec<i64>> {
+    let mut ids: Vec<i64> = Vec::new();
     for found in search.sorting.passes(access, search.begin.as_deref()) {
-        if rows.len() >= search.limit {
+        if ids.len() >= search.limit {
             break;
         }
-        let statement = statement(search, access, &found, search.limit - rows.len())?;
-        rows.extend(transaction.all::<RunRow>(statement).await?);
+        let statement = statement(search, access, &found, search.limit - ids.len())?;
+        ids.extend(transaction.all::<(i64,)>(statement).await?.into_iter().map(|(id,)| id));
     }
-    Ok(rows)
+    Ok(ids)
 }
 
 /// One pass over the runs.
 fn statement(search: &Understood, access: &Access, found: &Found, limit: usize) -> Result<Statement> {
-    let mut statement = Statement::new(format!("SELECT {COLUMNS} FROM "));
+    let mut statement = Statement::new("SELECT r.id FROM ");
     search.sorting.write_from(&mut statement, search, access, found)?;
-    if let Some(stage) = search.view.stage() {
-        statement.push(" AND r.lifecycle_stage = ").push_bind(stage.as_str());
-    }
-    statement.push(" AND ");
-    search.predicate.write(&mut statement)?;
+    search.write_conditions(&mut statement)?;
     let columns = search.sorting.columns(found);
     if let Some(begin) = &found.begin {
         page::behind(&mut statement, &columns, begin);

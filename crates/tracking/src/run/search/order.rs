@@ -122,6 +122,24 @@ impl Sorting {
         columns
     }
 
+    /// Adds a query for the row numbers of runs as they come first, without regard to equals.
+    pub(super) fn write_first(&self, statement: &mut Statement, experiments: &[i64]) {
+        let Some(key) = self.keys.first() else { return };
+        let direction = if key.ascending { "" } else { " DESC" };
+        if let Source::Attribute(_) = key.source {
+            statement.push("SELECT f.id AS id FROM runs f WHERE ");
+            write_experiments(statement, "f.experiment", experiments);
+            statement.push(" ORDER BY f.start_time").push(direction);
+            return;
+        }
+        statement.push("SELECT f.run AS id FROM ").push(key.source.table()).push(" f WHERE ");
+        write_experiments(statement, "f.experiment", experiments);
+        statement.push(" AND f.key = ").push_bind(key.source.key());
+        let is_metric = matches!(key.source, Source::Metric(_));
+        let value = if is_metric { " AND f.is_nan = 0 ORDER BY f.value" } else { " ORDER BY substr(f.value, 1, 40)" };
+        statement.push(value).push(direction);
+    }
+
     /// Adds the tables of a pass, and `WHERE` with what chooses the experiments.
     pub(super) fn write_from(
         &self,
@@ -151,7 +169,7 @@ impl Sorting {
         statement.push(" WHERE ");
         if let Access::Few(driver) = access {
             driver.write(statement, &search.experiments);
-            statement.push(" AND r.id = d.run");
+            statement.push(" AND r.id = ").push(driver.run());
         } else if leads && let Some(source) = first {
             write_experiments(statement, "k0.experiment", &search.experiments);
             statement.push(" AND k0.key = ").push_bind(source.key());

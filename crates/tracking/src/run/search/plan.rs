@@ -2,14 +2,21 @@
 
 use baton_ledger::database::{Statement, Transaction};
 
+use super::attribute::Attribute;
 use super::predicate::{self, Predicate};
 use super::{Understood, write_experiments};
 use crate::error::Result;
 use crate::filter::{Literal, Operator};
 use crate::page::Part;
 
-/// Runs that count as few. Sorting as many costs about what checking as many in order does.
-const FEW: i64 = 4096;
+/// Runs that count as few: to begin with them is right whatever else is asked.
+const FEW: i64 = 1024;
+/// Runs that are tried, the first in the order that is asked for, to see how many meet the whole filter.
+const SAMPLE: i64 = 512;
+/// Runs to check for a page up to which no other way is looked for.
+const FINE: i64 = 8192;
+/// The most that are counted to find the best other way.
+const MOST: i64 = 1 << 17;
 
 /// How runs are reached.
 #[derive(Debug, PartialEq)]
@@ -50,6 +57,8 @@ pub(super) enum Driver {
     Number(String, Operator, f64),
     /// A table, its key and its value.
     Text(&'static str, String, String),
+    /// A run's name.
+    Name(String),
 }
 
 impl Driver {
@@ -61,6 +70,11 @@ impl Driver {
             Predicate::Text { table, key, operator: Operator::Equal, value: Literal::Text(text) } => {
                 Some(Self::Text(table, key.clone(), text.clone()))
             }
+            Predicate::Attribute {
+                attribute: Attribute::RunName,
+                operator: Operator::Equal,
+                value: Literal::Text(text),
+            } => Some(Self::Name(text.clone())),
             _ => None,
         }
     }
@@ -69,47 +83,93 @@ impl Driver {
         match self {
             Self::Number(..) => "latest_metrics",
             Self::Text(table, ..) => table,
+            Self::Name(_) => "runs",
         }
     }
 
     /// Adds the condition on `d`.
     pub(super) fn write(&self, statement: &mut Statement, experiments: &[i64]) {
         write_experiments(statement, "d.experiment", experiments);
-        statement.push(" AND d.key = ");
         match self {
             Self::Number(key, operator, value) => {
-                statement.push_bind(key);
+                statement.push(" AND d.key = ").push_bind(key);
                 predicate::write_number(statement, "d", *operator, *value);
             }
             Self::Text(_, key, text) => {
-                statement.push_bind(key).push(" AND substr(d.value, 1, 40) = substr(").push_bind(text).push(", 1, 40)");
+                statement.push(" AND d.key = ").push_bind(key);
+                statement.push(" AND substr(d.value, 1, 40) = substr(").push_bind(text).push(", 1, 40)");
                 statement.push(" AND d.value = ").push_bind(text);
+            }
+            Self::Name(name) => {
+                statement.push(" AND d.name = ").push_bind(name);
             }
         }
     }
 
-    /// How many rows it finds, up to [`FEW`].
-    async fn count(&self, transaction: &mut Transaction, experiments: &[i64]) -> Result<i64> {
+    /// The column of `d` that is the run.
+    pub(super) fn run(&self) -> &'static str {
+        if matches!(self, Self::Name(_)) { "d.id" } else { "d.run" }
+    }
+
+    /// How many rows it finds, up to `most`.
+    async fn count(&self, transaction: &mut Transaction, experiments: &[i64], most: i64) -> Result<i64> {
         let table = self.table();
         let mut statement = Statement::new(format!("SELECT count(*) FROM (SELECT 1 FROM {table} d WHERE "));
         self.write(&mut statement, experiments);
-        statement.push(" LIMIT ").push_bind(FEW).push(") AS counted");
-        Ok(transaction.one::<(i64,)>(statement).await?.map_or(FEW, |(count,)| count))
+        statement.push(" LIMIT ").push_bind(most).push(") AS counted");
+        Ok(transaction.one::<(i64,)>(statement).await?.map_or(most, |(count,)| count))
     }
 }
 
 /// Chooses how to reach the runs of a search.
 pub(super) async fn choose(transaction: &mut Transaction, search: &Understood) -> Result<Access> {
+    let by_order = if search.sorting.has_index() { Access::Ordered } else { Access::Listed };
+    let parts = search.predicate.parts();
+    let drivers: Vec<Driver> = parts.iter().filter_map(Driver::of).collect();
+    let Some((count, driver)) = best(transaction, search, &drivers, FEW).await? else { return Ok(by_order) };
+    if count < FEW {
+        return Ok(Access::Few(driver));
+    }
+    // Of one part alone there are enough to fill the page soon.
+    if parts.len() < 2 {
+        return Ok(by_order);
+    }
+    let met = sample(transaction, search).await?;
+    let limit = i64::try_from(search.limit).unwrap_or(MOST).min(MOST);
+    // None of the sample counts as half of one.
+    let to_check = limit * SAMPLE * 2 / (met * 2).max(1);
+    if to_check <= FINE {
+        return Ok(by_order);
+    }
+    let best = best(transaction, search, &drivers, MOST).await?;
+    // A run that is found by a part is read from anywhere, and sorted: it costs about twice.
+    Ok(best.filter(|(count, _)| count * 2 < to_check).map_or(by_order, |(_, driver)| Access::Few(driver)))
+}
+
+/// The part that the fewest runs meet, and how many they are, up to `most`.
+async fn best(
+    transaction: &mut Transaction,
+    search: &Understood,
+    drivers: &[Driver],
+    most: i64,
+) -> Result<Option<(i64, Driver)>> {
     let mut best: Option<(i64, Driver)> = None;
-    for driver in search.predicate.parts().iter().filter_map(Driver::of) {
-        let count = driver.count(transaction, &search.experiments).await?;
-        if count < best.as_ref().map_or(FEW, |(least, _)| *least) {
-            best = Some((count, driver));
+    for driver in drivers {
+        // What is more than the best needs no count.
+        let most = best.as_ref().map_or(most, |(least, _)| *least);
+        let count = driver.count(transaction, &search.experiments, most).await?;
+        if best.is_none() || count < most {
+            best = Some((count, driver.clone()));
         }
     }
-    Ok(match best {
-        Some((_, driver)) => Access::Few(driver),
-        None if search.sorting.has_index() => Access::Ordered,
-        None => Access::Listed,
-    })
+    Ok(best)
+}
+
+/// How many of the first runs, in the order that is asked for, meet the whole filter.
+async fn sample(transaction: &mut Transaction, search: &Understood) -> Result<i64> {
+    let mut statement = Statement::new("SELECT count(*) FROM (");
+    search.sorting.write_first(&mut statement, &search.experiments);
+    statement.push(" LIMIT ").push_bind(SAMPLE).push(") AS first CROSS JOIN runs r WHERE r.id = first.id");
+    search.write_conditions(&mut statement)?;
+    Ok(transaction.one::<(i64,)>(statement).await?.map_or(0, |(count,)| count))
 }
