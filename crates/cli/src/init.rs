@@ -8,7 +8,7 @@ use crate::demo;
 use crate::error::CliError;
 
 /// The files of the empty template: a first project in ten lines of YAML.
-const EMPTY: [(&str, &str); 5] = [
+const EMPTY: [(&str, &str); 4] = [
     (
         "baton.yml",
         "project: first\nenvironments:\n  dev: {}\n  prod: {protected: true} # moves only by apply of a checked plan\n",
@@ -25,8 +25,10 @@ const EMPTY: [(&str, &str); 5] = [
         "landing/orders.csv",
         "order_id,customer,amount,ordered_at\n1,ada,12.5,2024-01-02T09:00:00Z\n2,grace,99.9,2024-01-02T10:30:00Z\n3,ada,7.0,2024-01-03T08:15:00Z\n",
     ),
-    (".gitignore", ".baton/\n"),
 ];
+
+/// What no repository takes in: the state of the project, made anew by an apply.
+const IGNORED: (&str, &str) = (".gitignore", ".baton/\n");
 
 /// Writes a template into `folder` and answers with the files, by path.
 ///
@@ -34,15 +36,18 @@ const EMPTY: [(&str, &str); 5] = [
 /// [`CliError::FolderNotEmpty`] unless `force`, and [`CliError::File`].
 pub(crate) fn write(folder: &Path, template: TemplateName, force: bool) -> Result<Vec<String>, CliError> {
     refuse_full_folder(folder, force)?;
-    match template {
-        TemplateName::Flights => demo::write_project(folder),
+    let mut files = match template {
+        TemplateName::Flights => demo::write_project(folder)?,
         TemplateName::Empty => {
             for (name, text) in EMPTY {
                 write_file(&folder.join(name), text.as_bytes())?;
             }
-            Ok(EMPTY.iter().map(|(name, _)| (*name).to_owned()).collect())
+            EMPTY.iter().map(|(name, _)| (*name).to_owned()).collect()
         }
-    }
+    };
+    write_file(&folder.join(IGNORED.0), IGNORED.1.as_bytes())?;
+    files.push(IGNORED.0.to_owned());
+    Ok(files)
 }
 
 /// Refuses a folder that holds anything but a git repository, unless `force`.

@@ -13,6 +13,7 @@ pub mod fingerprint;
 pub mod keep;
 mod memory;
 pub mod pit;
+mod plan_text;
 mod session;
 mod sieve;
 pub mod sql;

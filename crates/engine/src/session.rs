@@ -18,6 +18,7 @@ use crate::determinism;
 use crate::engine::EngineOptions;
 use crate::error::{EngineError, execution_error, plain_message};
 use crate::memory;
+use crate::plan_text::value_a_line;
 use crate::sql::{self, parse_statement, plan_statement};
 use crate::stream::BatchStream;
 use crate::table::{TableInput, VisibleTable};
@@ -121,7 +122,7 @@ impl Session {
         let plan = plan_statement(&self.state, sql, statement).map_err(EngineError::Sql)?;
         sql::ensure_table_query(sql, &plan).map_err(EngineError::Sql)?;
         let optimized = self.state.optimize(&plan).map_err(|error| EngineError::Sql(sql::problems_of(sql, &error)))?;
-        Ok(optimized.display_indent().to_string())
+        Ok(value_a_line(&optimized.display_indent().to_string()))
     }
 
     /// All rows of one table with its system columns.

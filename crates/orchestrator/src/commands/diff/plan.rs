@@ -20,6 +20,10 @@ impl Comparison<'_> {
         if !is_rewritten && found.schema.is_empty() {
             return;
         }
+        if is_rewritten && (&old.fingerprint, &old.columns) == (&new.fingerprint, &new.columns) {
+            found.notes.push("its query is written otherwise and computed alike".to_owned());
+            return;
+        }
         // One clock for both: what asks for the time would differ by it and nothing else.
         let clock = self.new.as_of;
         let plans = (
@@ -27,12 +31,7 @@ impl Comparison<'_> {
             plan_text(self.services, self.new, new, after, clock).await,
         );
         match plans {
-            (Ok(before), Ok(after)) => {
-                found.plan = unified_lines(&before, &after);
-                if found.plan.is_empty() && is_rewritten {
-                    found.notes.push("its query is written otherwise and computed alike".to_owned());
-                }
-            }
+            (Ok(before), Ok(after)) => found.plan = unified_lines(&before, &after),
             (Err(error), _) | (_, Err(error)) => found.notes.push(format!("plans cannot be compared: {error}")),
         }
     }
@@ -46,7 +45,7 @@ fn query_of(asset: Option<&Asset>) -> Option<&str> {
     }
 }
 
-/// The plan of a query over what its table was made from, with a line break at its end.
+/// The plan of a query over what its table was made from.
 async fn plan_text(
     services: &Services,
     commit: &Commit,
@@ -56,5 +55,5 @@ async fn plan_text(
 ) -> Result<String, RunError> {
     let tables = inputs_of(services, &commit.assets, pin.inputs.keys()).await?;
     let session = services.engine.session(SessionInput { tables, as_of: Some(clock) })?;
-    Ok(format!("{}\n", session.plan_text(sql)?))
+    Ok(session.plan_text(sql)?)
 }
