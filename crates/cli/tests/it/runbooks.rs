@@ -221,3 +221,22 @@ tables:
     let books = runs.as_array().unwrap().iter().filter(|run| run["command"] == "runbook").count();
     assert_eq!(books, 1, "once an incident");
 }
+
+#[test]
+fn an_export_that_is_held_back_delivers_nothing_until_it_goes_on() {
+    let exports = "exports:
+  - {name: crm, from: days, to: {connector: file, path: out/days.csv}}
+runbooks:
+  - {name: hold, steps: [{pause: {export: crm, for: 2h}}]}
+  - {name: free, steps: [{resume: {export: crm}}]}
+";
+    let project = books().file("exports.yml", exports);
+    ok(&project, &["runbook", "run", "hold", "--yes"]);
+    ok(&project, &["apply", "--yes", LATER[0], LATER[1]]);
+    assert!(!project.path("out/days.csv").exists());
+    let held = json(&project, &["run", LATER[0], LATER[1]]);
+    assert!(steps(&held, "steps").contains("crm skipped: held back by tester (runbook hold) until"), "{held}");
+    ok(&project, &["runbook", "run", "free", "--yes"]);
+    ok(&project, &["run", LATER[0], LATER[1]]);
+    assert_eq!(std::fs::read_to_string(project.path("out/days.csv")).unwrap().lines().count(), 4);
+}

@@ -288,3 +288,23 @@ fn a_query_that_never_reads_is_cancelled() {
     assert_eq!(ended.code(), Some(1));
     assert_eq!(json(&project, &["runs", "show"])["state"], "cancelled");
 }
+
+#[test]
+fn a_schedule_that_is_held_back_is_run_by_a_hand_only() {
+    let project = scheduled("schedules:\n  - {name: landed, files: landing/*.csv, select: [+days]}\n");
+    ok(&project, &["schedule", "pause", "landed", "-e", "dev", "--for", "1h", "--reason", "stocktaking"]);
+    let server = Server::start(&project, "server.txt", None);
+    server.waits_to_say("runs the schedules of `dev`");
+    std::thread::sleep(Duration::from_secs(2));
+    project.write("landing/orders-2.csv", "order_id,customer,amount,ordered_at\n9,ada,1.0,2024-01-05T09:00:00Z\n");
+    std::thread::sleep(Duration::from_secs(5));
+    assert!(states(&project, "landed").is_empty(), "{}", server.said());
+    let listed = json(&project, &["schedule", "list"]);
+    assert_eq!(listed[0]["held"]["reason"], "stocktaking");
+    ok(&project, &["schedule", "trigger", "landed", "-e", "dev", "--wait"]);
+    assert_eq!(states(&project, "landed"), ["succeeded"]);
+    ok(&project, &["schedule", "resume", "landed", "-e", "dev"]);
+    std::thread::sleep(Duration::from_secs(3));
+    project.write("landing/orders-3.csv", "order_id,customer,amount,ordered_at\n10,ada,1.0,2024-01-06T09:00:00Z\n");
+    within(30, "new files run it again", || (states(&project, "landed").len() == 2).then_some(()));
+}

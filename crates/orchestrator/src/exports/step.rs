@@ -1,6 +1,7 @@
 //! An export as a step of a run.
 
 use baton_core::asset::Export;
+use baton_core::runbook::Pausable;
 use baton_core::{AssetName, EventKind};
 use serde_json::json;
 
@@ -8,6 +9,7 @@ use super::{Delivering, Outcome, delivered_asset};
 use crate::commands::is_applied;
 use crate::error::RunError;
 use crate::execution::{Execution, StepOutcome};
+use crate::held::{held_back, told};
 use crate::steps::Rejected;
 
 /// Rows that an alert names.
@@ -24,6 +26,12 @@ impl Execution<'_> {
         let Some(commit) = self.base.clone() else { return Ok(StepOutcome::up_to_date()) };
         if !commit.assets.get(asset).is_some_and(|pin| is_applied(pin, asset, self.prepared)) {
             return Ok(StepOutcome::skipped("changed in the project since the last apply; run `baton apply`"));
+        }
+        let what = Pausable::Export(asset.to_string());
+        if self.reason != "export"
+            && let Some(held) = held_back(self.services, &self.environment, &what).await?
+        {
+            return Ok(StepOutcome::skipped(told(&held)));
         }
         let delivering = Delivering {
             services: self.services,
