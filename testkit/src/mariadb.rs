@@ -72,7 +72,15 @@ impl TestMariadb {
     /// # Panics
     /// As [`TestMariadb::shared`].
     pub fn start() -> Self {
+        Self::start_with(&[], &[])
+    }
+
+    /// The same with more arguments, and with files that they name; `FOLDER` in them is where the files are.
+    pub fn start_with(arguments: &[&str], files: &[(&str, &str)]) -> Self {
         let folder = tempfile::Builder::new().prefix("baton-mariadb-").tempdir().unwrap().keep();
+        for (name, text) in files {
+            fs::write(folder.join(name), text).unwrap();
+        }
         let (data, user) = (folder.join("data"), run_as("mysql", &folder));
         let needed = "install MariaDB (`apt-get install mariadb-server`), or set BATON_TEST_MARIADB to its programs";
         let mut install = as_user(user, &program("mariadb-install-db").expect(needed));
@@ -92,6 +100,8 @@ impl TestMariadb {
         for file in ["socket", "pid-file"] {
             server.arg(format!("--{file}={}", folder.join(file).display()));
         }
+        let place = folder.display().to_string();
+        server.args(arguments.iter().map(|argument| argument.replace("FOLDER", &place)));
         let _watch = watched(&server, &folder);
         let server = Self { folder, port, _watch };
         server.wait();

@@ -20,8 +20,21 @@ pub const UNCHANGED: &str = "_unchanged";
 pub const FORMER_KEY: &str = "_was_";
 
 /// What is known of a message besides what it carries. Rows have these columns whatever was promised.
-const MESSAGE_COLUMNS: &[&str] =
-    &["mqtt_topic", "mqtt_received_at", "nats_subject", "nats_sequence", "nats_published_at", "nats_headers"];
+const MESSAGE_COLUMNS: &[&str] = &[
+    "kafka_topic",
+    "kafka_partition",
+    "kafka_offset",
+    "kafka_published_at",
+    "kafka_key",
+    "kafka_headers",
+    "kafka_tombstone",
+    "mqtt_topic",
+    "mqtt_received_at",
+    "nats_subject",
+    "nats_sequence",
+    "nats_published_at",
+    "nats_headers",
+];
 
 /// Takes the rows of one pull.
 pub struct PullSink {

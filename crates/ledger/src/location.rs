@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
 
 use baton_core::ports::LedgerError;
-use sqlx::postgres::{PgConnectOptions, PgSslMode};
+use sqlx::postgres::PgConnectOptions;
 
 use crate::error::reason;
 
@@ -31,7 +31,8 @@ pub struct Server {
 impl Location {
     /// Reads what `ledger:` says, secrets filled in: `postgres://…` is a server, anything else a file below `folder`.
     ///
-    /// `?schema=NAME` in an address chooses the schema, so that several projects share a database.
+    /// `?schema=NAME` in an address chooses the schema, so that several projects share a database. `sslmode` is that of
+    /// libpq, and `sslrootcert` a file with who must have signed the server's certificate; without it, who signs the web's.
     ///
     /// # Errors
     /// [`LedgerError::Storage`] when an address cannot be read; the message does not show it.
@@ -53,13 +54,6 @@ impl Location {
             let form = "write `postgres://user:${env:PGPASSWORD}@host:5432/database?schema=name`";
             refused(format!("{form} ({})", reason(&error)))
         })?;
-        if let PgSslMode::Require | PgSslMode::VerifyCa | PgSslMode::VerifyFull = options.get_ssl_mode() {
-            return Err(refused(
-                "connections to a ledger are not encrypted yet, so `sslmode` cannot ask for it; use a socket, a private network or \
-                 a tunnel, and `sslmode=disable`"
-                    .to_owned(),
-            ));
-        }
         let settings = schema.iter().map(|schema| ("search_path", schema.as_str()));
         let options = options.options(settings.chain([("idle_in_transaction_session_timeout", "0")]));
         Ok(Self::Server(Box::new(Server { options: options.application_name("baton"), schema })))
@@ -156,7 +150,7 @@ mod tests {
             ("postgres://ada:s3cret@db/work?schema=a;b", "schema `a;b` is no name"),
             ("postgres://ada:s3cret@db/work?schema=", "schema `` is no name"),
             ("mysql://ada:s3cret@db/work", "a ledger is a file or at `postgres://…`, and this is at `mysql://…`"),
-            ("postgres://ada:s3cret@db/work?sslmode=require", "connections to a ledger are not encrypted yet"),
+            ("postgres://ada:s3cret@db/work?sslmode=always", "unknown value \"always\" for `ssl_mode`"),
         ] {
             let told = shown(text);
             assert!(told.starts_with("ledger cannot read the address of the ledger: "), "{told}");

@@ -1,9 +1,10 @@
 //! Sources from real brokers and stores: each message and object landed once, whatever is killed when. Needs the programs
-//! of NATS and mosquitto, and moto.
+//! of NATS and mosquitto, and moto and librdkafka in Python.
 
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
+use baton_testkit::kafka::TestKafka;
 use baton_testkit::mosquitto::TestMosquitto;
 use baton_testkit::moto::TestMoto;
 use baton_testkit::nats::TestNats;
@@ -22,11 +23,17 @@ const TOTALS: &str = "select count(*) as n, count(distinct id) as ids, sum(id) a
 
 /// Where messages come from.
 enum Origin {
+    Kafka { topic: String },
     Nats { stream: String },
     Mqtt { topic: String },
 }
 
 impl Origin {
+    /// A topic of three partitions.
+    fn kafka() -> Self {
+        Self::Kafka { topic: TestKafka::shared().topic(3) }
+    }
+
     fn nats() -> Self {
         Self::Nats { stream: TestNats::shared().stream("") }
     }
@@ -37,6 +44,7 @@ impl Origin {
 
     fn url(&self) -> String {
         match self {
+            Self::Kafka { .. } => TestKafka::shared().url(),
             Self::Nats { .. } => TestNats::shared().url(),
             Self::Mqtt { .. } => TestMosquitto::shared().url(),
         }
@@ -44,6 +52,7 @@ impl Origin {
 
     fn source(&self) -> String {
         let options = match self {
+            Self::Kafka { topic } => format!("connector: kafka\n    options: {{topics: [{topic}]}}"),
             Self::Nats { stream } => format!("connector: nats\n    options: {{stream: {stream}}}"),
             Self::Mqtt { topic } => format!("connector: mqtt\n    options: {{topics: ['{topic}/#']}}"),
         };
@@ -54,6 +63,7 @@ impl Origin {
 
     fn publish(&self, payloads: &[String]) {
         match self {
+            Self::Kafka { topic } => TestKafka::shared().publish(topic, 3, payloads),
             Self::Nats { stream } => TestNats::shared().publish(&format!("{stream}.a"), payloads),
             Self::Mqtt { topic } => TestMosquitto::shared().publish(&format!("{topic}/a"), payloads),
         }
@@ -162,6 +172,11 @@ fn kill(origin: Origin) {
 }
 
 #[test]
+fn kills_lose_and_double_no_message_of_kafka() {
+    kill(Origin::kafka());
+}
+
+#[test]
 fn kills_lose_and_double_no_message_of_nats() {
     kill(Origin::nats());
 }
@@ -173,7 +188,7 @@ fn kills_lose_and_double_no_message_of_mqtt() {
 
 #[test]
 fn messages_at_fault_are_set_aside_and_the_rest_lands() {
-    for origin in [Origin::nats(), Origin::mqtt("fault")] {
+    for origin in [Origin::kafka(), Origin::nats(), Origin::mqtt("fault")] {
         let mut devices = Devices::new(origin);
         devices.publish(3);
         devices.origin.publish(&["not json".to_owned(), r#"{"id": "four", "value": 1}"#.to_owned()]);
@@ -217,6 +232,12 @@ fn examples() -> String {
 #[test]
 fn the_examples_of_the_guide_land_what_they_say() {
     let (nats, broker, store) = (TestNats::start(&[]), TestMosquitto::shared(), TestMoto::shared());
+    let kafka = TestKafka::shared();
+    kafka.make("payments", 2);
+    kafka.publish("payments", 2, &[r#"{"id": 1, "amount": 9.5}"#, r#"{"id": 2, "amount": 3}"#]);
+    kafka.make("customers", 1);
+    let customer = |name: &str| serde_json::json!({"partition": 0, "key": "7", "value": format!("{{\"name\": \"{name}\"}}")});
+    kafka.ask(serde_json::json!({"ask": "produce", "topic": "customers", "messages": [customer("Ada"), customer("Ada B")]}));
     nats.make_stream("ORDERS", "");
     nats.publish("ORDERS.placed", &[r#"{"id": 1, "amount": 2.5, "placed_at": "2024-01-01T10:00:00Z"}"#]);
     nats.publish("ORDERS.cancelled", &[r#"{"id": 1}"#]);
@@ -229,6 +250,7 @@ fn the_examples_of_the_guide_land_what_they_say() {
     let run = |arguments: &[&str]| {
         let mut command = project.command(arguments);
         command
+            .env("KAFKA_URL", kafka.url())
             .env("NATS_URL", nats.url())
             .env("MQTT_URL", broker.url())
             .env("MQTT_USER", "u")
@@ -255,6 +277,8 @@ fn the_examples_of_the_guide_land_what_they_say() {
         rows("select device, celsius, mqtt_topic from readings order by device desc"),
         "device,celsius,mqtt_topic\nx,,sensors/kitchen/temperature\nkitchen,21.5,sensors/kitchen/temperature\n"
     );
+    assert_eq!(rows("select id, amount from payments order by id"), "id,amount\n1,9.5\n2,3.0\n");
+    assert_eq!(rows("select kafka_key, name, kafka_tombstone from customers"), "kafka_key,name,kafka_tombstone\n7,Ada B,false\n");
     assert_eq!(rows("select meter, kwh from meters"), "meter,kwh\nm1,6.0\n");
     assert_eq!(rows("select n, total from totals"), "n,total\n3,33.0\n");
     assert!(run(&["doctor"]).contains("bucket landing: 2 objects match"));

@@ -33,7 +33,12 @@ pub(super) fn read(messages: &[Message], fields: &[String], contract: &Contract)
         .collect();
     let (mut message_of, mut faults) = (Vec::new(), Vec::new());
     for (index, message) in messages.iter().enumerate() {
-        let mut reader = RecordReader::new(Box::new(Cursor::new(message.payload.clone())), b',');
+        let Some(payload) = &message.payload else {
+            columns.iter_mut().for_each(|column| column.values.append_null());
+            message_of.push(index);
+            continue;
+        };
+        let mut reader = RecordReader::new(Box::new(Cursor::new(payload.clone())), b',');
         let mut is_empty = true;
         loop {
             match reader.next() {
@@ -42,16 +47,16 @@ pub(super) fn read(messages: &[Message], fields: &[String], contract: &Contract)
                         columns.iter_mut().for_each(|column| column.push(found, contract));
                         message_of.push(index);
                     }
-                    Err(reason) => faults.push(Fault::of(index, &message.payload, reason)),
+                    Err(reason) => faults.push(Fault::of(index, payload, reason)),
                 },
                 Ok(None) if is_empty => {
-                    faults.push(Fault::of(index, &message.payload, "the payload is empty"));
+                    faults.push(Fault::of(index, payload, "the payload is empty"));
                     break;
                 }
                 Ok(None) => break,
                 Err(_) => {
                     let reason = "the payload opens a quote that is never closed";
-                    faults.push(Fault::of(index, &message.payload, reason));
+                    faults.push(Fault::of(index, payload, reason));
                     break;
                 }
             }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Int64Array, StringArray, TimestampMicrosecondArray};
+use arrow::array::{ArrayRef, BooleanArray, Int64Array, StringArray, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, TimeUnit};
 use serde_json::Value;
 
@@ -16,6 +16,7 @@ pub(crate) type FactColumn = (&'static str, FactKind);
 pub(crate) enum FactKind {
     Text,
     Number,
+    Truth,
     /// Microseconds since 1970-01-01 UTC.
     Instant,
 }
@@ -25,6 +26,7 @@ impl FactKind {
         match self {
             Self::Text => DataType::Utf8,
             Self::Number => DataType::Int64,
+            Self::Truth => DataType::Boolean,
             Self::Instant => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
         }
     }
@@ -35,6 +37,7 @@ impl FactKind {
 pub(crate) enum Fact {
     Text(Option<String>),
     Number(i64),
+    Truth(bool),
     Instant(i64),
 }
 
@@ -43,6 +46,7 @@ impl Fact {
         match self {
             Self::Text(text) => Value::from(text.clone()),
             Self::Number(number) => Value::from(*number),
+            Self::Truth(truth) => Value::from(*truth),
             Self::Instant(micros) => {
                 let instant = chrono::DateTime::from_timestamp_micros(*micros);
                 Value::from(instant.map(|instant| instant.to_rfc3339()))
@@ -53,14 +57,21 @@ impl Fact {
     fn text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => text.as_deref(),
-            Self::Number(_) | Self::Instant(_) => None,
+            Self::Number(_) | Self::Truth(_) | Self::Instant(_) => None,
+        }
+    }
+
+    fn truth(&self) -> Option<bool> {
+        match self {
+            Self::Truth(truth) => Some(*truth),
+            Self::Text(_) | Self::Number(_) | Self::Instant(_) => None,
         }
     }
 
     fn number(&self) -> Option<i64> {
         match self {
             Self::Number(number) | Self::Instant(number) => Some(*number),
-            Self::Text(_) => None,
+            Self::Text(_) | Self::Truth(_) => None,
         }
     }
 }
@@ -72,6 +83,7 @@ pub(super) fn columns(facts: &[FactColumn], messages: &[Message], message_of: &[
         match kind {
             FactKind::Text => Arc::new(facts.map(|fact| fact?.text()).collect::<StringArray>()),
             FactKind::Number => Arc::new(facts.map(|fact| fact?.number()).collect::<Int64Array>()),
+            FactKind::Truth => Arc::new(facts.map(|fact| fact?.truth()).collect::<BooleanArray>()),
             FactKind::Instant => {
                 Arc::new(facts.map(|fact| fact?.number()).collect::<TimestampMicrosecondArray>().with_timezone("UTC"))
             }

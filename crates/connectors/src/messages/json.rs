@@ -20,7 +20,10 @@ use crate::file::json::{check_line, decode};
 pub(super) fn read(messages: &[Message], contract: &Contract, is_fact: impl Fn(&str) -> bool) -> Rows {
     let mut reading = Reading::default();
     for (index, message) in messages.iter().enumerate() {
-        reading.take(index, &message.payload);
+        match &message.payload {
+            Some(payload) => reading.take(index, payload),
+            None => reading.push(index, &Map::new(), Bytes::from_static(b"{}")),
+        }
     }
     let Reading { mut columns, message_of, objects, faults } = reading;
     columns.retain(|name, _| contract.selects(name) && !is_fact(name));

@@ -1,9 +1,10 @@
-//! Messages of queues and streams as rows: what they carry is read as JSON, CSV, text or bytes, and beside it stands what
-//! is known of the message itself, such as its topic.
+//! Messages of queues and streams as rows: what they carry is read as JSON, Avro, CSV, text or bytes, and beside it stands
+//! what is known of the message itself, such as its topic.
 //!
 //! All messages of one pull are read together, so that a column has one type. A message that cannot be read is set aside
 //! alone, with all that is known of it. It knows nothing of brokers and of positions.
 
+mod avro;
 mod csv;
 mod facts;
 mod json;
@@ -21,6 +22,7 @@ use serde_json::Value;
 use crate::relation::wrong;
 use crate::report::shorten;
 use crate::{ConnectorError, Contract, PullSink, PullSource, RejectedRow};
+pub(crate) use avro::{AvroSchemas, registered_id};
 pub(crate) use facts::{Fact, FactColumn, FactKind};
 
 /// Rows of one batch, at most.
@@ -59,6 +61,8 @@ pub(crate) struct Payload {
     /// The names of the fields of a CSV record.
     fields: Vec<String>,
     malformed: MalformedMessages,
+    /// What messages were written with, where they carry Avro, whatever `format` says.
+    avro: Option<AvroSchemas>,
 }
 
 impl Payload {
@@ -77,8 +81,14 @@ impl Payload {
             (PayloadFormat::Json | PayloadFormat::Text | PayloadFormat::Raw, false) => {
                 Err(wrong(source, "`fields` are those of format `csv`", "leave them out, or set `format: csv`"))
             }
-            _ => Ok(Self { format, fields, malformed }),
+            _ => Ok(Self { format, fields, malformed, avro: None }),
         }
+    }
+
+    /// The same for messages that carry Avro.
+    pub(crate) fn with_avro(mut self, schemas: AvroSchemas) -> Self {
+        self.avro = Some(schemas);
+        self
     }
 }
 
@@ -87,7 +97,8 @@ impl Payload {
 pub(crate) struct Message {
     /// What is known of it, in the order of the source's [`FactColumn`]s.
     pub(crate) facts: Vec<Fact>,
-    pub(crate) payload: Bytes,
+    /// `None` says that what its key stands for is gone: a row of nulls.
+    pub(crate) payload: Option<Bytes>,
 }
 
 /// The messages of one pull.
@@ -142,7 +153,7 @@ impl<'a> Messages<'a> {
     }
 
     pub(crate) fn push(&mut self, message: Message) {
-        self.n_bytes += message.payload.len() as u64 + 64;
+        self.n_bytes += message.payload.as_ref().map_or(0, Bytes::len) as u64 + 64;
         self.messages.push(message);
     }
 
@@ -161,29 +172,32 @@ impl<'a> Messages<'a> {
         Schema::new(rows.natural.into_iter().chain(self.fact_fields()).collect::<Vec<_>>())
     }
 
-    /// Hands all messages on as rows.
-    pub(crate) async fn land(self, sink: &mut PullSink) -> Result<(), ConnectorError> {
+    /// Hands all messages on as rows. Answers with those that could not be read, by their place, and why.
+    pub(crate) async fn land(self, sink: &mut PullSink) -> Result<Vec<(usize, String)>, ConnectorError> {
         let mut rows = self.read(sink.contract());
         let with_facts = |fields: &[Field]| {
             Arc::new(Schema::new(fields.iter().cloned().chain(self.fact_fields()).collect::<Vec<_>>()))
         };
         let (natural, stored) = (with_facts(&rows.natural), with_facts(&rows.stored));
         sink.begin(&natural, &stored)?;
-        self.set_aside(std::mem::take(&mut rows.faults), sink)?;
+        let mut unread = self.set_aside(std::mem::take(&mut rows.faults), sink)?;
         for start in (0..rows.message_of.len()).step_by(BATCH_ROWS) {
             let end = (start + BATCH_ROWS).min(rows.message_of.len());
             let (message_of, mut columns, faults) = self.chunk(&rows, start, end)?;
-            self.set_aside(faults, sink)?;
+            unread.extend(self.set_aside(faults, sink)?);
             columns.extend(facts::columns(self.facts, &self.messages, &message_of));
             let options = RecordBatchOptions::new().with_row_count(Some(message_of.len()));
             let batch = RecordBatch::try_new_with_options(stored.clone(), columns, &options);
             sink.rows(&batch.map_err(|error| self.broken(&error.to_string()))?).await?;
         }
-        Ok(())
+        Ok(unread)
     }
 
     fn read(&self, contract: &Contract) -> Rows {
         let is_fact = |name: &str| self.facts.iter().any(|(fact, _)| *fact == name);
+        if let Some(schemas) = &self.payload.avro {
+            return avro::read(&self.messages, schemas, contract, is_fact);
+        }
         match self.payload.format {
             PayloadFormat::Json => json::read(&self.messages, contract, is_fact),
             PayloadFormat::Csv => csv::read(&self.messages, &self.payload.fields, contract),
@@ -208,7 +222,8 @@ impl<'a> Messages<'a> {
         self.facts.iter().map(|(name, kind)| Field::new(*name, kind.data_type(), true))
     }
 
-    fn set_aside(&self, faults: Vec<Fault>, sink: &mut PullSink) -> Result<(), ConnectorError> {
+    fn set_aside(&self, faults: Vec<Fault>, sink: &mut PullSink) -> Result<Vec<(usize, String)>, ConnectorError> {
+        let told = faults.iter().map(|fault| (fault.message, fault.reason.clone())).collect();
         for fault in faults {
             if self.payload.malformed == MalformedMessages::Stop {
                 let reason = format!("{} (`{}`)", fault.reason, fault.value);
@@ -221,13 +236,13 @@ impl<'a> Messages<'a> {
                 RejectedRow { row, column, value, reason, raw: self.raw(message) }
             });
         }
-        Ok(())
+        Ok(told)
     }
 
     /// All that is known of a message, so that it can be mended and sent again.
     fn raw(&self, index: usize) -> Value {
         let Some(message) = self.messages.get(index) else { return Value::Null };
-        let payload = String::from_utf8_lossy(&message.payload).into_owned();
+        let payload = message.payload.as_ref().map(|payload| String::from_utf8_lossy(payload).into_owned());
         let facts = self.facts.iter().zip(&message.facts).map(|((name, _), fact)| ((*name).to_owned(), fact.json()));
         let payload = std::iter::once(("payload".to_owned(), Value::from(payload)));
         Value::Object(payload.chain(facts).collect())

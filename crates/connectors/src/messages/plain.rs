@@ -15,12 +15,15 @@ const PAYLOAD: &str = "payload";
 pub(super) fn read_text(messages: &[Message], contract: &Contract) -> Rows {
     let (mut values, mut message_of, mut faults) = (StringBuilder::new(), Vec::new(), Vec::new());
     for (index, message) in messages.iter().enumerate() {
-        match str::from_utf8(&message.payload) {
+        match message.payload.as_deref().map(str::from_utf8).transpose() {
             Ok(text) => {
-                values.append_value(text);
+                values.append_option(text);
                 message_of.push(index);
             }
-            Err(_) => faults.push(Fault::of(index, &message.payload, "the payload is not UTF-8; set `format: raw`")),
+            Err(_) => {
+                let payload = message.payload.as_deref().unwrap_or_default();
+                faults.push(Fault::of(index, payload, "the payload is not UTF-8; set `format: raw`"));
+            }
         }
     }
     rows(DataType::Utf8, Arc::new(values.finish()), message_of, faults, contract)
@@ -28,7 +31,7 @@ pub(super) fn read_text(messages: &[Message], contract: &Contract) -> Rows {
 
 /// Reads messages as bytes.
 pub(super) fn read_bytes(messages: &[Message], contract: &Contract) -> Rows {
-    let values = BinaryArray::from_iter_values(messages.iter().map(|message| &message.payload));
+    let values: BinaryArray = messages.iter().map(|message| message.payload.as_deref()).collect();
     rows(DataType::Binary, Arc::new(values), (0..messages.len()).collect(), Vec::new(), contract)
 }
 

@@ -10,7 +10,7 @@ use crate::{ContractColumn, ReadReport};
 const FACTS: &[FactColumn] = &[("topic", FactKind::Text), ("number", FactKind::Number), ("at", FactKind::Instant)];
 
 fn payload(format: PayloadFormat, fields: &[&str], malformed: MalformedMessages) -> Payload {
-    Payload { format, fields: fields.iter().map(|name| (*name).to_owned()).collect(), malformed }
+    Payload { format, fields: fields.iter().map(|name| (*name).to_owned()).collect(), malformed, avro: None }
 }
 
 async fn landed(
@@ -25,7 +25,7 @@ async fn landed(
             Fact::Number(number as i64),
             Fact::Instant(number as i64 * 1_000_000),
         ];
-        messages.push(Message { facts, payload: Bytes::copy_from_slice(text) });
+        messages.push(Message { facts, payload: Some(Bytes::copy_from_slice(text)) });
     }
     let (sender, mut receiver) = tokio::sync::mpsc::channel(64);
     let mut sink = PullSink::new("readings (test)", contract, sender);

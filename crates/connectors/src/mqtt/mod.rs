@@ -182,7 +182,7 @@ fn message(publish: &Publish) -> Message {
     let topic = String::from_utf8_lossy(&publish.topic).into_owned();
     #[expect(clippy::disallowed_methods, reason = "when a message came in is a fact of the wire; it is never replayed")]
     let received_at = chrono::Utc::now().timestamp_micros();
-    Message { facts: vec![Fact::Text(Some(topic)), Fact::Instant(received_at)], payload: publish.payload.clone() }
+    Message { facts: vec![Fact::Text(Some(topic)), Fact::Instant(received_at)], payload: Some(publish.payload.clone()) }
 }
 
 fn hash(publish: &Publish) -> [u8; 4] {

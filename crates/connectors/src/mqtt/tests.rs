@@ -1,6 +1,7 @@
 //! What connector `mqtt` takes from a real broker.
 
 use arrow::util::pretty::pretty_format_batches;
+use baton_testkit::certificate::self_signed;
 use baton_testkit::mosquitto::TestMosquitto;
 use expect_test::expect;
 use serde_json::{Value, json};
@@ -174,17 +175,4 @@ async fn users_log_in_and_connections_are_encrypted() {
     let stranger = source(&broker, "tls", json!({"url": url}));
     let error = MqttPuller.check(&stranger).await.unwrap_err().to_string();
     assert!(error.contains("cannot be reached") && error.contains("certificate"), "{error}");
-}
-
-/// A certificate for `localhost` and its key, made by OpenSSL's program.
-fn self_signed() -> (String, String) {
-    let folder = tempfile::tempdir().unwrap();
-    let (certificate, key) = (folder.path().join("server.pem"), folder.path().join("server.key"));
-    let mut openssl = std::process::Command::new("openssl");
-    openssl.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]);
-    openssl.args(["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]);
-    openssl.args(["-addext", "basicConstraints=critical,CA:FALSE"]);
-    let made = openssl.arg("-keyout").arg(&key).arg("-out").arg(&certificate).output().unwrap();
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    (std::fs::read_to_string(certificate).unwrap(), std::fs::read_to_string(key).unwrap())
 }

@@ -8,15 +8,18 @@ use crate::{ConnectorError, Mode, PullSource};
 
 /// A MariaDB or MySQL database. Modes: `full`, `incremental`.
 ///
-/// The connection is not encrypted: a server or role that requires TLS is refused, so reach servers elsewhere through a
-/// tunnel. The role must log in with `mysql_native_password`, MariaDB's usual way; `caching_sha2_password`, MySQL's,
-/// needs TLS the first time.
+/// The role logs in with `mysql_native_password`, MariaDB's usual way, or `caching_sha2_password`, MySQL's, which needs TLS.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct MysqlOptions {
     /// Where to connect: `mysql://user:password@host:3306/database`, the password by reference. `socket=/path` behind a
-    /// question mark connects through the server's socket.
+    /// question mark connects through the server's socket. `ssl-mode` there is that of MySQL's clients: `DISABLED`,
+    /// `PREFERRED` (default: encrypted where the server can), `REQUIRED`, `VERIFY_CA`, `VERIFY_IDENTITY`.
     url: String,
+    /// Who must have signed the server's certificate, as text in PEM, such as `${file:ca.pem}`; then the connection is
+    /// encrypted, and the certificate must be the server's, unless `ssl-mode` asks for less. Default: authorities of the web.
+    #[serde(default)]
+    certificate_authority: Option<String>,
     /// The table or view to read: `orders`, or `shop.orders` for one of another database.
     #[serde(default)]
     table: Option<String>,
@@ -29,6 +32,7 @@ pub(super) struct MysqlOptions {
 pub(super) struct MysqlSource {
     /// Holds the password.
     pub(super) url: String,
+    pub(super) certificate_authority: Option<String>,
     pub(super) relation: Relation,
 }
 
@@ -44,7 +48,7 @@ impl MysqlSource {
             Mode::Incremental => drop(cursor_of(source)?),
             Mode::Full => {}
         }
-        Ok(Self { url: options.url, relation })
+        Ok(Self { url: options.url, certificate_authority: options.certificate_authority, relation })
     }
 
     /// The relation as it stands behind FROM.

@@ -10,7 +10,7 @@ use crate::ConnectorError;
 const SESSION: &str = "set session net_write_timeout = 3600";
 /// Errors that pass: too many connections, shutdown, lock wait, deadlock, time limits, killed.
 const TRANSIENT: &[u16] = &[1040, 1053, 1205, 1213, 1317, 1927, 1969, 3024];
-/// Errors that say that the server asks for TLS.
+/// Errors that say that the server asks for encryption.
 const WANTS_TLS: &[u16] = &[3159, 4031];
 const ACCESS_DENIED: u16 = 1045;
 
@@ -25,11 +25,23 @@ pub(super) struct Session {
 pub(super) struct Origin(String);
 
 impl Session {
-    /// Connects. Times are those of UTC and texts UTF-8, which the library sees to.
+    /// Connects to where a source is read.
     pub(super) async fn open(mysql: &MysqlSource) -> Result<Self, ConnectorError> {
-        let options: MySqlConnectOptions = mysql.url.parse().map_err(|error: sqlx::Error| {
+        let (authority, what) = (mysql.certificate_authority.as_deref(), "the `url` of a mysql source");
+        Self::connect_trusting(&mysql.url, authority, what).await
+    }
+
+    /// Connects; `what` is what messages call an address that cannot be read.
+    pub(super) async fn connect(url: &str, what: &str) -> Result<Self, ConnectorError> {
+        Self::connect_trusting(url, None, what).await
+    }
+
+    /// The same; `authority` is who must have signed the server's certificate, as text in PEM. Times are those of UTC and
+    /// texts UTF-8, which the library sees to.
+    async fn connect_trusting(url: &str, authority: Option<&str>, what: &str) -> Result<Self, ConnectorError> {
+        let options: MySqlConnectOptions = url.parse().map_err(|error: sqlx::Error| {
             // The URL holds the password, so it is not shown.
-            let origin = Origin("the `url` of a mysql source".to_owned());
+            let origin = Origin(what.to_owned());
             origin.told(
                 format!("cannot be read: {error}"),
                 "write `mysql://user:${env:MYSQL_PASSWORD}@host:3306/database`",
@@ -37,9 +49,10 @@ impl Session {
             )
         })?;
         let origin = Origin::of(&options);
-        if !matches!(options.get_ssl_mode(), MySqlSslMode::Preferred | MySqlSslMode::Disabled) {
-            return Err(origin.without_tls("is to be reached with TLS"));
-        }
+        let options = match authority {
+            Some(authority) => trusting(options, authority),
+            None => options,
+        };
         let options = options.pipes_as_concat(false).no_engine_substitution(false).disable_statement_logging();
         let mut connection = options.connect().await.map_err(|error| origin.refused(&error))?;
         let set = sqlx::raw_sql(AssertSqlSafe(SESSION)).execute(&mut connection).await;
@@ -57,6 +70,11 @@ impl Origin {
         }
     }
 
+    /// What messages call the server.
+    pub(super) fn name(&self) -> &str {
+        &self.0
+    }
+
     /// Something that is missing at the server.
     pub(super) fn missing(&self, reason: impl Into<String>, hint: &str) -> ConnectorError {
         self.told(reason.into(), hint, false)
@@ -68,25 +86,31 @@ impl Origin {
             sqlx::Error::Database(answer) => {
                 let number = answer.try_downcast_ref::<MySqlDatabaseError>().map_or(0, MySqlDatabaseError::number);
                 let reason = format!("refuses: {}", answer.message());
-                if WANTS_TLS.contains(&number) {
-                    return self.without_tls(&reason);
-                }
                 let hint = match number {
                     ACCESS_DENIED => {
-                        "mend user or password in `url`; a role that is made with REQUIRE SSL is refused, too, as \
-                         Baton speaks no TLS to mysql"
+                        "mend user or password in `url`; a role that is made with REQUIRE SSL is refused, too, where \
+                         the server offers no TLS, or `ssl-mode=DISABLED` leaves it out"
+                    }
+                    _ if WANTS_TLS.contains(&number) => {
+                        "set `ssl-mode=REQUIRED` in `url`, and give the server a certificate"
                     }
                     _ => "mend the source or the role's rights",
                 };
                 self.told(reason, hint, TRANSIENT.contains(&number))
             }
             sqlx::Error::Configuration(reason) if reason.to_string().contains("RSA") => self.told(
-                "asks for the password in a way that needs TLS (`caching_sha2_password` or `sha256_password`)"
+                "asks for the password in a way that needs TLS (`caching_sha2_password` or `sha256_password`), and \
+                 offers none"
                     .to_owned(),
-                "give the role another: `alter user … identified with mysql_native_password by '…'`",
+                "give the server a certificate, or the role another way: `alter user … identified with \
+                 mysql_native_password by '…'`",
                 false,
             ),
-            sqlx::Error::Tls(_) => self.without_tls("is to be reached with TLS"),
+            sqlx::Error::Tls(reason) => {
+                let hint = "look at the server's certificate; `certificate_authority` says who must have signed it, \
+                            `ssl-mode` in `url` how much is asked of it";
+                self.told(format!("cannot be spoken to over TLS: {reason}"), hint, false)
+            }
             other => {
                 let is_transient = matches!(other, sqlx::Error::Io(_));
                 let hint = "look whether it runs and `url` leads there";
@@ -95,12 +119,16 @@ impl Origin {
         }
     }
 
-    fn without_tls(&self, reason: &str) -> ConnectorError {
-        let hint = "Baton speaks no TLS to mysql: reach the server through a tunnel, or let this role in without TLS";
-        self.told(reason.to_owned(), hint, false)
-    }
-
     fn told(&self, reason: String, hint: &str, is_transient: bool) -> ConnectorError {
         ConnectorError::Origin { origin: self.0.clone(), reason, hint: hint.to_owned(), is_transient }
     }
+}
+
+/// Trusts whom `authority` has signed. Who names an authority wants to know who answers, unless the address says otherwise.
+fn trusting(options: MySqlConnectOptions, authority: &str) -> MySqlConnectOptions {
+    let mode = match options.get_ssl_mode() {
+        MySqlSslMode::Preferred => MySqlSslMode::VerifyIdentity,
+        said => said,
+    };
+    options.ssl_mode(mode).ssl_ca_from_pem(authority.as_bytes().to_vec())
 }

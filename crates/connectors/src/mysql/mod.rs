@@ -2,6 +2,7 @@
 
 mod config;
 mod connect;
+mod export;
 mod types;
 
 use arrow::datatypes::SchemaRef;
@@ -18,6 +19,8 @@ use config::{MysqlOptions, MysqlSource, quoted};
 use connect::Session;
 use types::{Kind, MyColumn, natural_schema, select_list, values};
 
+pub use export::MysqlExporter;
+
 /// The connector for MariaDB and MySQL.
 #[derive(Debug, Clone, Copy)]
 pub struct MysqlPuller;
@@ -30,6 +33,10 @@ impl Puller for MysqlPuller {
 
     fn options(&self) -> schemars::Schema {
         schemars::schema_for!(MysqlOptions)
+    }
+
+    fn incidental(&self) -> &'static [&'static str] {
+        &["certificate_authority"]
     }
 
     fn examine(&self, source: &PullSource) -> Result<(), ConnectorError> {

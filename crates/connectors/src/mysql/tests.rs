@@ -1,6 +1,7 @@
 //! What connector `mysql` reads, of a real server. Needs MariaDB's programs.
 
 use arrow::util::pretty::pretty_format_batches;
+use baton_testkit::certificate::self_signed;
 use baton_testkit::mariadb::TestMariadb;
 use expect_test::expect;
 use proptest::prelude::*;
@@ -117,9 +118,9 @@ async fn what_is_missing_is_told_with_what_to_do() {
     assert!(gone.contains(".gone' doesn't exist"), "{gone}");
     let secured = url.replace("root@", "secured:x@");
     let secured = told(check(&secured, json!({"table": "orders"})).await);
-    assert!(secured.contains("Access denied") && secured.contains("no TLS"), "{secured}");
+    assert!(secured.contains("Access denied") && secured.contains("REQUIRE SSL"), "{secured}");
     let asked = told(check(&format!("{url}?ssl-mode=REQUIRED"), json!({"table": "orders"})).await);
-    assert!(asked.contains("is to be reached with TLS; Baton speaks no TLS to mysql"), "{asked}");
+    assert!(asked.contains("cannot be spoken to over TLS: server does not support TLS"), "{asked}");
     let nobody = check("mysql://nobody:s3cret@127.0.0.1:1/x", json!({"table": "orders"})).await.unwrap_err();
     assert!(nobody.is_transient() && !nobody.to_string().contains("s3cret"), "{nobody}");
     let broken = told(check("mysql://u:s3cret@host:port/x", json!({"table": "orders"})).await);
@@ -131,15 +132,40 @@ async fn what_is_missing_is_told_with_what_to_do() {
     assert!(answer.starts_with("MariaDB ") && answer.ends_with("orders: 2 columns"), "{answer}");
 }
 
-/// A server that lets nobody in without TLS says so in its own words.
+/// A server of its own with a certificate for `localhost`, which lets nobody in without TLS, and that certificate.
+fn encrypted() -> (TestMariadb, String) {
+    let (certificate, key) = self_signed();
+    let arguments = ["--ssl-cert=FOLDER/server.pem", "--ssl-key=FOLDER/server.key", "--require-secure-transport=on"];
+    let server = TestMariadb::start_with(&arguments, &[("server.pem", &certificate), ("server.key", &key)]);
+    (server, certificate)
+}
+
 #[tokio::test]
-async fn a_server_that_requires_tls_is_named() {
-    let server = TestMariadb::start();
+async fn connections_are_encrypted_and_certificates_asked_for() {
+    let (server, certificate) = encrypted();
     let url = server.database();
-    server.sql(&url, "create table orders (id int); set global require_secure_transport = on");
-    let refused = MysqlPuller.check(&source(&url, Mode::Full, json!({"table": "orders"}))).await;
-    let refused = refused.unwrap_err().to_string();
-    assert!(refused.contains("Baton speaks no TLS to mysql"), "{refused}");
+    server.sql(
+        &url,
+        "create table orders (id bigint); insert into orders values (1), (2); \
+         create user secured@'%' identified by 'x' require ssl; grant select on *.* to secured@'%'",
+    );
+    let table = json!({"table": "orders"});
+    // Where a server can, it is asked to, whoever its certificate is for.
+    let plain = source(&url.replace("root@", "secured:x@"), Mode::Full, table.clone());
+    assert_eq!(pulls(&plain, None, Limits::default()).await.unwrap().ids(), [1, 2]);
+    let named = url.replace("127.0.0.1", "localhost");
+    let trusting = |url: &str| {
+        let options = json!({"table": "orders", "certificate_authority": certificate});
+        source(url, Mode::Full, options)
+    };
+    assert_eq!(pulls(&trusting(&named), None, Limits::default()).await.unwrap().ids(), [1, 2]);
+    let refused = async |source: PullSource| MysqlPuller.check(&source).await.unwrap_err().to_string();
+    let other = refused(trusting(&url)).await;
+    assert!(other.contains("cannot be spoken to over TLS") || other.contains("certificate"), "{other}");
+    let stranger = refused(source(&format!("{named}?ssl-mode=VERIFY_IDENTITY"), Mode::Full, table.clone())).await;
+    assert!(stranger.contains("certificate"), "{stranger}");
+    let without = refused(source(&format!("{url}?ssl-mode=DISABLED"), Mode::Full, table)).await;
+    assert!(without.contains("ssl-mode="), "{without}");
 }
 
 proptest! {

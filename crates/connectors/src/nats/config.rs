@@ -30,6 +30,9 @@ pub(super) struct NatsOptions {
     /// A token instead of a user.
     #[serde(default)]
     token: Option<String>,
+    /// The text of a credentials file instead of a user, such as `${file:reader.creds}`: a signed name and its key.
+    #[serde(default)]
+    credentials: Option<String>,
     /// What messages carry: `json` (default; an object, or a list of objects), `csv`, `text`, `raw`.
     #[serde(default)]
     format: PayloadFormat,
@@ -47,6 +50,7 @@ pub(super) enum Login {
     Nobody,
     User(String, String),
     Token(String),
+    Credentials(String),
 }
 
 /// The options, and what follows from them.
@@ -80,12 +84,14 @@ impl NatsSource {
 }
 
 fn login(source: &PullSource, options: &NatsOptions) -> Result<Login, ConnectorError> {
-    match (&options.username, &options.password, &options.token) {
-        (None, None, None) => Ok(Login::Nobody),
-        (Some(user), Some(password), None) => Ok(Login::User(user.clone(), password.clone())),
-        (None, None, Some(token)) => Ok(Login::Token(token.clone())),
+    match (&options.username, &options.password, &options.token, &options.credentials) {
+        (None, None, None, None) => Ok(Login::Nobody),
+        (Some(user), Some(password), None, None) => Ok(Login::User(user.clone(), password.clone())),
+        (None, None, Some(token), None) => Ok(Login::Token(token.clone())),
+        (None, None, None, Some(credentials)) => Ok(Login::Credentials(credentials.clone())),
         _ => {
-            let reason = "`username` goes with `password`, and not with `token`";
+            let reason =
+                "`username` goes with `password`, and not with `token` or `credentials`, nor those with each other";
             Err(wrong(source, reason, "leave out what the server does not ask for"))
         }
     }

@@ -71,7 +71,7 @@ impl Puller for NatsPuller {
     }
 
     fn incidental(&self) -> &'static [&'static str] {
-        &["username", "password", "token", "malformed"]
+        &["username", "password", "token", "credentials", "malformed"]
     }
 
     fn examine(&self, source: &PullSource) -> Result<(), ConnectorError> {
@@ -100,7 +100,7 @@ impl Puller for NatsPuller {
             let asked = session.stream.raw_message_builder().sequence(next).next_by_subject(subject);
             let Ok(found) = asked.send().await else { break };
             next = found.sequence + 1;
-            messages.push(Message { facts: Vec::new(), payload: found.payload });
+            messages.push(Message { facts: Vec::new(), payload: Some(found.payload) });
         }
         Ok(messages.schema().into())
     }
@@ -216,7 +216,7 @@ fn message(found: &NatsMessage) -> Result<(u64, Message), async_nats::Error> {
         Fact::Instant(micros),
         Fact::Text(found.message.headers.as_ref().and_then(headers)),
     ];
-    Ok((info.stream_sequence, Message { facts, payload: found.message.payload.clone() }))
+    Ok((info.stream_sequence, Message { facts, payload: Some(found.message.payload.clone()) }))
 }
 
 /// The headers as a JSON object; a list where one stands several times.

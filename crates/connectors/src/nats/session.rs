@@ -123,11 +123,17 @@ async fn connect(nats: &NatsSource) -> Result<(Client, String), ConnectorError> 
         Login::Nobody => options,
         Login::User(user, password) => options.user_and_password(user.clone(), password.clone()),
         Login::Token(token) => options.token(token.clone()),
+        // Its last line must end, which a reference to a file cuts off.
+        Login::Credentials(text) => options.credentials(&format!("{text}\n")).map_err(|_| {
+            // The text holds the key, so it is not shown.
+            let reason = "cannot be spoken to: `credentials` is not the text of a credentials file".to_owned();
+            origin_error(&origin, reason, "write `credentials: ${file:reader.creds}`", false)
+        })?,
     };
     let client = options.connect(servers).await.map_err(|error| {
         let (hint, is_transient) = match error.kind() {
             ConnectErrorKind::AuthorizationViolation | ConnectErrorKind::Authentication => {
-                ("mend `username` and `password`, or `token`", false)
+                ("mend `username` and `password`, `token` or `credentials`", false)
             }
             _ => ("look whether it runs and `url` leads there", true),
         };

@@ -164,8 +164,8 @@ async fn what_is_wrong_is_told_with_what_to_do() {
     );
     let examined = |options: Value| NatsPuller.examine(&source(server, "s", options)).unwrap_err().to_string();
     expect!["options of source `readings` are wrong: format `csv` needs `fields`, as messages have no header; name them in order: `fields: [device, at, value]`"].assert_eq(&examined(json!({"format": "csv"})));
-    expect!["options of source `readings` are wrong: `username` goes with `password`, and not with `token`; leave out what the server does not ask for"].assert_eq(&examined(json!({"username": "x"})));
-    expect!["options of source `readings` are wrong: unknown field `topic`, expected one of `url`, `stream`, `subject`, `consumer`, `username`, `password`, `token`, `format`, `fields`, `malformed`; see connector `nats` in the reference of connectors"].assert_eq(&examined(json!({"topic": "x"})));
+    expect!["options of source `readings` are wrong: `username` goes with `password`, and not with `token` or `credentials`, nor those with each other; leave out what the server does not ask for"].assert_eq(&examined(json!({"username": "x"})));
+    expect!["options of source `readings` are wrong: unknown field `topic`, expected one of `url`, `stream`, `subject`, `consumer`, `username`, `password`, `token`, `credentials`, `format`, `fields`, `malformed`; see connector `nats` in the reference of connectors"].assert_eq(&examined(json!({"topic": "x"})));
 }
 
 #[tokio::test]
@@ -178,4 +178,62 @@ async fn users_log_in() {
     let error = NatsPuller.check(&wrong).await.unwrap_err();
     let told = error.to_string();
     assert!(!error.is_transient() && told.contains("authorization violation") && !told.contains("guess"), "{told}");
+}
+
+/// Makes operator, account and user, signed as NATS asks (its ADR 14): the server's configuration, then the user's
+/// credentials after a line of `=`.
+const SIGN: &str = r##"
+import base64, json
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+def checked(raw):
+    crc = 0
+    for byte in raw:
+        crc ^= byte << 8
+        for _ in range(8):
+            crc = ((crc << 1) ^ 0x1021 if crc & 0x8000 else crc << 1) & 0xffff
+    return base64.b32encode(raw + crc.to_bytes(2, "little")).decode().rstrip("=")
+class Key:
+    def __init__(self, prefix):
+        self.key, self.prefix = Ed25519PrivateKey.generate(), prefix
+        self.name = checked(bytes([prefix]) + self.key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw))
+    def seed(self):
+        raw = self.key.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())
+        return checked(bytes([18 << 3 | self.prefix >> 5, (self.prefix & 31) << 3]) + raw)
+    def sign(self, subject, nats):
+        part = lambda value: base64.urlsafe_b64encode(value).decode().rstrip("=")
+        claims = {"jti": "1", "iat": 1700000000, "iss": self.name, "name": "test", "sub": subject, "nats": {**nats, "version": 2}}
+        text = part(json.dumps({"typ": "JWT", "alg": "ed25519-nkey"}).encode()) + "." + part(json.dumps(claims).encode())
+        return text + "." + part(self.key.sign(text.encode()))
+operator, system, account, user = Key(14 << 3), Key(0), Key(0), Key(20 << 3)
+basic = {"wildcards": True, **dict.fromkeys(["subs", "data", "payload", "imports", "exports", "conn", "leaf"], -1)}
+streams = dict.fromkeys(["mem_storage", "disk_storage", "streams", "consumer"], -1)
+signed = lambda account, limits: f'{account.name}: {operator.sign(account.name, {"type": "account", "limits": limits})}'
+print("operator:", operator.sign(operator.name, {"type": "operator"}))
+print(f"system_account: {system.name}\nresolver: MEMORY\nresolver_preload: {{")
+print(signed(system, basic), signed(account, {**basic, **streams}), "}", sep="\n")
+print("=")
+print("-----BEGIN NATS USER JWT-----\n" + account.sign(user.name, {"type": "user", "subs": -1, "data": -1, "payload": -1}))
+print("------END NATS USER JWT------\n\n-----BEGIN USER NKEY SEED-----\n" + user.seed() + "\n------END USER NKEY SEED------")
+"##;
+
+#[tokio::test]
+async fn credentials_files_let_in() {
+    let made = baton_testkit::python::printed::<&str>(SIGN, &[]);
+    let (settings, credentials) = made.split_once("\n=\n").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("nats.conf");
+    std::fs::write(&file, settings).unwrap();
+    let server = TestNats::start(&["-c", file.to_str().unwrap()]);
+    let told = async |credentials: &str| {
+        let source = source(&server, "s", json!({"credentials": credentials}));
+        NatsPuller.check(&source).await.unwrap_err().to_string()
+    };
+    let known = told(credentials).await;
+    assert!(known.contains("does not answer for the stream"), "{known}");
+    let others = baton_testkit::python::printed::<&str>(SIGN, &[]);
+    let stranger = told(others.split_once("\n=\n").unwrap().1).await;
+    assert!(stranger.contains("authorization violation"), "{stranger}");
+    let nothing = told("s3cret").await;
+    assert!(nothing.contains("is not the text of a credentials file") && !nothing.contains("s3cret"), "{nothing}");
 }

@@ -20,6 +20,10 @@ pub(super) struct PostgresOptions {
     /// Where to connect: `postgres://user:password@host:5432/database`, the password by reference. `sslmode` in it is that
     /// of libpq: `disable`, `prefer` (default), `require`, `verify-full`.
     url: String,
+    /// Who must have signed the server's certificate, as text in PEM, such as `${file:ca.pem}`; then the connection is
+    /// encrypted, and the certificate must be the server's. Default, for `verify-full`: those whom the system trusts.
+    #[serde(default)]
+    certificate_authority: Option<String>,
     /// The table or view to read: `public.orders`.
     #[serde(default)]
     table: Option<String>,
@@ -39,6 +43,7 @@ pub(super) struct PostgresOptions {
 pub(super) struct PostgresSource {
     /// Holds the password.
     pub(super) url: String,
+    pub(super) certificate_authority: Option<String>,
     pub(super) relation: Relation,
     pub(super) publication: String,
     pub(super) slot: String,
@@ -58,6 +63,7 @@ impl PostgresSource {
         let name = |text: String| -> String { text.to_lowercase().chars().take(MAX_NAME).collect() };
         Ok(Self {
             url: options.url,
+            certificate_authority: options.certificate_authority,
             relation,
             publication: options.publication.unwrap_or_else(|| name(format!("baton_{}", source.name))),
             slot: options.slot.unwrap_or_else(|| {

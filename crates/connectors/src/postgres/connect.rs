@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
 use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::{Client, Config};
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -25,12 +25,24 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// Connects.
+    /// Connects to where a source is read.
     pub(super) async fn open(postgres: &PostgresSource) -> Result<Self, ConnectorError> {
-        let (url, verifies) = ssl_mode(&postgres.url);
+        let (authority, what) = (postgres.certificate_authority.as_deref(), "the `url` of a postgres source");
+        Self::connect_trusting(&postgres.url, authority, what).await
+    }
+
+    /// Connects; `what` is what messages call an address that cannot be read.
+    pub(super) async fn connect(url: &str, what: &str) -> Result<Self, ConnectorError> {
+        Self::connect_trusting(url, None, what).await
+    }
+
+    /// The same; `authority` is who must have signed the server's certificate, as text in PEM.
+    async fn connect_trusting(url: &str, authority: Option<&str>, what: &str) -> Result<Self, ConnectorError> {
+        let (url, verifies) = ssl_mode(url);
+        let verifies = verifies || authority.is_some();
         let mut config: Config = url.parse().map_err(|error: tokio_postgres::Error| ConnectorError::Origin {
             // The URL holds the password, so it is not shown.
-            origin: "the `url` of a postgres source".to_owned(),
+            origin: what.to_owned(),
             reason: format!("cannot be read: {}", with_cause(&error)),
             hint: "write `postgres://user:${env:PGPASSWORD}@host:5432/database`".to_owned(),
             is_transient: false,
@@ -40,10 +52,11 @@ impl Session {
         }
         config.application_name("baton");
         let origin = origin_of(&config);
-        let tls = MakeRustlsConnect::new(tls_config(verifies).map_err(|reason| ConnectorError::Origin {
+        let tls = MakeRustlsConnect::new(tls_config(verifies, authority).map_err(|reason| ConnectorError::Origin {
             origin: origin.clone(),
             reason,
-            hint: "install the system's certificates, or use another `sslmode`".to_owned(),
+            hint:
+                "give `certificate_authority`, install the system's certificates, or use another `sslmode`".to_owned(),
             is_transient: false,
         })?);
         let (client, connection) = config.connect(tls).await.map_err(|error| refused(&origin, &error))?;
@@ -120,21 +133,16 @@ fn with_cause(error: &tokio_postgres::Error) -> String {
 }
 
 /// TLS that verifies the server's certificate, or like libpq's `require` only encrypts.
-fn tls_config(verifies: bool) -> Result<ClientConfig, String> {
+fn tls_config(verifies: bool, authority: Option<&str>) -> Result<ClientConfig, String> {
+    if verifies {
+        return crate::tls::verifying(authority);
+    }
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(|error| format!("cannot be spoken to over TLS: {error}"))?;
-    if !verifies {
-        let verifier = Arc::new(Unverified { provider });
-        return Ok(builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth());
-    }
-    let mut roots = RootCertStore::empty();
-    let (added, _) = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if added == 0 {
-        return Err("cannot be verified: the system has no certificates".to_owned());
-    }
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+    let verifier = Arc::new(Unverified { provider });
+    Ok(builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth())
 }
 
 /// Takes any certificate: `sslmode=require` encrypts and does not ask who answers.

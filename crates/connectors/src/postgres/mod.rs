@@ -4,6 +4,7 @@ mod cdc;
 mod config;
 mod connect;
 mod copy;
+mod export;
 mod pgoutput;
 mod slot;
 mod types;
@@ -21,6 +22,8 @@ use connect::Session;
 use copy::copy;
 use types::{PgColumn, natural_schema};
 
+pub use export::PostgresExporter;
+
 /// The connector for PostgreSQL.
 #[derive(Debug, Clone, Copy)]
 pub struct PostgresPuller;
@@ -33,6 +36,10 @@ impl Puller for PostgresPuller {
 
     fn options(&self) -> schemars::Schema {
         schemars::schema_for!(PostgresOptions)
+    }
+
+    fn incidental(&self) -> &'static [&'static str] {
+        &["certificate_authority"]
     }
 
     fn examine(&self, source: &PullSource) -> Result<(), ConnectorError> {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use arrow::array::{Array as _, AsArray as _, RecordBatch};
 use arrow::datatypes::Int64Type;
 use arrow::util::pretty::pretty_format_batches;
+use baton_testkit::certificate::self_signed;
 use baton_testkit::postgres::TestPostgres;
 use expect_test::expect;
 use proptest::prelude::*;
@@ -52,6 +53,30 @@ async fn every_type_keeps_its_value() {
         | 2  |       |       |                      |       |      |                             |                      |            |                                      |                    |                      |            |        |                |        |
         +----+-------+-------+----------------------+-------+------+-----------------------------+----------------------+------------+--------------------------------------+--------------------+----------------------+------------+--------+----------------+--------+"#]].assert_eq(&shown(&pulls));
     assert_eq!(pulls.report.rejected[0].to_string(), "row 3, column `price`: `NaN` cannot be read as decimal(10, 2)");
+}
+
+#[tokio::test]
+async fn connections_are_encrypted_and_certificates_asked_for() {
+    let (certificate, key) = self_signed();
+    let server = TestPostgres::encrypted(&certificate, &key);
+    let url = server.database();
+    server.sql(&url, "create table orders (id bigint); insert into orders values (1), (2)");
+    // Where a server can, it is asked to, whoever its certificate is for.
+    assert_eq!(pulls(&source(&url, Mode::Full, &[]), None, Limits::default()).await.unwrap().ids(), [1, 2]);
+    let named = url.replace("127.0.0.1", "localhost");
+    let trusting = |url: &str| {
+        let mut source = source(url, Mode::Full, &[]);
+        source.options.insert("certificate_authority".to_owned(), certificate.clone().into());
+        source
+    };
+    assert_eq!(pulls(&trusting(&named), None, Limits::default()).await.unwrap().ids(), [1, 2]);
+    for refused in [trusting(&url), source(&format!("{named}?sslmode=verify-full"), Mode::Full, &[])] {
+        let error = PostgresPuller.check(&refused).await.unwrap_err().to_string();
+        assert!(error.contains("certificate"), "{error}");
+    }
+    let without = source(&format!("{url}?sslmode=disable"), Mode::Full, &[]);
+    let error = PostgresPuller.check(&without).await.unwrap_err().to_string();
+    assert!(error.contains("no encryption"), "{error}");
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use baton_core::event::{EventFilter, EventKind, NewEvent};
 use baton_core::ports::{Ledger, Operations};
 use baton_core::time::timestamp_from_micros;
 use baton_ledger::{Location, SqlLedger};
+use baton_testkit::certificate::self_signed;
 use baton_testkit::postgres::TestPostgres;
 
 /// The ledger at an address, or in a file.
@@ -36,6 +37,32 @@ fn event(key: &str) -> NewEvent {
         kind: EventKind::StepFinished,
         key: key.to_owned(),
         body: serde_json::json!({"seconds": 0.25}),
+    }
+}
+
+#[tokio::test]
+async fn connections_are_encrypted_and_certificates_asked_for() {
+    let (certificate, key) = self_signed();
+    let server = TestPostgres::encrypted(&certificate, &key);
+    let url = server.database();
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("ca.pem"), &certificate).unwrap();
+    let named = url.replace("127.0.0.1", "localhost");
+    let authority = format!("sslrootcert={}", folder.path().join("ca.pem").display());
+    for trusted in [url.clone(), format!("{url}?sslmode=require"), format!("{named}?sslmode=verify-full&{authority}")] {
+        let ledger = ledger_at(&trusted).await;
+        ledger.append(vec![event(&trusted)]).await.unwrap();
+    }
+    let used = "select count(*) from pg_stat_ssl where ssl";
+    assert_ne!(server.sql(&url, used), "0");
+    for (address, reason) in [
+        (format!("{named}?sslmode=verify-full"), "certificate"),
+        (format!("{url}?sslmode=verify-full&{authority}"), "certificate"),
+        (format!("{url}?sslmode=disable"), "no encryption"),
+    ] {
+        let opened = SqlLedger::open(&Location::parse(&address, Path::new("")).unwrap()).await;
+        let told = opened.err().unwrap().to_string();
+        assert!(told.contains(reason), "{told}");
     }
 }
 
