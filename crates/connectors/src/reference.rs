@@ -32,7 +32,8 @@ fn reference() -> String {
          are described in the [guide](../guide/deliveries.md).\n",
     );
     for exporter in exporters() {
-        write_connector(&mut page, exporter.kind(), &exporter.options().to_value());
+        let name = format!("{} as destination", exporter.kind());
+        write_connector(&mut page, &name, &exporter.options().to_value());
     }
     page
 }

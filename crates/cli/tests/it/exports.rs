@@ -414,7 +414,7 @@ fn only_environments_that_are_meant_are_delivered() {
 #[test]
 fn a_file_is_replaced_whole_with_names_and_rows_as_asked() {
     let export = "    to: {connector: file, path: out/customers.csv}
-    columns: [id, amount]
+    select: [id, amount]
     rename: {amount: total}
     where: amount > 10
 ";

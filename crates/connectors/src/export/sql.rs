@@ -142,7 +142,7 @@ impl<'t> Statements<'t> {
             let Some(kind) = value_kind(field.data_type()) else { continue };
             match there.iter().find(|column| column.name == *field.name()) {
                 Some(column) if !self.words.takes(&column.data_type, kind) => conflicts.push(format!(
-                    "column `{}` is {} there and {} here: change one of them, or leave it out with `columns`",
+                    "column `{}` is {} there and {} here: change one of them, or leave it out with `select`",
                     field.name(),
                     column.data_type,
                     kind.word()
@@ -153,7 +153,7 @@ impl<'t> Statements<'t> {
                 )),
                 None if self.target.evolve => added.push(self.add(&self.declared(field))),
                 None => conflicts.push(format!(
-                    "it has no column `{}` ({}): add it there, leave it out with `columns`, or set `on_schema_change: evolve`",
+                    "it has no column `{}` ({}): add it there, leave it out with `select`, or set `on_schema_change: evolve`",
                     field.name(),
                     kind.word()
                 )),
@@ -178,7 +178,7 @@ impl<'t> Statements<'t> {
         let fields = self.schema.fields().iter().filter(|field| value_kind(field.data_type()).is_none());
         let told = |field: &Arc<Field>| {
             let kind = type_name(field.data_type());
-            format!("column `{}` is {kind}, which has no form there: leave it out with `columns`", field.name())
+            format!("column `{}` is {kind}, which has no form there: leave it out with `select`", field.name())
         };
         fields.map(told).collect()
     }

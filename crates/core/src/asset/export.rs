@@ -20,7 +20,7 @@ pub struct Export {
     /// The columns that identify a row, as they are called here.
     pub key: Vec<String>,
     /// The columns that are delivered; empty means all.
-    pub columns: Vec<String>,
+    pub select: Vec<String>,
     /// What columns are called at the destination, where that differs.
     pub rename: BTreeMap<String, String>,
     /// A SQL predicate: only rows that meet it are delivered.

@@ -34,6 +34,8 @@ pub(super) struct Rows<'a> {
     pub(super) export: &'a Export,
     /// The asset of the commit that has the rows.
     pub(super) asset: &'a AssetName,
+    /// Whether the same rows come in the same order, whenever they are computed.
+    pub(super) ordered: bool,
 }
 
 /// A version opened.
@@ -108,7 +110,8 @@ impl Rows<'_> {
         };
         let after = self.selected(columns, None, &rows);
         let (doubles, keyless) = self.key_checks(columns, &after, None);
-        Ok(Changes { session, query: after, shape: Shape::Rows, doubles, keyless })
+        let query = self.in_order(after, columns, Shape::Rows);
+        Ok(Changes { session, query, shape: Shape::Rows, doubles, keyless })
     }
 
     /// What differs between two versions.
@@ -145,12 +148,25 @@ impl Rows<'_> {
                 true => (is, Shape::Rows),
                 false => (counted(columns, &was, &is), Shape::Counted),
             };
+            let query = self.in_order(query, columns, shape);
             return Ok(Changes { session, query, shape, doubles: None, keyless: None });
         }
         let stay = self.selected(columns, None, &known("shared", new.clock));
         let (doubles, keyless) = self.key_checks(columns, &is, Some(&stay));
-        let query = matched(columns, &old.schema, &was, &is);
+        let query = self.in_order(matched(columns, &old.schema, &was, &is), columns, Shape::Matched);
         Ok(Changes { session, query, shape: Shape::Matched, doubles, keyless })
+    }
+
+    /// By the key where rows have one, else by all values: rows that are alike may stand for each other.
+    fn in_order(&self, query: String, columns: &[Exported], shape: Shape) -> String {
+        if !self.ordered {
+            return query;
+        }
+        let by = match shape {
+            Shape::Matched => keys(columns),
+            Shape::Rows | Shape::Counted => (0..columns.len()).map(|place| format!("c{place}")).collect(),
+        };
+        format!("select * from ({query}) order by {}", by.join(", "))
     }
 
     async fn side(&self, table: &TableVersion, clock: Option<i64>) -> Result<Side, RunError> {
@@ -294,7 +310,8 @@ fn matched(columns: &[Exported], old: &SchemaRef, before: &str, after: &str) -> 
         list.push(format!("a.c{place} as c{place}"));
         differs.push(match old.field_with_name(&column.column) {
             Ok(field) if field.data_type() == column.field.data_type() => {
-                format!("b.c{place} is distinct from a.c{place}")
+                // The right side would take in what follows.
+                format!("(b.c{place} is distinct from a.c{place})")
             }
             Ok(_) => "true".to_owned(),
             Err(_) => format!("a.c{place} is not null"),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use arrow::datatypes::SchemaRef;
-use baton_connectors::{Delivery, Destination, ExportTarget, Exporter, Mark, RejectedRow, Sent};
+use baton_connectors::{Delivery, Destination, ExportTarget, Exporter, Mark, RejectedRow, Sent, exporter};
 use baton_core::asset::{Export, ExportMode, GoneRows};
 use baton_core::{AssetName, Commit, EventKind, Fingerprint, NewEvent, failpoint};
 use serde_json::{Value, json};
@@ -121,7 +121,9 @@ impl Delivering<'_> {
 
     fn rows(&self) -> Rows<'_> {
         let (services, commit, name, export) = (self.services, self.commit, self.name, self.export);
-        Rows { services, commit, name, export, asset: &self.asset }
+        // A destination that does not remember knows a request by its rows.
+        let ordered = exporter(&export.connector).is_some_and(|connector| !connector.remembers());
+        Rows { services, commit, name, export, asset: &self.asset, ordered }
     }
 
     /// What the destination says it holds; of those that do not remember, what the ledger says.

@@ -67,7 +67,7 @@ pub(super) fn definition_of(connector: &dyn Exporter, export: &Export) -> String
     options.retain(|name, _| !connector.incidental().contains(&name.as_str()));
     let decides = (
         (&export.from, &export.connector, &options, export.mode),
-        (&export.key, &export.columns, &export.rename, &export.filter, export.deletes),
+        (&export.key, &export.select, &export.rename, &export.filter, export.deletes),
     );
     let text = serde_json::to_vec(&decides).unwrap_or_default();
     Fingerprint::of([text]).as_str().to_owned()

@@ -20,14 +20,14 @@ pub(super) struct Exported {
     pub(super) is_key: bool,
 }
 
-/// The delivered columns of rows of `schema`, in their order there: as `columns` says, else as they stand here.
+/// The delivered columns of rows of `schema`, in their order there: as `select` says, else as they stand here.
 ///
 /// # Errors
 /// Everything that the rows lack, at once.
 pub(super) fn exported(name: &AssetName, export: &Export, schema: &Schema) -> Result<Vec<Exported>, RunError> {
     let visible = schema.fields().iter().filter(|field| !is_system_column(field.name()));
     let all: Vec<String> = visible.map(|field| field.name().clone()).collect();
-    let wanted = if export.columns.is_empty() { &all } else { &export.columns };
+    let wanted = if export.select.is_empty() { &all } else { &export.select };
     let named = wanted.iter().chain(&export.key).chain(export.rename.keys());
     let mut missing: Vec<String> =
         named.filter(|column| !all.contains(column)).map(|column| format!("`{column}`")).collect();

@@ -24,6 +24,7 @@ impl Execution<'_> {
         full: bool,
     ) -> Result<StepOutcome, RunError> {
         let Some(commit) = self.base.clone() else { return Ok(StepOutcome::up_to_date()) };
+        self.report.commit.get_or_insert_with(|| commit.id.clone());
         if !commit.assets.get(asset).is_some_and(|pin| is_applied(pin, asset, self.prepared)) {
             return Ok(StepOutcome::skipped("changed in the project since the last apply; run `baton apply`"));
         }

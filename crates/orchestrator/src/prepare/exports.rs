@@ -20,7 +20,7 @@ impl Resolver<'_> {
     /// Reports what the rows or the destination of an export do not have.
     pub(super) fn check_export(&mut self, asset: &Asset, export: &Export) {
         self.check_columns(asset, "the key", &export.from, &export.key);
-        self.check_columns(asset, "columns", &export.from, &export.columns);
+        self.check_columns(asset, "select", &export.from, &export.select);
         self.check_columns(asset, "rename", &export.from, export.rename.keys());
         self.check_filter(asset, export);
         self.check_view(asset, export);
@@ -60,7 +60,7 @@ impl Resolver<'_> {
         let from = |column: &String| AssetColumn { asset: export.from.clone(), column: column.clone() };
         let visible = table.schema.fields().iter().map(|field| field.name());
         let all: Vec<&String> = visible.filter(|name| !is_system_column(name)).collect();
-        let delivered: Vec<&String> = if export.columns.is_empty() { all } else { export.columns.iter().collect() };
+        let delivered: Vec<&String> = if export.select.is_empty() { all } else { export.select.iter().collect() };
         let lineage =
             delivered.into_iter().map(|column| (export.name_there(column).to_owned(), BTreeSet::from([from(column)])));
         (lineage.collect(), export.key.iter().map(from).collect())

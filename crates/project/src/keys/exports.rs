@@ -29,7 +29,7 @@ pub(crate) const EXPORT: Shape = &[
          what changed, by `key`; default `upsert` with a `key`, else `replace`.",
     ),
     key("key", List(&Text), "The columns that identify a row; needed for `upsert`."),
-    key("columns", List(&Text), "The columns that are delivered; all when left out."),
+    key("select", List(&Text), "The columns that are delivered; all when left out."),
     key("rename", Map(&Text), "What columns are called at the destination, by their name here."),
     key("where", Text, "A SQL predicate: only rows that meet it are delivered."),
     key(

@@ -23,9 +23,9 @@ pub(super) fn read(reader: &Reader<'_>, _columns: &[Column]) -> Option<Definitio
     let key = reader.texts("key");
     let mode = read_mode(reader, &key);
     let deletes = read_deletes(reader, mode);
-    let columns = reader.texts("columns");
-    let rename = read_names(reader, &columns);
-    report_left_out_keys(reader, &key, &columns);
+    let select = reader.texts("select");
+    let rename = read_names(reader, &select);
+    report_left_out_keys(reader, &key, &select);
     let on = match reader.word("on", keys::EXPORT_TRIGGERS) {
         Some("schedule") => ExportTrigger::Schedule,
         Some("manual") => ExportTrigger::Manual,
@@ -41,7 +41,7 @@ pub(super) fn read(reader: &Reader<'_>, _columns: &[Column]) -> Option<Definitio
         options,
         mode,
         key,
-        columns,
+        select,
         rename,
         filter,
         deletes,
@@ -117,7 +117,7 @@ fn read_deletes(reader: &Reader<'_>, mode: ExportMode) -> GoneRows {
 }
 
 /// What columns are called at the destination: two of one name would be one.
-fn read_names(reader: &Reader<'_>, columns: &[String]) -> BTreeMap<String, String> {
+fn read_names(reader: &Reader<'_>, select: &[String]) -> BTreeMap<String, String> {
     let Some(node) = reader.get("rename") else { return BTreeMap::new() };
     let yaml::Value::Map(entries) = &node.value else {
         wrong_type(reader.report, &reader.of("rename"), node, "an object");
@@ -126,7 +126,7 @@ fn read_names(reader: &Reader<'_>, columns: &[String]) -> BTreeMap<String, Strin
     let mut names: BTreeMap<String, String> = BTreeMap::new();
     for entry in entries {
         let Some(name) = reader.as_text("rename", &entry.node) else { continue };
-        let is_column = columns.contains(&name) && !entries.iter().any(|other| other.key == name);
+        let is_column = select.contains(&name) && !entries.iter().any(|other| other.key == name);
         if is_column || names.values().any(|taken| *taken == name) {
             let message = format!("{} calls two columns `{name}`", reader.of("rename"));
             reader.report.error(codes::INVALID_VALUE, message, entry.node.span, "the second");
@@ -136,10 +136,10 @@ fn read_names(reader: &Reader<'_>, columns: &[String]) -> BTreeMap<String, Strin
     names
 }
 
-fn report_left_out_keys(reader: &Reader<'_>, key: &[String], columns: &[String]) {
-    let is_left_out = |column: &&String| !columns.is_empty() && !columns.contains(column);
+fn report_left_out_keys(reader: &Reader<'_>, key: &[String], select: &[String]) {
+    let is_left_out = |column: &&String| !select.is_empty() && !select.contains(column);
     for column in key.iter().filter(is_left_out) {
-        let message = format!("{} names `{column}`, which is not among `columns`", reader.of("key"));
+        let message = format!("{} names `{column}`, which is not among `select`", reader.of("key"));
         let at = reader.get("key").map_or(reader.at(), |node| node.span);
         reader.report.error(codes::INVALID_VALUE, message, at, "a key is delivered with its row");
     }

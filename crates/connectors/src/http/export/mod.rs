@@ -185,6 +185,7 @@ impl Exporter for HttpExporter {
             client,
             target: target.clone(),
             id: String::new(),
+            waiting: Waiting::default(),
             taken: 0,
             seen: 0,
             sent: Sent::default(),
@@ -197,9 +198,27 @@ struct HttpDelivery {
     client: Client,
     target: ExportTarget,
     id: String,
+    waiting: Waiting,
     taken: u64,
     seen: u64,
     sent: Sent,
+}
+
+/// Records that wait until a request is full: which of them go together follows from their order alone, so that a delivery
+/// that is made again sends the same requests.
+#[derive(Default)]
+struct Waiting {
+    upserts: Vec<String>,
+    deletes: Vec<String>,
+}
+
+impl Waiting {
+    fn of(&mut self, change: Change) -> &mut Vec<String> {
+        match change {
+            Change::Upsert => &mut self.upserts,
+            Change::Delete => &mut self.deletes,
+        }
+    }
 }
 
 /// Rows as texts, in order from a number on.
@@ -260,6 +279,20 @@ impl HttpDelivery {
             hasher.update(part.as_bytes());
         }
         hasher.finalize().to_hex().to_string()[..32].to_owned()
+    }
+
+    fn at_once(&self) -> usize {
+        if self.client.options.form == BodyForm::Record { 1 } else { self.target.batch.max(1) }
+    }
+
+    async fn send_waiting(&mut self, change: Change) -> Result<(), ConnectorError> {
+        let texts = std::mem::take(self.waiting.of(change));
+        if texts.is_empty() {
+            return Ok(());
+        }
+        self.send_records(Records { change, first: self.seen + 1, texts: &texts }).await?;
+        self.seen += texts.len() as u64;
+        Ok(())
     }
 
     /// Sends records; of those that are refused, each half by itself.
@@ -325,16 +358,18 @@ impl Destination for HttpDelivery {
             Change::Upsert => texts(rows)?,
             Change::Delete => texts(&keys_of(rows, &self.target.key)?)?,
         };
-        let at_once = if self.client.options.form == BodyForm::Record { 1 } else { self.target.batch.max(1) };
-        for piece in texts.chunks(at_once) {
-            self.send_records(Records { change, first: self.seen + 1, texts: piece }).await?;
-            self.seen += piece.len() as u64;
+        for text in texts {
+            self.waiting.of(change).push(text);
+            if self.waiting.of(change).len() >= self.at_once() {
+                self.send_waiting(change).await?;
+            }
         }
         Ok(())
     }
 
     async fn seal(&mut self) -> Result<(), ConnectorError> {
-        Ok(())
+        self.send_waiting(Change::Upsert).await?;
+        self.send_waiting(Change::Delete).await
     }
 
     async fn publish(&mut self) -> Result<Sent, ConnectorError> {

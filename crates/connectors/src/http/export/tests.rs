@@ -32,7 +32,7 @@ async fn a_request_says_what_it_holds_and_has_a_key_of_its_own() {
     let bodies: Vec<&str> = asked.iter().map(|asked| asked.body.as_str()).take(3).collect();
     let about = |operation: &str, records: &str| {
         format!(
-            "{{\"delivery\":\"v1\",\"environment\":\"prod\",\"export\":\"crm\",\"operation\":\"{operation}\",\"records\":{records}}}"
+            "{{\"export\":\"crm\",\"environment\":\"prod\",\"delivery\":\"v1\",\"operation\":\"{operation}\",\"records\":{records}}}"
         )
     };
     assert_eq!(
