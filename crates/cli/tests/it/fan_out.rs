@@ -111,6 +111,21 @@ fn a_run_killed_between_two_values_goes_on_with_those_that_are_left() {
 }
 
 #[test]
+fn values_that_come_to_the_same_rows_keep_them_all() {
+    let each = EACH.replace("'customer,text\\n%s,hello\\n' $BATON_CUSTOMER", "'customer,text\\nx,hello\\n'");
+    let project = greetings(&each.replace(", unique", ""));
+    ok(&project, &at(&["apply", "--yes"]));
+    check(
+        &rows(&project, GREETED),
+        &expect![[r#"
+        customer,text
+        x,hello
+        x,hello
+    "#]],
+    );
+}
+
+#[test]
 fn a_list_may_be_written_down_or_come_from_a_parameter() {
     let each =
         EACH.replace("from: 'select customer from customers where amount > {{ var(\"least\") }}'", "in: [ada, 'x,y']");

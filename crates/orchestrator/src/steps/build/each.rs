@@ -10,10 +10,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use arrow::datatypes::SchemaRef;
 use baton_core::asset::{CommandStep, ForEach, Table};
 use baton_core::check::Check;
-use baton_core::{AssetName, Timestamp, failpoint};
+use baton_core::{AssetName, Fingerprint, Timestamp, failpoint};
 use baton_engine::{BuildOptions, Session, SessionInput, TableInput};
 use baton_lake::TableLocation;
-use futures::StreamExt as _;
+use futures::{StreamExt as _, TryStreamExt as _};
 
 use crate::checks::{checks_of_pass, merged};
 use crate::error::RunError;
@@ -22,7 +22,7 @@ use crate::program::{handed, values};
 use crate::python::{TableCall, returned_schema, session_for};
 use crate::report::{StepReport, StepState, counted, rows_of};
 use crate::steps::StepKey;
-use crate::write::{Place, Written, write_stream};
+use crate::write::{Pass, Place, Written};
 
 /// What is made for each value.
 pub(super) struct Each<'e> {
@@ -110,19 +110,28 @@ impl Execution<'_> {
     async fn try_value(&self, making: &Each<'_>, value: &str) -> Result<(Written, SchemaRef), RunError> {
         let call = making.call(self, Some(value));
         let session = session_for(&call, handed(making.step, &making.tables)).await?;
-        let written = self.write_session(making, &session).await?;
+        let written = self.write_session(making, &session, Some(value)).await?;
         self.record_part(&making.key_of(value), None, &written.0).await?;
         failpoint::reach("build.value_staged");
         Ok(written)
     }
 
-    async fn write_session(&self, making: &Each<'_>, session: &Session) -> Result<(Written, SchemaRef), RunError> {
+    async fn write_session(
+        &self,
+        making: &Each<'_>,
+        session: &Session,
+        value: Option<&str>,
+    ) -> Result<(Written, SchemaRef), RunError> {
         let options = BuildOptions { track_availability: true, ..BuildOptions::default() };
-        let stream = session.execute(&making.table.sql, &options).await?;
+        let mut stream = session.execute(&making.table.sql, &options).await?;
         let schema = stream.schema();
         let checks = checks_of_pass(making.checks, false);
         let place = Place { location: making.location, base: making.base, checks: &checks };
-        Ok((write_stream(self.services, place, stream, self.as_of).await?, schema))
+        let mut pass = Pass::new(self.services, place, &schema)?.after(place_of(value));
+        while let Some(batch) = stream.try_next().await? {
+            pass.write(&batch).await?;
+        }
+        Ok((pass.finish(self.as_of).await?, schema))
     }
 
     /// What no value comes to: the columns, and checks over no rows.
@@ -130,7 +139,7 @@ impl Execution<'_> {
         let none = TableInput::Batches { schema: returned_schema(making.table), batches: Vec::new() };
         let tables = BTreeMap::from([(CommandStep::ROWS.to_owned(), none)]);
         let session = self.services.engine.session(SessionInput { tables, as_of: Some(self.as_of) })?;
-        self.write_session(making, &session).await
+        self.write_session(making, &session, None).await
     }
 
     /// Keeps what came of each value for the report: they follow the step that they are of.
@@ -171,6 +180,13 @@ impl<'e> Each<'e> {
         key.base = None;
         key
     }
+}
+
+/// Where the files of a value stand among those of the version. Files are called by it and by what they hold: two values that
+/// come to the same rows have a file each.
+fn place_of(value: Option<&str>) -> usize {
+    let print = value.map(|value| Fingerprint::of([value]));
+    print.and_then(|print| usize::from_str_radix(print.short().get(..8)?, 16).ok()).unwrap_or_default()
 }
 
 /// All rows as one version; what failed names the values.
