@@ -7,6 +7,7 @@ use baton_core::Timestamp;
 use crate::args::{ColorWhen, GlobalArguments, OutputForm};
 use crate::error::CliError;
 use crate::instant;
+use crate::project::Remembered;
 use crate::settings::Settings;
 use crate::traces::Traces;
 
@@ -29,6 +30,8 @@ pub(crate) struct Context {
     pub(crate) explain: bool,
     /// Whether progress may be drawn.
     pub(crate) progress: bool,
+    /// What was read of the project for the run before, where runs follow each other.
+    pub(crate) remembered: Option<Remembered>,
     /// Where spans go.
     pub(crate) traces: Traces,
     /// What the process environment says.
@@ -56,6 +59,7 @@ impl Context {
             verbose: global.verbose,
             explain: false,
             progress: !global.no_progress && !global.quiet,
+            remembered: None,
             traces: Traces::begin(),
             settings,
         })

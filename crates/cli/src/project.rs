@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use baton_core::{Kind, Timestamp};
 use baton_diagnostics::{Diagnostic, has_errors, nearest};
@@ -14,6 +14,31 @@ use crate::context::Context;
 use crate::error::CliError;
 use crate::output;
 use crate::wire::{self, Access, Parts};
+
+/// What a folder declares, and what is wrong with it.
+type Read = (Arc<Project>, Vec<Diagnostic>);
+
+/// What a folder declared when a server last read it: its runs follow each other, and most find it as it was.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Remembered(Arc<Mutex<Option<(String, Read)>>>);
+
+impl Remembered {
+    /// What the folder declares now.
+    fn read(&self, folder: &Path) -> Read {
+        // Before the files are read: of a change meanwhile the next one learns.
+        let stamp = baton_project::stamp_of_all(folder);
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*last {
+            Some((of, read)) if *of == stamp => read.clone(),
+            _ => last.insert((stamp, read(folder))).1.clone(),
+        }
+    }
+}
+
+fn read(folder: &Path) -> Read {
+    let loaded = baton_project::load(folder);
+    (Arc::new(loaded.project), loaded.diagnostics)
+}
 
 /// An open project.
 pub(crate) struct Workspace {
@@ -53,19 +78,14 @@ impl Workspace {
     /// As [`Self::open`].
     pub(crate) async fn open_alone(context: &Context, access: Access) -> Result<Self, CliError> {
         let folder = project_folder(&context.folder)?;
-        let loaded = baton_project::load(&folder);
-        let parts = wire::parts(context, &folder, &loaded.project.settings, access).await?;
-        let environment = pick_environment(context, &loaded.project, &parts.services).await?;
+        let (project, diagnostics) = match &context.remembered {
+            Some(remembered) => remembered.read(&folder),
+            None => read(&folder),
+        };
+        let parts = wire::parts(context, &folder, &project.settings, access).await?;
+        let environment = pick_environment(context, &project, &parts.services).await?;
         let context = context.clone();
-        Ok(Self {
-            context,
-            project: Arc::new(loaded.project),
-            diagnostics: loaded.diagnostics,
-            environment,
-            with_defaults: None,
-            parts,
-            _storage: None,
-        })
+        Ok(Self { context, project, diagnostics, environment, with_defaults: None, parts, _storage: None })
     }
 
     /// What the orchestrator works with.

@@ -21,7 +21,7 @@ use crate::context::Context;
 use crate::error::CliError;
 use crate::output;
 use crate::parameters::read_parameters;
-use crate::project::Workspace;
+use crate::project::{Remembered, Workspace};
 use crate::wire::Access;
 
 /// How often a run is begun whose ledger does not answer.
@@ -80,9 +80,9 @@ struct ServerHost {
 impl ServerHost {
     fn of(workspace: &Workspace) -> Self {
         let context = workspace.context.clone();
-        let traces = context.traces.without_parent();
+        let (traces, remembered) = (context.traces.without_parent(), Some(Remembered::default()));
         Self {
-            context: Context { quiet: true, verbose: 0, progress: false, traces, ..context },
+            context: Context { quiet: true, verbose: 0, progress: false, traces, remembered, ..context },
             environment: workspace.environment.clone(),
             folder: workspace.services().folder.clone(),
             read: Mutex::new(None),

@@ -1,4 +1,4 @@
-//! Whether the YAML of a folder may have changed, without reading it.
+//! Whether the files of a folder may have changed, without reading them.
 
 use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
@@ -7,10 +7,18 @@ use walkdir::{DirEntry, WalkDir};
 
 /// Paths, sizes and times of the YAML files in `folder`, as one text: another one whenever one of them was written.
 pub fn stamp(folder: &Path) -> String {
-    let files = WalkDir::new(folder).sort_by_file_name().into_iter().filter_entry(is_visible).flatten();
-    let yaml = files
-        .filter(|entry| entry.path().extension().is_some_and(|extension| extension == "yml" || extension == "yaml"));
-    yaml.map(|entry| describe(&entry)).collect()
+    let is_yaml =
+        |entry: &DirEntry| entry.path().extension().is_some_and(|extension| extension == "yml" || extension == "yaml");
+    visible(folder).filter(is_yaml).map(|entry| describe(&entry)).collect()
+}
+
+/// The same of all files in `folder`, whatever a project may be read from.
+pub fn stamp_of_all(folder: &Path) -> String {
+    visible(folder).map(|entry| describe(&entry)).collect()
+}
+
+fn visible(folder: &Path) -> impl Iterator<Item = DirEntry> {
+    WalkDir::new(folder).sort_by_file_name().into_iter().filter_entry(is_visible).flatten()
 }
 
 fn is_visible(entry: &DirEntry) -> bool {
@@ -38,6 +46,9 @@ mod tests {
         write(".baton/notes.yml", "a: 1\n");
         write("landing.csv", "id\n1\n");
         assert_eq!(stamp(folder.path()), first);
+        let all = stamp_of_all(folder.path());
+        write("landing.csv", "id\n1\n2\n");
+        assert_ne!(stamp_of_all(folder.path()), all);
         write("schedules.yaml", "schedules: []\n");
         let second = stamp(folder.path());
         assert_ne!(second, first);
