@@ -161,11 +161,7 @@ fn resource(variable: &dyn Fn(&str) -> Option<String>) -> Result<Vec<(String, St
         resource.retain(|(key, _)| key != "service.name");
         resource.push(("service.name".to_owned(), name));
     }
-    let own = [
-        ("service.name", "baton".to_owned()),
-        ("service.version", env!("CARGO_PKG_VERSION").to_owned()),
-        ("process.pid", std::process::id().to_string()),
-    ];
+    let own = [("service.name", "baton".to_owned()), ("service.version", env!("CARGO_PKG_VERSION").to_owned())];
     for (key, value) in own {
         if resource.iter().all(|(known, _)| known != key) {
             resource.push((key.to_owned(), value));
