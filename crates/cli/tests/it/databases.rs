@@ -7,7 +7,7 @@ use baton_testkit::project::TestProject;
 use crate::answers::json;
 
 /// Kills of the random test.
-const KILLS: u64 = 60;
+const KILLS: u64 = 200;
 /// Points at which a run of the project can be killed, and a few behind the last.
 const POINTS: u64 = 34;
 

@@ -117,7 +117,7 @@ fn an_api_is_asked_and_kills_neither_lose_nor_double_a_record() {
     run(&project, &["apply", "--yes"], &variables);
     let doctor = run(&project, &["doctor"], &variables).unwrap();
     assert!(doctor.contains("HTTP, 1 record of 3 columns on the first page"), "{doctor}");
-    kills_neither_lose_nor_double(60, &project, &variables, |round| {
+    kills_neither_lose_nor_double(200, &project, &variables, |round| {
         let mut orders = orders.lock().unwrap();
         let last = orders.len() as u64;
         orders.extend((last + 1..=last + 4).map(|id| (id, round / 2)));

@@ -9,11 +9,16 @@ use baton_testkit::mosquitto::TestMosquitto;
 use baton_testkit::moto::TestMoto;
 use baton_testkit::nats::TestNats;
 use baton_testkit::project::TestProject;
+use baton_testkit::python::printed;
 
 use crate::answers::{json, rows};
 
 /// Kills of one broker's test, unless `BATON_TEST_KILLS` says another number.
-const KILLS: u64 = 30;
+const KILLS: u64 = 200;
+/// The same for MQTT, whose broker is waited for at the end of each run.
+const MQTT_KILLS: u64 = 30;
+/// The small files that a table may have: 32, and one that has just come.
+const FILES: usize = 33;
 /// Points at which a run of the project can be killed, and a few behind the last.
 const POINTS: u64 = 24;
 /// Kills between two looks at the whole.
@@ -117,6 +122,15 @@ impl Devices {
         self.published += number;
     }
 
+    /// How many files the table of messages has: landings are a few rows each.
+    fn n_files(&self) -> usize {
+        let tables = std::fs::read_dir(self.project.path(".baton/warehouse/tables/readings")).unwrap();
+        let folders: Vec<_> = tables.map(|folder| folder.unwrap().path()).collect();
+        let [folder] = folders.as_slice() else { panic!("one table, not {folders:?}") };
+        let count = "import sys\nfrom deltalake import DeltaTable\nprint(len(DeltaTable(sys.argv[1]).file_uris()))";
+        printed(count, &[folder.as_os_str()]).trim().parse().unwrap()
+    }
+
     fn check(&self, when: &str) {
         self.run_well(&["run"]);
         let answer = json(&self.project, &["query", "select n, ids, s from totals", "-o", "json"]);
@@ -140,8 +154,8 @@ impl Dice {
 
 /// Kills runs at random moments, and at random points of their work, while messages come.
 #[expect(clippy::disallowed_methods, reason = "a test is told by its environment how long to try")]
-fn kill(origin: Origin) {
-    let kills = std::env::var("BATON_TEST_KILLS").map_or(KILLS, |number| number.parse().unwrap());
+fn kill(origin: Origin, kills: u64) {
+    let kills = std::env::var("BATON_TEST_KILLS").map_or(kills, |number| number.parse().unwrap());
     let mut devices = Devices::new(origin);
     devices.publish(30);
     let began = Instant::now();
@@ -169,21 +183,23 @@ fn kill(origin: Origin) {
         }
     }
     devices.check("at the end");
+    let files = devices.n_files();
+    assert!(files <= FILES, "{files} files");
 }
 
 #[test]
 fn kills_lose_and_double_no_message_of_kafka() {
-    kill(Origin::kafka());
+    kill(Origin::kafka(), KILLS);
 }
 
 #[test]
 fn kills_lose_and_double_no_message_of_nats() {
-    kill(Origin::nats());
+    kill(Origin::nats(), KILLS);
 }
 
 #[test]
 fn kills_lose_and_double_no_message_of_mqtt() {
-    kill(Origin::mqtt("killed"));
+    kill(Origin::mqtt("killed"), MQTT_KILLS);
 }
 
 #[test]
@@ -236,8 +252,11 @@ fn the_examples_of_the_guide_land_what_they_say() {
     kafka.make("payments", 2);
     kafka.publish("payments", 2, &[r#"{"id": 1, "amount": 9.5}"#, r#"{"id": 2, "amount": 3}"#]);
     kafka.make("customers", 1);
-    let customer = |name: &str| serde_json::json!({"partition": 0, "key": "7", "value": format!("{{\"name\": \"{name}\"}}")});
-    kafka.ask(serde_json::json!({"ask": "produce", "topic": "customers", "messages": [customer("Ada"), customer("Ada B")]}));
+    let customer =
+        |name: &str| serde_json::json!({"partition": 0, "key": "7", "value": format!("{{\"name\": \"{name}\"}}")});
+    kafka.ask(
+        serde_json::json!({"ask": "produce", "topic": "customers", "messages": [customer("Ada"), customer("Ada B")]}),
+    );
     nats.make_stream("ORDERS", "");
     nats.publish("ORDERS.placed", &[r#"{"id": 1, "amount": 2.5, "placed_at": "2024-01-01T10:00:00Z"}"#]);
     nats.publish("ORDERS.cancelled", &[r#"{"id": 1}"#]);
@@ -278,7 +297,10 @@ fn the_examples_of_the_guide_land_what_they_say() {
         "device,celsius,mqtt_topic\nx,,sensors/kitchen/temperature\nkitchen,21.5,sensors/kitchen/temperature\n"
     );
     assert_eq!(rows("select id, amount from payments order by id"), "id,amount\n1,9.5\n2,3.0\n");
-    assert_eq!(rows("select kafka_key, name, kafka_tombstone from customers"), "kafka_key,name,kafka_tombstone\n7,Ada B,false\n");
+    assert_eq!(
+        rows("select kafka_key, name, kafka_tombstone from customers"),
+        "kafka_key,name,kafka_tombstone\n7,Ada B,false\n"
+    );
     assert_eq!(rows("select meter, kwh from meters"), "meter,kwh\nm1,6.0\n");
     assert_eq!(rows("select n, total from totals"), "n,total\n3,33.0\n");
     assert!(run(&["doctor"]).contains("bucket landing: 2 objects match"));
