@@ -29,6 +29,7 @@ mod selection;
 mod settings;
 mod traces;
 mod trained_models;
+mod webhooks;
 mod wire;
 
 use std::process::ExitCode;

@@ -59,6 +59,11 @@ fn kill() {
     std::process::abort();
 }
 
+/// Whether webhooks may be at private addresses and without TLS: `BATON_WEBHOOKS_INSIDE=1`.
+pub(crate) fn webhooks_reach_inside() -> bool {
+    variable("BATON_WEBHOOKS_INSIDE").is_some_and(|value| matches!(value.as_str(), "1" | "true"))
+}
+
 /// A variable that a project file refers to as `${env:NAME}`.
 pub(crate) fn secret(name: &str) -> Option<String> {
     variable(name)

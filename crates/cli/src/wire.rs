@@ -23,6 +23,8 @@ use crate::error::CliError;
 use crate::git;
 use crate::load::LoopbackLoadTester;
 use crate::progress::Shown;
+use crate::settings;
+use crate::webhooks::{self, Postman};
 
 /// Memory for all queries of the process, unless `memory_limit` in `baton.yml` says otherwise.
 const MEMORY_LIMIT: u64 = 768 << 20;
@@ -99,7 +101,7 @@ pub(crate) async fn parts(
         python: Arc::new(python(context, folder, settings)),
         load_tester: Arc::new(LoopbackLoadTester::new(models.clone())),
         models,
-        variables: Arc::new(crate::settings::secret),
+        variables: Arc::new(settings::secret),
         author: context.settings.author.clone(),
         git_revision: git::revision(folder),
     };
@@ -131,7 +133,7 @@ pub(crate) fn ledger_location(folder: &Path, said: &str) -> Result<Location, Cli
     let is_whole = !is_address(said);
     let lookup = |kind: &str, name: &str| {
         let value = match kind {
-            "env" => crate::settings::secret(name),
+            "env" => settings::secret(name),
             _ => std::fs::read_to_string(folder.join(name)).ok().map(|text| text.trim_end().to_owned()),
         }?;
         Some(if is_whole { value } else { utf8_percent_encode(&value, NON_ALPHANUMERIC).to_string() })
@@ -186,7 +188,9 @@ fn python(context: &Context, folder: &Path, settings: &ProjectSettings) -> Pytho
 pub(crate) async fn tracking(file: &Path, artifacts: &Path) -> Result<Tracking, CliError> {
     let options = StoreOptions { clock: Arc::new(SystemClock), artifact_root: "mlflow-artifacts:/".to_owned() };
     let store = TrackingStore::open(file, options).await?;
-    Ok(Tracking::new(store).with_artifacts(ArtifactStore::open(artifacts)))
+    let postman = Arc::new(Postman::new(settings::webhooks_reach_inside()));
+    tokio::spawn(webhooks::deliver(store.clone(), Arc::clone(&postman)));
+    Ok(Tracking::new(store).with_artifacts(ArtifactStore::open(artifacts)).with_webhooks(postman))
 }
 
 /// The log of served predictions beside the tables.

@@ -6,11 +6,13 @@
 
 mod courier;
 mod form;
+mod guarded;
 mod lineage;
 mod mail;
 mod notice;
 mod traces;
 
 pub use courier::{Answer, Courier};
+pub use guarded::GuardedCourier;
 pub use notice::{Notice, Severity};
 pub use traces::{OtlpSpans, TraceOptions, TraceOptionsError};

@@ -9,6 +9,7 @@
 //! Invariant: a write is on disk when it returns, and one that fails leaves nothing behind.
 
 pub mod artifact;
+pub mod base64;
 mod error;
 pub mod experiment;
 pub mod filter;
@@ -26,6 +27,7 @@ mod store;
 mod testing;
 pub mod trace;
 pub mod validate;
+pub mod webhook;
 mod writer;
 
 pub use error::{Result, TrackingError};

@@ -8,6 +8,7 @@ pub(crate) const STEPS: &[Step] = &[
     (1, "runs", include_str!("../migrations/0001_runs.sql")),
     (2, "models", include_str!("../migrations/0002_models.sql")),
     (3, "traces", include_str!("../migrations/0003_traces.sql")),
+    (4, "webhooks", include_str!("../migrations/0004_webhooks.sql")),
 ];
 
 #[cfg(test)]

@@ -5,7 +5,6 @@
 //! the protocol in snake case. What is tracked lies in [`baton_tracking`].
 
 mod artifacts;
-mod base64;
 mod error;
 mod experiments;
 mod fields;
@@ -24,6 +23,7 @@ mod testing;
 #[cfg(test)]
 mod tests;
 mod traces;
+mod webhooks;
 mod wire;
 
 use axum::Router;
@@ -78,6 +78,7 @@ fn v2() -> Router<Shared> {
         .merge(logged_models::routes())
         .merge(registered_models::routes())
         .merge(model_versions::routes())
+        .merge(webhooks::routes())
         .merge(traces::older_routes())
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use baton_tracking::artifact::ArtifactStore;
 use baton_tracking::filter::Dialect;
 use baton_tracking::registry::RegistryBridge;
+use baton_tracking::webhook::WebhookSender;
 use baton_tracking::{TrackingError, TrackingStore};
 use tokio::sync::Mutex;
 
@@ -21,6 +22,7 @@ pub struct Tracking {
     pub(super) allowed: Allowed,
     artifacts: Option<ArtifactStore>,
     bridge: Option<Arc<dyn RegistryBridge>>,
+    pub(super) sender: Option<Arc<dyn WebhookSender>>,
     /// The state of the ledger whose trained models were brought in last.
     brought_in: Mutex<Option<String>>,
 }
@@ -28,7 +30,14 @@ pub struct Tracking {
 impl Tracking {
     /// Answers from `store`.
     pub fn new(store: TrackingStore) -> Self {
-        Self { store, allowed: Allowed::default(), artifacts: None, bridge: None, brought_in: Mutex::default() }
+        Self {
+            store,
+            allowed: Allowed::default(),
+            artifacts: None,
+            bridge: None,
+            sender: None,
+            brought_in: Mutex::default(),
+        }
     }
 
     /// With hosts and origins that may ask besides those that are near.

@@ -2,7 +2,10 @@
 
 use baton_ledger::database::{Statement, Transaction};
 
-use super::{ModelVersion, names, read};
+use serde_json::{Value, json};
+
+use super::{ModelVersion, models, names, read};
+use crate::webhook::{self, Happening};
 use crate::{TrackingError, TrackingStore};
 
 impl TrackingStore {
@@ -12,11 +15,13 @@ impl TrackingStore {
     /// When there is no such version, the alias is not usable, or the project keeps it.
     pub async fn set_model_alias(&self, name: String, alias: String, version: &str) -> Result<(), TrackingError> {
         names::check_settable(&alias)?;
-        let number = names::version_number(version)?;
+        let (number, now) = (names::version_number(version)?, self.now());
         self.write(move |transaction| {
             Box::pin(async move {
                 let row = read::version_row(transaction, &name, number).await?;
                 refuse_kept(transaction, &name, &alias).await?;
+                let data = json!({"name": name, "alias": alias, "version": number.to_string()});
+                tell(transaction, &name, "CREATED", data, now).await?;
                 set(transaction, row.model, &alias, number).await
             })
         })
@@ -29,10 +34,12 @@ impl TrackingStore {
     /// When there is no such model, or the project keeps the alias.
     pub async fn delete_model_alias(&self, name: String, alias: String) -> Result<(), TrackingError> {
         names::check_alias(&alias)?;
+        let now = self.now();
         self.write(move |transaction| {
             Box::pin(async move {
                 let row = read::model_row(transaction, &name).await?;
                 refuse_kept(transaction, &name, &alias).await?;
+                tell(transaction, &name, "DELETED", json!({"name": name, "alias": alias}), now).await?;
                 let delete = Statement::new("DELETE FROM registered_model_aliases WHERE model = $1 AND alias = $2");
                 transaction.execute(delete.bind(row.id).bind(alias)).await?;
                 Ok(())
@@ -52,6 +59,19 @@ impl TrackingStore {
         let row = resolve(&mut transaction, name, alias).await?;
         read::whole_version(&mut transaction, row).await
     }
+}
+
+/// Tells webhooks of an alias of a model or prompt.
+async fn tell(
+    transaction: &mut Transaction,
+    name: &str,
+    action: &'static str,
+    data: Value,
+    now: i64,
+) -> Result<(), TrackingError> {
+    let is_prompt = models::is_prompt(&read::model(transaction, name).await?.tags);
+    let happening = Happening::new(is_prompt, ("MODEL_VERSION_ALIAS", "PROMPT_ALIAS"), action, data);
+    webhook::announce(transaction, happening, now).await
 }
 
 /// The version that `alias` points at.

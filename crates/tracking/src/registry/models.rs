@@ -2,7 +2,10 @@
 
 use baton_ledger::database::{Statement, Transaction};
 
+use serde_json::{Map, Value, json};
+
 use super::{PROMPT_TAG, RegisteredModel, names, read};
+use crate::webhook::{self, Happening};
 use crate::{Tag, TrackingError, TrackingStore};
 
 /// A model that is about to be registered.
@@ -89,8 +92,15 @@ impl TrackingStore {
     /// When there is no such model, or the tag is not usable.
     pub async fn set_registered_model_tag(&self, name: String, tag: Tag) -> Result<(), TrackingError> {
         names::check_tag(&tag.key, &tag.value)?;
+        let now = self.now();
         self.write(move |transaction| {
             Box::pin(async move {
+                let model = read::model(transaction, &name).await?;
+                if is_prompt(&model.tags) {
+                    let data = json!({"name": name, "key": tag.key, "value": tag.value});
+                    let happening = Happening { entity: "PROMPT_TAG", action: "SET", data };
+                    webhook::announce(transaction, happening, now).await?;
+                }
                 let id = read::model_row(transaction, &name).await?.id;
                 set_tags(transaction, id, vec![tag]).await
             })
@@ -103,8 +113,15 @@ impl TrackingStore {
     /// # Errors
     /// When there is no such model.
     pub async fn delete_registered_model_tag(&self, name: String, key: String) -> Result<(), TrackingError> {
+        let now = self.now();
         self.write(move |transaction| {
             Box::pin(async move {
+                let model = read::model(transaction, &name).await?;
+                if is_prompt(&model.tags) {
+                    let happening =
+                        Happening { entity: "PROMPT_TAG", action: "DELETED", data: json!({"name": name, "key": key}) };
+                    webhook::announce(transaction, happening, now).await?;
+                }
                 let id = read::model_row(transaction, &name).await?.id;
                 let delete = Statement::new("DELETE FROM registered_model_tags WHERE model = $1 AND key = $2");
                 transaction.execute(delete.bind(id).bind(key)).await?;
@@ -130,8 +147,22 @@ async fn create(
     let insert = insert.bind(&new.name).bind(now).bind(&new.description).bind(&new.deployment_job_id);
     transaction.execute(insert).await?;
     let id = read::model_row(transaction, &new.name).await?.id;
+    let data = json!({"name": new.name, "tags": pairs(&new.tags), "description": new.description});
+    let happening = Happening::new(is_prompt(&new.tags), ("REGISTERED_MODEL", "PROMPT"), "CREATED", data);
+    webhook::announce(transaction, happening, now).await?;
     set_tags(transaction, id, new.tags).await?;
     read::model(transaction, &new.name).await
+}
+
+/// Whether tags say that it is a prompt.
+pub(super) fn is_prompt(tags: &[Tag]) -> bool {
+    tags.iter().any(|tag| tag.key == PROMPT_TAG && tag.value.eq_ignore_ascii_case("true"))
+}
+
+/// Tags as webhooks are told of them, without those that make a prompt one.
+pub(super) fn pairs(tags: &[Tag]) -> Map<String, Value> {
+    let told = tags.iter().filter(|tag| tag.key != PROMPT_TAG);
+    told.map(|tag| (tag.key.clone(), tag.value.as_str().into())).collect()
 }
 
 /// The protocol's words for a name that is taken, which tell prompts and models apart.

@@ -2,9 +2,12 @@
 
 use baton_ledger::database::{Statement, Transaction};
 
+use serde_json::json;
+
 use super::source::{self, Owner};
-use super::{ModelVersion, PROMPT_TAG, names, read};
+use super::{ModelVersion, models, names, read};
 use crate::logged_model::{self, LoggedModel};
+use crate::webhook::{self, Happening};
 use crate::{Tag, TrackingError, TrackingStore, run};
 
 /// The tag of a logged model that lists its versions.
@@ -90,10 +93,14 @@ impl TrackingStore {
     /// When there is no such version, or the tag is not usable.
     pub async fn set_model_version_tag(&self, name: String, version: &str, tag: Tag) -> Result<(), TrackingError> {
         names::check_tag(&tag.key, &tag.value)?;
-        let number = names::version_number(version)?;
+        let (number, now) = (names::version_number(version)?, self.now());
         self.write(move |transaction| {
             Box::pin(async move {
                 let row = read::version_row(transaction, &name, number).await?;
+                let data = json!({"name": name, "version": number.to_string(), "key": tag.key, "value": tag.value});
+                let is_prompt = models::is_prompt(&read::model(transaction, &name).await?.tags);
+                let happening = Happening::new(is_prompt, ("MODEL_VERSION_TAG", "PROMPT_VERSION_TAG"), "SET", data);
+                webhook::announce(transaction, happening, now).await?;
                 set_tags(transaction, row.id, vec![tag]).await
             })
         })
@@ -110,10 +117,14 @@ impl TrackingStore {
         version: &str,
         key: String,
     ) -> Result<(), TrackingError> {
-        let number = names::version_number(version)?;
+        let (number, now) = (names::version_number(version)?, self.now());
         self.write(move |transaction| {
             Box::pin(async move {
                 let row = read::version_row(transaction, &name, number).await?;
+                let data = json!({"name": name, "version": number.to_string(), "key": key});
+                let is_prompt = models::is_prompt(&read::model(transaction, &name).await?.tags);
+                let happening = Happening::new(is_prompt, ("MODEL_VERSION_TAG", "PROMPT_VERSION_TAG"), "DELETED", data);
+                webhook::announce(transaction, happening, now).await?;
                 let delete = Statement::new("DELETE FROM model_version_tags WHERE model_version = $1 AND key = $2");
                 transaction.execute(delete.bind(row.id).bind(key)).await?;
                 Ok(())
@@ -132,7 +143,7 @@ struct Origin {
 }
 
 async fn create(transaction: &mut Transaction, new: NewModelVersion, now: i64) -> Result<ModelVersion, TrackingError> {
-    let is_prompt = new.tags.iter().any(|tag| tag.key == PROMPT_TAG && tag.value.eq_ignore_ascii_case("true"));
+    let is_prompt = models::is_prompt(&new.tags);
     let origin = if is_prompt { prompt(&new)? } else { origin(transaction, &new).await? };
     let model = read::own_model_row(transaction, &new.name).await?;
     let number = next_number(transaction, model.id).await?;
@@ -154,11 +165,27 @@ async fn create(transaction: &mut Transaction, new: NewModelVersion, now: i64) -
     transaction.execute(insert).await?;
     touch(transaction, model.id, now).await?;
     let row = read::version_row(transaction, &new.name, number).await?;
+    webhook::announce(transaction, made(&new.tags, &row), now).await?;
     set_tags(transaction, row.id, new.tags).await?;
     if !is_prompt && !origin.model_id.is_empty() {
         list_version(transaction, &origin.model_id, &new.name, number).await?;
     }
     read::whole_version(transaction, row).await
+}
+
+/// That a version was made, as webhooks are told of it; of a prompt they are told its text.
+fn made(tags: &[Tag], row: &read::VersionRow) -> Happening {
+    let mut told = models::pairs(tags);
+    let mut data = json!({"name": row.name, "version": row.version.to_string(), "description": row.description});
+    let is_prompt = models::is_prompt(tags);
+    if is_prompt {
+        data["template"] = told.shift_remove("mlflow.prompt.text").unwrap_or_default();
+    } else {
+        data["source"] = row.source.as_str().into();
+        data["run_id"] = row.run_id.as_str().into();
+    }
+    data["tags"] = told.into();
+    Happening::new(is_prompt, ("MODEL_VERSION", "PROMPT_VERSION"), "CREATED", data)
 }
 
 fn prompt(new: &NewModelVersion) -> Result<Origin, TrackingError> {
@@ -319,7 +346,7 @@ async fn list_version(
     let Some(model) = logged(transaction, model_id).await? else { return Ok(()) };
     let known = model.tags.iter().find(|tag| tag.key == VERSIONS_TAG).map_or("[]", |tag| tag.value.as_str());
     let mut entries: Vec<serde_json::Value> = serde_json::from_str(known).unwrap_or_default();
-    let entry = serde_json::json!({"name": name, "version": version});
+    let entry = json!({"name": name, "version": version});
     if !entries.contains(&entry) {
         entries.push(entry);
     }
@@ -349,7 +376,7 @@ mod tests {
 
     #[test]
     fn lists_of_versions_are_written_as_python_does() {
-        let entry = serde_json::json!({"name": "a\"b", "version": 1});
+        let entry = json!({"name": "a\"b", "version": 1});
         assert_eq!(python_json(&entry), r#"{"name": "a\"b", "version": 1}"#);
     }
 }

@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, Request};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
-use crate::mlflow::base64;
+use baton_tracking::base64;
 use crate::mlflow::testing::Client;
 
 const BASE: &str = "/api/2.0/mlflow-artifacts/artifacts";

@@ -9,7 +9,7 @@ use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
 use serde_json::Value;
 
-use crate::mlflow::base64;
+use baton_tracking::base64;
 
 /// Reads a request; `None` when it is not one.
 pub(super) fn request(body: &[u8]) -> Option<ExportTraceServiceRequest> {

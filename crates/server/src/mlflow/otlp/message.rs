@@ -7,7 +7,7 @@ use opentelemetry_proto::tonic::trace::v1::span::{Event, Link, SpanKind};
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use serde_json::{Map, Value, json};
 
-use crate::mlflow::base64;
+use baton_tracking::base64;
 
 /// A span as a message.
 pub(super) fn span(span: &Span) -> Value {
