@@ -20,9 +20,18 @@ pub(crate) fn why(report: &WhyReport) -> String {
         text.push_str(&cause_block(position + 1, cause));
     }
     if let Some(runbook) = &report.runbook {
-        text.push_str(&format!("\nrunbook: {runbook}\n"));
+        text.push_str(&runbook_line(runbook, report.incident.as_ref()));
     }
     text
+}
+
+/// A file for people, or the command that does it.
+fn runbook_line(runbook: &str, incident: Option<&Incident>) -> String {
+    if runbook.contains(['.', '/']) {
+        return format!("\nrunbook: {runbook}\n");
+    }
+    let incident = incident.map_or(String::new(), |incident| format!(" --incident {}", incident.id));
+    format!("\nrunbook: {runbook}; `baton runbook run {runbook}{incident} --dry-run` shows its steps\n")
 }
 
 fn cause_block(rank: usize, cause: &Cause) -> String {

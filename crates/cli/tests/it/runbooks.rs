@@ -216,6 +216,8 @@ tables:
     let shown = json(&project, &["runs", "show", "-e", "dev", book["id"].as_str().unwrap()]);
     let timeline = steps(&shown, "timeline");
     assert!(timeline.starts_with("look done: holds\nback waiting: back of runbook recover waits"), "{timeline}");
+    let why = ok(&project, &["why", "inc-1", "-e", "dev"]);
+    assert!(why.contains("`baton runbook run recover --incident inc-1 --dry-run` shows its steps"), "{why}");
     ok(&project, &["schedule", "trigger", "nightly", "-e", "dev", "--wait"]);
     let runs = json(&project, &["runs", "-e", "dev"]);
     let books = runs.as_array().unwrap().iter().filter(|run| run["command"] == "runbook").count();

@@ -26,7 +26,7 @@ pub struct WhyReport {
     pub at: Timestamp,
     /// Causes, most likely first; never empty.
     pub causes: Vec<Cause>,
-    /// The runbook of the monitor concerned.
+    /// The runbook that is for the incident, else that of the monitor concerned; a file, when it has `.` or `/`.
     pub runbook: Option<String>,
 }
 
@@ -71,7 +71,8 @@ pub async fn why(
     });
     let scene = Scene { services, prepared, environment, commit, asset, at: at.timestamp_micros(), onset };
     let causes = rank(&scene.evidence().await?);
-    let runbook = runbook(prepared, &scene.asset);
+    let for_incident = incident.as_ref().and_then(|incident| runbook_for(prepared, incident));
+    let runbook = for_incident.or_else(|| runbook(prepared, &scene.asset));
     Ok(WhyReport { asset: scene.asset, incident, at, causes, runbook })
 }
 
@@ -108,6 +109,13 @@ async fn commit_at(services: &Services, environment: &str, newest: Commit, at: T
     }
     let history = services.ledger.history(environment, u32::MAX).await?;
     Ok(history.into_iter().find(|commit| commit.as_of <= at).unwrap_or(newest))
+}
+
+/// The first runbook that says that it is for such incidents.
+fn runbook_for(prepared: &Prepared, incident: &Incident) -> Option<String> {
+    let mut runbooks = prepared.project.runbooks.iter();
+    let found = runbooks.find(|runbook| runbook.on.as_ref().is_some_and(|on| on.is_for(incident)));
+    found.map(|runbook| runbook.name.to_string())
 }
 
 fn runbook(prepared: &Prepared, asset: &AssetName) -> Option<String> {
