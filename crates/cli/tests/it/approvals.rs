@@ -1,6 +1,7 @@
 //! Runs that wait for somebody's word: nothing sleeps meanwhile, they survive whatever happens, and go on as themselves.
 
 use baton_testkit::project::TestProject;
+use baton_testkit::web::{Answer, TestWeb};
 use expect_test::expect;
 use serde_json::Value;
 
@@ -154,4 +155,32 @@ fn a_run_that_waits_survives_its_server_and_another_one_goes_on_with_it() {
     assert_eq!(json(&project, &["runs", "show", "-e", "dev"])["id"], run.as_str());
     let rows = ok(&project, &["query", "-e", "dev", "select count(*) as n from orders", "--format", "csv"]);
     assert_eq!(rows, "n\n4\n");
+}
+
+#[test]
+fn those_who_are_asked_are_told_once_and_that_it_is_over() {
+    let hook = TestWeb::start(|_| Answer::ok(""));
+    let schedules = format!(
+        "schedules:\n  - {{name: nightly, cron: 0 3 1 1 *, approval: {{by: [ann], expires: 4s}}, notify: [ops]}}\n\
+         channels:\n  - {{name: ops, kind: webhook, url: '{}/hook'}}\n",
+        hook.url
+    );
+    let project = shop().file("schedules.yml", &schedules);
+    ok(&project, &["apply", "-e", "dev", "--yes"]);
+    let _server = Server::start(&project, "server.txt", None);
+    ok(&project, &["schedule", "trigger", "nightly", "-e", "dev", "--wait"]);
+    let told = || hook.asked().iter().map(|asked| asked.body.clone()).collect::<Vec<_>>();
+    crate::schedules::within(20, "ann is asked", || {
+        told()
+            .iter()
+            .any(|body| body.contains("waits for the approval of ann") && body.contains("firing"))
+            .then_some(())
+    });
+    // Nobody answers: it is over, and the run has failed.
+    crate::schedules::within(20, "it is over", || {
+        let told = told();
+        let expired = told.iter().any(|body| body.contains("was not approved by ann within 4s"));
+        (expired && told.iter().any(|body| body.contains("resolved"))).then_some(())
+    });
+    assert_eq!(states(&project, "nightly"), ["failed"]);
 }
