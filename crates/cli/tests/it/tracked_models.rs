@@ -2,6 +2,9 @@
 //!
 //! Needs `BATON_TEST_MLFLOW`, a Python with the packages of `xtask/requirements-mlflow.txt`.
 
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpListener;
 use std::process::Command;
 
 use serde_json::{Value, json};
@@ -76,4 +79,58 @@ fn a_trained_model_is_in_the_registry_and_predicts_the_same_there() {
     let difference = (found[3][0].as_f64().unwrap() - served.score).abs();
     assert!(difference < 1e-6, "{} {}", found[3], served.score);
     assert!(found[4].as_str().unwrap().contains("is trained by the project"), "{}", found[4]);
+}
+
+/// The signature that a receiver expects, by Python's own `hmac`.
+const SIGNED: &str = "
+import base64, hashlib, hmac, sys
+print('v1,' + base64.b64encode(hmac.new(b'key', sys.argv[1].encode(), hashlib.sha256).digest()).decode())
+";
+
+#[test]
+fn webhooks_are_told_signed_and_again_after_a_failure() {
+    let project = empty();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut serve = project.command(&["tracking", "--port", "0", "--store", "tracking.db", "--quiet"]);
+    let server = Server::start_by({
+        serve.env("BATON_WEBHOOKS_INSIDE", "1");
+        serve
+    });
+    let uri = format!("http://{}", server.address);
+    let script = format!(
+        "import mlflow\nclient = mlflow.MlflowClient('{uri}')\n\
+         hook = client.create_webhook('hook', 'http://{address}/x', ['registered_model.created'], secret='key')\n\
+         assert [hook.name for hook in client.list_webhooks()] == ['hook']\n\
+         client.create_registered_model('m', tags={{'k': 'v'}})\n"
+    );
+    client(&script, &[]);
+    let (first, _) = receive(&listener, "503 Service Unavailable");
+    let (headers, body) = receive(&listener, "200 OK");
+    assert_eq!(first["x-mlflow-delivery-id"], headers["x-mlflow-delivery-id"]);
+    let told: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!((&told["entity"], &told["action"]), (&json!("registered_model"), &json!("created")));
+    assert_eq!(told["data"], json!({"name": "m", "tags": {"k": "v"}, "description": null}));
+    let signed = format!("{}.{}.{body}", headers["x-mlflow-delivery-id"], headers["x-mlflow-timestamp"]);
+    assert_eq!(baton_testkit::python::printed(SIGNED, &[signed]).trim(), headers["x-mlflow-signature"]);
+}
+
+/// The headers and the body of the next request, which is answered with `status`.
+fn receive(listener: &TcpListener, status: &str) -> (BTreeMap<String, String>, String) {
+    let (stream, _) = listener.accept().unwrap();
+    let mut stream = BufReader::new(stream);
+    let mut headers = BTreeMap::new();
+    loop {
+        let mut line = String::new();
+        stream.read_line(&mut line).unwrap();
+        match line.trim_end().split_once(": ") {
+            Some((name, value)) => drop(headers.insert(name.to_ascii_lowercase(), value.to_owned())),
+            None if line.trim_end().is_empty() => break,
+            None => {}
+        }
+    }
+    let mut body = vec![0; headers["content-length"].parse().unwrap()];
+    stream.read_exact(&mut body).unwrap();
+    write!(stream.get_mut(), "HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").unwrap();
+    (headers, String::from_utf8(body).unwrap())
 }
