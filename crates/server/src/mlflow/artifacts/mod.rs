@@ -17,8 +17,8 @@ use axum::http::{HeaderMap, Uri};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use axum::{Json, http::StatusCode};
-use baton_tracking::base64;
 use baton_tracking::artifact::{ArtifactEntry, ArtifactPath, Digest};
+use baton_tracking::base64;
 use serde::{Deserialize, Serialize};
 
 use self::error::ArtifactFailure;

@@ -6,8 +6,8 @@ use axum::http::{HeaderMap, Request};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
-use baton_tracking::base64;
 use crate::mlflow::testing::Client;
+use baton_tracking::base64;
 
 const BASE: &str = "/api/2.0/mlflow-artifacts/artifacts";
 
