@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use baton_core::channel::Occasion;
 use baton_core::{Fingerprint, Timestamp};
 use chrono::{SecondsFormat, TimeDelta};
 use serde_json::{Value, json};
@@ -24,11 +23,7 @@ const NEVER: &str = "0001-01-01T00:00:00Z";
 
 /// The labels that identify an alert, as Prometheus has them.
 fn labels(notice: &Notice) -> BTreeMap<&'static str, String> {
-    let alert = match notice.occasion {
-        Occasion::Late => "BatonRunLate",
-        Occasion::Approval => "BatonRunWaits",
-        Occasion::Failure | Occasion::Recovery => "BatonRunFailed",
-    };
+    let alert = alert_name(notice);
     let mut labels = BTreeMap::from([
         ("alertname", alert.to_owned()),
         ("project", notice.project.clone()),
@@ -39,6 +34,15 @@ fn labels(notice: &Notice) -> BTreeMap<&'static str, String> {
     labels.extend(notice.asset.clone().map(|asset| ("asset", asset)));
     labels.extend(notice.owner.clone().map(|owner| ("owner", owner)));
     labels
+}
+
+/// What kind of alert it is: the same when it begins and when it ends, or nobody would know that it did.
+fn alert_name(notice: &Notice) -> &'static str {
+    match notice.cause.split_once('/') {
+        Some(("late", _)) => "BatonRunLate",
+        Some(("approval", _)) => "BatonRunWaits",
+        _ => "BatonRunFailed",
+    }
 }
 
 fn annotations(notice: &Notice) -> BTreeMap<&'static str, String> {
@@ -164,6 +168,7 @@ fn shortened(text: &str, most: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use baton_core::channel::Occasion;
     use baton_core::time::parse_instant;
     use expect_test::expect;
 
@@ -237,5 +242,18 @@ mod tests {
             since        2026-11-21T06:00:00.000Z
         "#]]
         .assert_eq(&format!("{subject}\n\n{body}"));
+    }
+
+    #[test]
+    fn an_end_has_the_labels_of_what_it_ends() {
+        for (cause, occasion) in
+            [("late/nightly", Occasion::Late), ("approval/3f2a", Occasion::Approval), ("orders", Occasion::Failure)]
+        {
+            let begins = Notice { cause: cause.to_owned(), occasion, ..notice() };
+            let ends = Notice { occasion: Occasion::Recovery, ends: true, ..begins.clone() };
+            assert_eq!(labels(&begins), labels(&ends));
+        }
+        let waits = Notice { cause: "approval/3f2a".to_owned(), ..notice() };
+        assert_eq!(labels(&waits)["alertname"], "BatonRunWaits");
     }
 }

@@ -111,7 +111,6 @@ fn of_waiting(notice: Notice, awaited: &Awaited) -> Notice {
     let (name, by) = (awaited.name(), awaited.approval.by.first().map_or("", String::as_str));
     Notice {
         occasion: Occasion::Approval,
-        severity: Severity::Warning,
         title: awaited.line(),
         details: vec![
             format!("`baton approve {name} --as {by}` lets it go on"),
@@ -158,7 +157,6 @@ pub(super) fn of_lateness(about: &About, subject: &Subject, request: &Request, n
     let due = request.asked.due_at.format("%Y-%m-%d %H:%M UTC");
     Notice {
         occasion: Occasion::Late,
-        severity: Severity::Warning,
         title: format!("schedule {} is late: it was due at {due} and is {}", subject.name, request.state.word()),
         details: request.reason.iter().cloned().collect(),
         ..notice(about, subject, request, &late(subject), false, now)
@@ -183,17 +181,28 @@ fn notice_of(about: &About, subject: &Subject, environment: &str, cause: &str, e
         occasion: if ends { Occasion::Recovery } else { Occasion::Failure },
         ends,
         cause: cause.to_owned(),
-        severity: Severity::Error,
+        severity: severity_of(cause),
         project: about.project.clone(),
         environment: environment.to_owned(),
         schedule: subject.name.clone(),
         run: None,
         asset: None,
         owner: subject.owner.clone(),
-        title: format!("schedule {} is well again", subject.name),
+        title: match cause.strip_prefix("approval/") {
+            Some(waited) => format!("{waited} waits no longer"),
+            None => format!("schedule {} is well again", subject.name),
+        },
         details: Vec::new(),
         since: now,
         at: now,
+    }
+}
+
+/// How bad a cause is: the same when it ends, as it is part of what tells one alert from another.
+fn severity_of(cause: &str) -> Severity {
+    match cause.split_once('/') {
+        Some(("late" | "approval", _)) => Severity::Warning,
+        _ => Severity::Error,
     }
 }
 
