@@ -73,8 +73,9 @@ fn a_dry_run_asks_and_changes_nothing() {
     let project = books();
     let would = ok(&project, &["runbook", "run", "mend", "--dry-run"]);
     check(
-        &would,
+        &format!("steps\n{would}"),
         &expect![[r#"
+            steps
               > check       is late              holds now
               > rerun       rerun                would run days, orders
               > pause       pause                would hold schedule/nightly back for 2h
