@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::process::Command;
 
 use serde_json::{Value, json};
@@ -133,4 +133,39 @@ fn receive(listener: &TcpListener, status: &str) -> (BTreeMap<String, String>, S
     stream.read_exact(&mut body).unwrap();
     write!(stream.get_mut(), "HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").unwrap();
     (headers, String::from_utf8(body).unwrap())
+}
+
+/// Puts `content` at an artifact's path; the status, or none when the server is gone.
+fn put(address: &str, path: &str, content: &[u8]) -> Option<String> {
+    let mut stream = TcpStream::connect(address).ok()?;
+    let head = format!(
+        "PUT /api/2.0/mlflow-artifacts/artifacts/{path} HTTP/1.1\r\nHost: {address}\r\nContent-Length: {}\r\n\
+         Connection: close\r\n\r\n",
+        content.len()
+    );
+    // A server that dies while it reads breaks the connection.
+    stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(content)).ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    answer.split(' ').nth(1).map(str::to_owned)
+}
+
+#[test]
+fn an_artifact_is_whole_or_not_there_when_the_server_is_killed() {
+    let project = empty();
+    let (old, new) = (vec![1; 3_000_000], vec![2; 4_000_000]);
+    let server = start(&project);
+    assert_eq!(put(&server.address, "1/model.bin", &old).as_deref(), Some("200"));
+    drop(server);
+    let mut command = project.command(&["tracking", "--port", "0", "--store", "tracking.db", "--quiet"]);
+    command.env("BATON_FAILPOINT", "tracking.artifact_staged");
+    let server = Server::start_by(command);
+    // All of it came in and is synced, but it is not in its place yet.
+    assert_eq!(put(&server.address, "1/model.bin", &new), None);
+    drop(server);
+    let kept = || std::fs::read(project.path("artifacts/files/1/model.bin")).unwrap();
+    assert!(kept() == old);
+    let server = start(&project);
+    assert_eq!(put(&server.address, "1/model.bin", &new).as_deref(), Some("200"));
+    assert!(kept() == new);
 }
