@@ -32,14 +32,17 @@ fn help_lists_the_commands() {
               check        Read the project and report every mistake in it
               test         Run unit tests: given rows in, expected rows out
               plan         Show what an apply would do, and why
-              approve      Agree to a saved plan that breaks what you own
+              approve      Agree to a saved plan that breaks what you own, or to what waits in a run
               apply        Bring the environment to what the project asks for
               run          Take in new data, score, and watch, as a schedule does
               runs         List runs, show one over time, end it, or go on with it
               schedule     List schedules, or ask for one now
+              runbook      Do the steps that mend something, or list what there is for incidents
               backfill     Compute a stretch of an incremental table again, with what reads it
+              export       Deliver rows of the environment to a system outside
               replay       Drive the schedule over a stretch of history, tick by tick
               serve        Serve endpoints over HTTP
+              tracking     Serve runs, metrics and models to MLflow clients from one file, without a project
               query        Ask the environment's tables in SQL
               ls           List assets
               show         Show one asset: versions, schema, profile, checks, lineage

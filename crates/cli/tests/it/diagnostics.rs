@@ -147,7 +147,7 @@ fn diagnostics_as_json_are_the_answer() {
                       "text": ""
                     }
                   ],
-                  "detail": "Known keys: project, environments, warehouse, ledger, online, memory_limit, server, python, policies, vars, params, pools, execution, sources, tables, features, models, endpoints, monitors, exposures, tests, schedules, channels.",
+                  "detail": "Known keys: project, environments, warehouse, ledger, online, memory_limit, server, python, policies, vars, params, pools, execution, sources, tables, features, models, endpoints, monitors, exposures, exports, tests, schedules, channels, runbooks.",
                   "help": [
                     "did you mean `environments`?"
                   ]
@@ -196,4 +196,38 @@ fn check_changes_nothing() {
     "#]],
     );
     assert!(!project.path(".baton").exists());
+}
+
+#[test]
+fn what_cannot_be_computed_again_and_what_has_the_wrong_type_have_codes_of_their_own() {
+    let project = shop();
+    project.write("tables/customers.sql", "select uuid() as id, customer from orders\n");
+    project.write("tables/days.sql", "select order_id from orders where customer\n");
+    project.write("tables/wrong.sql", "selec 1\n");
+    check(
+        &project.run(&at(&["check"])),
+        &expect![[r#"
+        exit: 1
+        --- stderr
+        error[S0101]: table `wrong`: expected an SQL statement, found selec
+           ╭─[tables/wrong.sql:1:1]
+         1 │ selec 1
+           · ─────
+           ╰────
+
+        error[S0108]: table `customers`: `uuid()` gives another value each time, so the table could not be built again: derive the value from columns
+           ╭─[tables/customers.sql:1:8]
+         1 │ select uuid() as id, customer from orders
+           ·        ────
+           ╰────
+
+        error[S0104]: table `days`: `customer` is Utf8 and stands where a condition has to be: compare it with something
+           ╭─[tables/days.sql:1:35]
+         1 │ select order_id from orders where customer
+           ·                                   ────────
+           ╰────
+
+        3 errors, 0 warnings
+    "#]],
+    );
 }

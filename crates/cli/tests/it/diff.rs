@@ -7,6 +7,8 @@ use baton_testkit::python::printed;
 use expect_test::expect;
 use serde_json::{Value, json};
 
+use crate::answers::ok;
+use crate::serve::{as_of, canteen};
 use crate::shop::{at, check, deliver_more, empty, shop};
 
 /// 2024-01-04T00:00:00Z
@@ -262,12 +264,65 @@ fn what_was_declared_otherwise_is_shown() {
     check(
         &project.run(&["diff", "prod", "dev", "customers"]),
         &expect![[r#"
-        exit: 0
-        --- stdout
-        prod ([hash] as of 2024-01-05 00:00) → dev ([hash] as of 2024-01-05 00:00)
+            exit: 0
+            --- stdout
+            prod ([hash] as of 2024-01-05 00:00) → dev ([hash] as of 2024-01-05 00:00)
 
-        table customers changed v0
-          definition
+            table customers changed v0
+              definition
+                @@ -11,5 +11,5 @@
+                   batch: 86400
+                 -- One row a customer
+                -select customer, count(*) as orders, sum(amount) as amount
+                +select customer, count(*) as orders, sum(amount) * 2 as amount, max(ordered_at) as newest
+                 from orders
+                 group by customer
+              plan
+                @@ -2,5 +2,6 @@
+                     orders.customer
+                     count(Int64(1)) AS count(*) AS orders
+                -    sum(orders.amount) AS amount
+                -  Aggregate: groupBy=[[orders.customer]], aggr=[[count(Int64(1)), sum(orders.amount)]]
+                -    TableScan: orders projection=[customer, amount]
+                +    sum(orders.amount) * Float64(2) AS amount
+                +    max(orders.ordered_at) AS newest
+                +  Aggregate: groupBy=[[orders.customer]], aggr=[[count(Int64(1)), sum(orders.amount), max(orders.ordered_at)]]
+                +    TableScan: orders projection=[customer, amount, ordered_at]
+              columns
+                + newest Timestamp(µs, "UTC")
+              rows
+                2 → 2: 2 added, 2 removed (as a whole)
+              added
+                customer  orders  amount
+                ────────  ──────  ──────
+                ada            2    39.5
+                grace          1   199.5
+              removed
+                customer  orders  amount
+                ────────  ──────  ──────
+                ada            2   19.75
+                grace          1   99.75
+              statistics
+                column  nulls  distinct           mean            p50            p95  distance
+                ──────  ─────  ────────  ─────────────  ─────────────  ─────────────  ────────  ───────
+                amount     0%         2  59.75 → 119.5  59.75 → 119.5  95.75 → 191.5     0.833  drifted
+
+            1 asset differs, 0 are the same
+        "#]],
+    );
+    check(
+        &project.run(&["diff", "prod", "dev", "--format", "markdown"]),
+        &expect![[r#"
+            exit: 0
+            --- stdout
+            ### prod ([hash] as of 2024-01-05 00:00) → dev ([hash] as of 2024-01-05 00:00)
+
+            1 asset differs, 2 are the same
+
+            <details><summary><b>table customers changed v0</b></summary>
+
+            definition
+            ```diff
             @@ -11,5 +11,5 @@
                batch: 86400
              -- One row a customer
@@ -275,84 +330,213 @@ fn what_was_declared_otherwise_is_shown() {
             +select customer, count(*) as orders, sum(amount) * 2 as amount, max(ordered_at) as newest
              from orders
              group by customer
-          columns
+            ```
+
+            plan
+            ```diff
+            @@ -2,5 +2,6 @@
+                 orders.customer
+                 count(Int64(1)) AS count(*) AS orders
+            -    sum(orders.amount) AS amount
+            -  Aggregate: groupBy=[[orders.customer]], aggr=[[count(Int64(1)), sum(orders.amount)]]
+            -    TableScan: orders projection=[customer, amount]
+            +    sum(orders.amount) * Float64(2) AS amount
+            +    max(orders.ordered_at) AS newest
+            +  Aggregate: groupBy=[[orders.customer]], aggr=[[count(Int64(1)), sum(orders.amount), max(orders.ordered_at)]]
+            +    TableScan: orders projection=[customer, amount, ordered_at]
+            ```
+
+            columns
+            ```text
             + newest Timestamp(µs, "UTC")
-          rows
+            ```
+
+            rows
+            ```text
             2 → 2: 2 added, 2 removed (as a whole)
-          added
+            ```
+
+            added
+            ```text
             customer  orders  amount
             ────────  ──────  ──────
             ada            2    39.5
             grace          1   199.5
-          removed
+            ```
+
+            removed
+            ```text
             customer  orders  amount
             ────────  ──────  ──────
             ada            2   19.75
             grace          1   99.75
-          statistics
+            ```
+
+            statistics
+            ```text
             column  nulls  distinct           mean            p50            p95  distance
             ──────  ─────  ────────  ─────────────  ─────────────  ─────────────  ────────  ───────
             amount     0%         2  59.75 → 119.5  59.75 → 119.5  95.75 → 191.5     0.833  drifted
+            ```
 
-        1 asset differs, 0 are the same
-    "#]],
+            </details>
+        "#]],
     );
+}
+
+#[test]
+fn a_query_that_is_written_otherwise_is_told_from_one_that_computes_otherwise() {
+    let project = shop();
+    ok(&project, &at(&["apply", "--yes"]));
+    project.write(
+        "tables/customers.sql",
+        "with all_of_them as (select * from orders)\nselect customer, count(*) as orders, sum(amount) as amount from all_of_them group by 1\n",
+    );
+    project.write("tables/days.sql", "select date_trunc('day', ordered_at) as day, sum(amount) as amount\nfrom orders\nwhere amount > 5\ngroup by 1\n");
+    ok(&project, &at(&["apply", "--yes", "-e", "dev"]));
     check(
         &project.run(&["diff", "prod", "dev", "--format", "markdown"]),
         &expect![[r#"
-        exit: 0
-        --- stdout
-        ### prod ([hash] as of 2024-01-05 00:00) → dev ([hash] as of 2024-01-05 00:00)
+            exit: 0
+            --- stdout
+            ### prod ([hash] as of 2024-01-05 00:00) → dev ([hash] as of 2024-01-05 00:00)
 
-        1 asset differs, 2 are the same
+            2 assets differ, 1 are the same
 
-        <details><summary><b>table customers changed v0</b></summary>
+            <details><summary><b>table customers changed v0</b></summary>
 
-        definition
-        ```diff
-        @@ -11,5 +11,5 @@
-           batch: 86400
-         -- One row a customer
-        -select customer, count(*) as orders, sum(amount) as amount
-        +select customer, count(*) as orders, sum(amount) * 2 as amount, max(ordered_at) as newest
-         from orders
-         group by customer
-        ```
+            definition
+            ```diff
+            @@ -10,6 +10,4 @@
+               lookback: 0
+               batch: 86400
+            --- One row a customer
+            -select customer, count(*) as orders, sum(amount) as amount
+            -from orders
+            -group by customer
+            +with all_of_them as (select * from orders)
+            +select customer, count(*) as orders, sum(amount) as amount from all_of_them group by 1
+            ```
 
-        columns
-        ```text
-        + newest Timestamp(µs, "UTC")
-        ```
+            rows
+            ```text
+            2 → 2: the same (as a whole; 1 shared file not read)
+            ```
 
-        rows
-        ```text
-        2 → 2: 2 added, 2 removed (as a whole)
-        ```
+            notes
+            ```text
+            its query is written otherwise and computed alike
+            ```
 
-        added
-        ```text
-        customer  orders  amount
-        ────────  ──────  ──────
-        ada            2    39.5
-        grace          1   199.5
-        ```
+            </details>
 
-        removed
-        ```text
-        customer  orders  amount
-        ────────  ──────  ──────
-        ada            2   19.75
-        grace          1   99.75
-        ```
+            <details><summary><b>table days changed v0</b></summary>
 
-        statistics
-        ```text
-        column  nulls  distinct           mean            p50            p95  distance
-        ──────  ─────  ────────  ─────────────  ─────────────  ─────────────  ────────  ───────
-        amount     0%         2  59.75 → 119.5  59.75 → 119.5  95.75 → 191.5     0.833  drifted
-        ```
+            definition
+            ```diff
+            @@ -12,3 +12,4 @@
+             select date_trunc('day', ordered_at) as day, sum(amount) as amount
+             from orders
+            +where amount > 5
+             group by 1
+            ```
 
-        </details>
-    "#]],
+            plan
+            ```diff
+            @@ -3,3 +3,4 @@
+                 sum(orders.amount) AS amount
+               Aggregate: groupBy=[[date_trunc(Utf8("day"), orders.ordered_at)]], aggr=[[sum(orders.amount)]]
+            -    TableScan: orders projection=[amount, ordered_at]
+            +    Filter: orders.amount > Float64(5)
+            +      TableScan: orders projection=[amount, ordered_at]
+            ```
+
+            rows
+            ```text
+            2 → 2: the same (as a whole)
+            ```
+
+            </details>
+        "#]],
+    );
+}
+
+#[test]
+fn models_are_compared_on_the_same_rows_and_by_what_they_look_at() {
+    let project = canteen();
+    let clock = as_of(40);
+    ok(&project, &["apply", "-e", "prod", "--yes", "--as-of", &clock]);
+    project.write(
+        "tables/habits_table.sql",
+        "select guest, eaten_at, price as last_price, length(guest) as letters from meals\n",
+    );
+    let assets = std::fs::read_to_string(project.path("assets.yml")).unwrap();
+    project.write(
+        "assets.yml",
+        &assets.replace("features: [habits.last_price]", "features: [habits.last_price, habits.letters]"),
+    );
+    ok(&project, &["apply", "-e", "dev", "--yes", "--as-of", &clock]);
+    check(
+        &project.run(&["diff", "prod", "dev", "habits_table", "late_payer", "late"]),
+        &expect![[r#"
+            exit: 0
+            --- stdout
+            prod ([hash] as of 2024-02-10 00:00) → dev ([hash] as of 2024-02-10 00:00)
+
+            table habits_table changed v0
+              definition
+                @@ -10,3 +10,3 @@
+                   lookback: 0
+                   batch: 86400
+                -select guest, eaten_at, price as last_price from meals
+                +select guest, eaten_at, price as last_price, length(guest) as letters from meals
+              plan
+                @@ -3,3 +3,4 @@
+                     meals.eaten_at
+                     meals.price AS last_price
+                +    character_length(meals.guest) AS length(meals.guest) AS letters
+                   TableScan: meals projection=[guest, eaten_at, price]
+              columns
+                + letters Int32
+              rows
+                800 → 800: the same (as a whole)
+
+            model late_payer changed champion=1 → champion=2
+              definition
+                @@ -14,4 +14,5 @@
+                   features:
+                     - {"view":"habits","feature":"last_price"}
+                +    - {"view":"habits","feature":"letters"}
+                   split:
+                     test: 691200
+              versions
+                champion: 1 → 2
+                late_payer@1 boosted_trees of 2024-02-10, 800 rows → late_payer@2 boosted_trees of 2024-02-10, 800 rows
+              metrics on the same rows
+                160 rows of the test part of late_payer@2
+                metric                      before   after  difference
+                ──────────────────────────  ──────  ──────  ──────────
+                accuracy                    1.0000  1.0000     +0.0000
+                average_precision           1.0000  1.0000     +0.0000
+                brier                       0.0003  0.0003     -0.0000
+                expected_calibration_error  0.0176  0.0162     -0.0014
+                f1                          1.0000  1.0000     +0.0000
+                log_loss                    0.0177  0.0163     -0.0014
+                precision                   1.0000  1.0000     +0.0000
+                recall                      1.0000  1.0000     +0.0000
+                roc_auc                     1.0000  1.0000     +0.0000
+                specificity                 1.0000  1.0000     +0.0000
+              importance
+                feature             before   after
+                ──────────────────  ──────  ──────
+                habits__last_price  4.0098  4.0956
+                habits__letters             0.0045
+
+            endpoint late changed r1
+              serves
+                main: late_payer@1 → late_payer@2
+
+            3 assets differ, 0 are the same
+        "#]],
     );
 }

@@ -278,3 +278,62 @@ fn what_nothing_reads_is_told_when_asked_for() {
     "#]],
     );
 }
+
+#[test]
+fn text_that_is_compared_with_a_number_is_told() {
+    let project = project().file(
+        "tables/dear.sql",
+        "{{ config(grain=['order_id']) }}\nselect order_id from orders\nwhere total > 3 and customer = order_id\n",
+    );
+    check(
+        &project.run(&["check"]),
+        &expect![[r#"
+        exit: 0
+        --- stdout
+        orders: 3 assets, no errors
+        --- stderr
+        warning[S0304]: table `dear` compares the text `customer` with `order_id`, so the query fails at the first that is no number
+           ╭─[tables/dear.sql:3:21]
+         2 │ select order_id from orders
+         3 │ where total > 3 and customer = order_id
+           ·                     ────┬───
+           ·                         ╰── read as a number
+           ╰────
+          help: compare as text with `cast(order_id as varchar)`, or take what is no number for null with `try_cast(customer as double)`
+
+        0 errors, 1 warning
+    "#]],
+    );
+    let failed = project.output(&["apply", "--yes"]);
+    assert!(failed.stdout.contains("Cannot cast string 'ada'"), "{}", failed.stdout);
+}
+
+#[test]
+fn what_asks_for_the_time_is_told_when_asked_for() {
+    let project = project()
+        .file(
+            "tables/old.sql",
+            "{{ config(grain=['order_id']) }}\nselect order_id, now() - ordered_at as age\nfrom orders\n",
+        )
+        .file("exposures.yml", "exposures:\n  - {name: board, depends_on: [old, lines, orders]}\n");
+    check(
+        &project.run(&["check", "--pedantic"]),
+        &expect![[r#"
+        exit: 0
+        --- stdout
+        orders: 4 assets, no errors
+        --- stderr
+        info[S0109]: table `old` asks for the time by `now`: it is the logical clock of the run, and the table is computed again whenever that moves
+           ╭─[tables/old.sql:2:18]
+         1 │ {{ config(grain=['order_id']) }}
+         2 │ select order_id, now() - ordered_at as age
+           ·                  ─┬─
+           ·                   ╰── the clock of the run
+         3 │ from orders
+           ╰────
+          help: compare with a time among the columns where that says the same, or make it a view
+
+        0 errors, 0 warnings
+    "#]],
+    );
+}

@@ -1,6 +1,9 @@
 //! `baton test`: unit tests of tables and feature views.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader, Read};
+use std::process::Stdio;
+use std::time::Duration;
 
 use baton_testkit::project::TestProject;
 use expect_test::expect;
@@ -380,4 +383,117 @@ fn tables_that_keep_rows_over_time() {
         5 passed in # s
     "#]],
     );
+}
+
+/// The lines that a command prints, as they come.
+struct Lines {
+    process: std::process::Child,
+    lines: std::sync::mpsc::Receiver<String>,
+}
+
+impl Lines {
+    /// Of both streams of `command`.
+    fn of(mut command: std::process::Command) -> Self {
+        let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let (sender, lines) = std::sync::mpsc::channel();
+        let streams: [Box<dyn Read + Send>; 2] =
+            [Box::new(process.stdout.take().unwrap()), Box::new(process.stderr.take().unwrap())];
+        for stream in streams {
+            let sender = sender.clone();
+            std::thread::spawn(move || {
+                BufReader::new(stream).lines().map_while(Result::ok).for_each(|line| drop(sender.send(line)));
+            });
+        }
+        Self { process, lines }
+    }
+
+    /// Those up to the one that says that it waits for changes, in the order of their text: they come by two streams.
+    fn until_it_waits(&self) -> String {
+        let mut found = Vec::new();
+        loop {
+            let line = self.lines.recv_timeout(Duration::from_secs(30)).unwrap();
+            let is_last = line.starts_with("waiting for changes");
+            found.push(line);
+            if is_last {
+                // What is printed before may come after by the other stream.
+                std::thread::sleep(Duration::from_millis(200));
+                found.extend(self.lines.try_iter());
+                found.sort();
+                return without_times(&format!("{}\n", found.join("\n")));
+            }
+        }
+    }
+}
+
+impl Drop for Lines {
+    fn drop(&mut self) {
+        let _gone_already = self.process.kill().and_then(|()| self.process.wait());
+    }
+}
+
+#[test]
+fn a_watch_runs_what_a_change_concerns_and_outlives_mistakes() {
+    let project = with_tests(PASSING);
+    let watch = Lines::of(project.command(&at(&["test", "--watch"])));
+    check(
+        &watch.until_it_waits(),
+        &expect![[r#"
+              ✓ customers            amounts_add_up  # ms
+              ✓ days                 a_day_ends_at_midnight  # ms
+            2 passed in # s
+            waiting for changes; end with Ctrl-C
+        "#]],
+    );
+    // Only the test of the table whose query changed.
+    project.write(
+        "tables/customers.sql",
+        "select customer, count(*) as orders, sum(amount) * 2 as amount\nfrom orders\ngroup by 1\n",
+    );
+    check(
+        &watch.until_it_waits(),
+        &expect![[r#"
+                 customer  orders  amount
+              expected 2 rows, found 2 rows: 1 changed
+              tests/shop.yml:2:11
+              ~  ada       2       7.0 (expected 3.5)
+              ─  ────────  ──────  ──────────────────
+          ✗ customers            amounts_add_up  # ms
+        0 passed, 1 failed in # s
+        waiting for changes; end with Ctrl-C
+    "#]],
+    );
+    project.write("tables/customers.sql", "select customer, coun(*) as orders\nfrom orders\ngroup by 1\n");
+    check(
+        &watch.until_it_waits(),
+        &expect![[r#"
+
+           ·                  ────
+           ╭─[tables/customers.sql:1:18]
+           ╰────
+          detail: Valid names here: count.
+          help: did you mean `count`?
+         1 │ select customer, coun(*) as orders
+         2 │ from orders
+        1 error, 0 warnings
+        error[S0105]: table `customers`: there is no function `coun`
+        waiting for changes; end with Ctrl-C
+    "#]],
+    );
+    // Mended, and a test that is new.
+    project.write(
+        "tables/customers.sql",
+        "select customer, count(*) as orders, sum(amount) as amount\nfrom orders\ngroup by 1\n",
+    );
+    check(
+        &watch.until_it_waits(),
+        &expect![[r#"
+          ✓ customers            amounts_add_up  # ms
+        1 passed in # s
+        waiting for changes; end with Ctrl-C
+    "#]],
+    );
+    let ended = std::process::Command::new("kill").args(["-INT", &watch.process.id().to_string()]).status().unwrap();
+    assert!(ended.success());
+    let mut watch = watch;
+    assert_eq!(watch.process.wait().unwrap().code(), Some(130));
 }
