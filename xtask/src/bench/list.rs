@@ -36,17 +36,19 @@ pub(super) enum Contender {
     Apart(&'static str, &'static str),
     /// An orchestrator or ingester, for the same reason in an environment of their own.
     Flow(&'static str, &'static str),
+    /// A script in the environment of MLflow, which is told where the binary is.
+    Tracker(&'static str, &'static str),
 }
 
 impl Contender {
     /// What it is called in the table.
     pub(super) fn name(&self) -> &'static str {
-        let (Ours(name, _) | Peer(name, _) | Apart(name, _) | Flow(name, _)) = self;
+        let (Ours(name, _) | Peer(name, _) | Apart(name, _) | Flow(name, _) | Tracker(name, _)) = self;
         name
     }
 }
 
-use Contender::{Apart, Flow, Ours, Peer};
+use Contender::{Apart, Flow, Ours, Peer, Tracker};
 
 /// All of them.
 pub(super) const BENCHMARKS: &[Benchmark] = &[
@@ -100,6 +102,63 @@ pub(super) const BENCHMARKS: &[Benchmark] = &[
             Peer("mlflow models serve", "predict_mlflow.py"),
             Ours("bare call in baton", "predict-bare"),
             Peer("bare call of xgboost", "predict_xgboost.py"),
+        ],
+    },
+    Benchmark {
+        name: "tracking-metric",
+        about: "one point of a metric, one request at a time; both are on disk before they are answered",
+        ground: Ground::Own,
+        turns: FEW_TURNS,
+        contenders: &[
+            Tracker("baton", "tracking.py baton log-metric"),
+            Tracker("mlflow server", "tracking.py mlflow log-metric"),
+        ],
+    },
+    Benchmark {
+        name: "tracking-batch",
+        about: "a batch of 1,000 points of 20 metrics, one request at a time",
+        ground: Ground::Own,
+        turns: FEW_TURNS,
+        contenders: &[
+            Tracker("baton", "tracking.py baton log-batch"),
+            Tracker("mlflow server", "tracking.py mlflow log-batch"),
+        ],
+    },
+    Benchmark {
+        name: "tracking-run",
+        about: "a new run, one request at a time",
+        ground: Ground::Own,
+        turns: FEW_TURNS,
+        contenders: &[
+            Tracker("baton", "tracking.py baton create-run"),
+            Tracker("mlflow server", "tracking.py mlflow create-run"),
+        ],
+    },
+    Benchmark {
+        name: "tracking-search",
+        about: "100 of 100,000 runs with 20 metrics and 20 parameters each, by two metrics and a parameter, ordered by a third metric",
+        ground: Ground::Own,
+        turns: ONE_TURN,
+        contenders: &[
+            Tracker("baton", "tracking.py baton search"),
+            Tracker("mlflow server", "tracking.py mlflow search"),
+        ],
+    },
+    Benchmark {
+        name: "tracking-page",
+        about: "a page of 1,000 of the same runs, ordered by a metric: the mean of the first ten",
+        ground: Ground::Own,
+        turns: ONE_TURN,
+        contenders: &[Tracker("baton", "tracking.py baton page"), Tracker("mlflow server", "tracking.py mlflow page")],
+    },
+    Benchmark {
+        name: "tracking-history",
+        about: "all points of a metric with 1,000,000 of them, 25,000 a request",
+        ground: Ground::Own,
+        turns: ONE_TURN,
+        contenders: &[
+            Tracker("baton", "tracking.py baton history"),
+            Tracker("mlflow server", "tracking.py mlflow history"),
         ],
     },
     Benchmark {
@@ -181,28 +240,28 @@ pub(super) const BENCHMARKS: &[Benchmark] = &[
         about: "4 M rows of CSV into a table; the peer writes Parquet files without a table format",
         ground: Ground::Made("ingest-csv-data"),
         turns: FEW_TURNS,
-        contenders: &[Ours("baton run", "ingest-csv"), Flow("dlt", "ingest_dlt.py csv")],
+        contenders: &[Ours("baton apply", "ingest-csv"), Flow("dlt", "ingest_dlt.py csv")],
     },
     Benchmark {
         name: "ingest-jsonl",
         about: "4 M rows of JSON lines into a table; the peer writes Parquet files without a table format",
         ground: Ground::Made("ingest-jsonl-data"),
         turns: FEW_TURNS,
-        contenders: &[Ours("baton run", "ingest-jsonl"), Flow("dlt", "ingest_dlt.py jsonl")],
+        contenders: &[Ours("baton apply", "ingest-jsonl"), Flow("dlt", "ingest_dlt.py jsonl")],
     },
     Benchmark {
         name: "ingest-parquet",
         about: "4 M rows of Parquet into a table; the peer writes Parquet files without a table format",
         ground: Ground::Made("ingest-parquet-data"),
         turns: FEW_TURNS,
-        contenders: &[Ours("baton run", "ingest-parquet"), Flow("dlt", "ingest_dlt.py parquet")],
+        contenders: &[Ours("baton apply", "ingest-parquet"), Flow("dlt", "ingest_dlt.py parquet")],
     },
     Benchmark {
         name: "ingest-postgres",
         about: "4 M rows of a PostgreSQL table, all of it into a table; the peer writes Parquet files without a table format",
         ground: Ground::Made("ingest-postgres-data"),
         turns: FEW_TURNS,
-        contenders: &[Ours("baton run", "ingest-postgres"), Flow("dlt", "ingest_dlt.py postgres")],
+        contenders: &[Ours("baton apply", "ingest-postgres"), Flow("dlt", "ingest_dlt.py postgres")],
     },
     Benchmark {
         name: "ingest-cdc",
@@ -216,10 +275,7 @@ pub(super) const BENCHMARKS: &[Benchmark] = &[
         about: "a server with 20 schedules: from a trigger to the end of its run, and the processor time of ten idle seconds",
         ground: Ground::Made("wakeup-10000000-data"),
         turns: FEW_TURNS,
-        contenders: &[
-            Ours("10 M historic steps", "wakeup-10000000"),
-            Ours("100 historic steps", "wakeup-100"),
-        ],
+        contenders: &[Ours("10 M historic steps", "wakeup-10000000"), Ours("100 historic steps", "wakeup-100")],
     },
 ];
 
@@ -245,7 +301,9 @@ mod tests {
 
     fn script_of(contender: &Contender) -> Option<&'static str> {
         match contender {
-            Peer(_, script) | Apart(_, script) | Flow(_, script) => script.split_whitespace().next(),
+            Peer(_, script) | Apart(_, script) | Flow(_, script) | Tracker(_, script) => {
+                script.split_whitespace().next()
+            }
             Ours(..) => None,
         }
     }

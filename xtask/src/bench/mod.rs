@@ -68,6 +68,7 @@ struct Stand<'a> {
     environment: Environment,
     apart: Environment,
     flows: Environment,
+    mlflow: Environment,
     programs: PathBuf,
     data: PathBuf,
     project: PathBuf,
@@ -144,6 +145,7 @@ impl<'a> Stand<'a> {
             environment: Environment::of_benchmarks(repository)?,
             apart: Environment::of_sqlmesh(repository)?,
             flows: Environment::of_flows(repository)?,
+            mlflow: Environment::of_mlflow(repository)?,
             programs: target.join("release"),
             data,
             project,
@@ -162,6 +164,9 @@ impl<'a> Stand<'a> {
         }
         if takes_part(|contender| matches!(contender, Contender::Flow(..))) {
             self.flows.set_up()?;
+        }
+        if takes_part(|contender| matches!(contender, Contender::Tracker(..))) {
+            self.mlflow.set_up()?;
         }
         if wanted.iter().any(|benchmark| matches!(benchmark.ground, Ground::Project)) {
             self.apply_project()?;
@@ -212,6 +217,7 @@ impl<'a> Stand<'a> {
             Contender::Peer(_, script) => self.peer(&self.environment, script),
             Contender::Apart(_, script) => self.peer(&self.apart, script),
             Contender::Flow(_, script) => self.peer(&self.flows, script),
+            Contender::Tracker(_, script) => self.peer(&self.mlflow, script),
         };
         let printed = process::capture(&mut command)?;
         let last = printed.lines().last().unwrap_or_default();
@@ -230,6 +236,7 @@ impl<'a> Stand<'a> {
         let mut words = script.split_whitespace();
         let mut peer = self.script(environment, words.next().unwrap_or_default());
         peer.arg(&self.data).arg(&self.project).args(words);
+        peer.env("BATON_PROGRAM", self.programs.join("baton"));
         peer
     }
 

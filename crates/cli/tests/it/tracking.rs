@@ -21,7 +21,10 @@ const EXPECTED: &str = include_str!("tracking_client.expected");
 
 /// Steps whose answers differ from MLflow's, and why.
 const EXPLAINED: [(&str, &str); 2] = [
-    ("runs by ['metrics.loss', 'metrics.loss DESC']", "a key that comes twice is a bad request, and no fault of the server"),
+    (
+        "runs by ['metrics.loss', 'metrics.loss DESC']",
+        "a key that comes twice is a bad request, and no fault of the server",
+    ),
     ("experiments where name = 'a' OR name = 'b'", "the clause is quoted, as it is in searches for runs"),
 ];
 
@@ -30,7 +33,9 @@ pub(crate) fn start(project: &TestProject) -> Server {
 }
 
 pub(crate) fn python() -> std::ffi::OsString {
-    std::env::var_os("BATON_TEST_MLFLOW").expect("set BATON_TEST_MLFLOW to a Python with `mlflow` (`cargo xtask test` does)")
+    let python = std::env::var_os("BATON_TEST_MLFLOW");
+    assert!(python.is_some(), "set BATON_TEST_MLFLOW to a Python with `mlflow` (`cargo xtask test` does)");
+    python.unwrap()
 }
 
 /// The lines of the script that are answers; others are for people.

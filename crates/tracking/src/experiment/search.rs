@@ -143,7 +143,8 @@ fn write_attribute(statement: &mut Statement, comparison: &Comparison) -> Result
     match column {
         "e.name" => {
             if let Literal::List(_) = value {
-                let message = "Only ['experiment_id'] attributes support comparison with a list of quoted string values.";
+                let message =
+                    "Only ['experiment_id'] attributes support comparison with a list of quoted string values.";
                 return Err(TrackingError::invalid(message));
             }
             if !matches!(operator, Operator::Equal | Operator::NotEqual | Operator::Like | Operator::ILike) {

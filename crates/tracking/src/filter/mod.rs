@@ -25,11 +25,11 @@ pub enum Dialect {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Condition {
     /// All hold; without any, everything is found.
-    All(Vec<Condition>),
+    All(Vec<Self>),
     /// One holds at least.
-    Any(Vec<Condition>),
+    Any(Vec<Self>),
     /// It does not hold.
-    Not(Box<Condition>),
+    Not(Box<Self>),
     /// A comparison.
     Is(Comparison),
 }

@@ -166,7 +166,8 @@ fn orders_are_a_key_and_a_direction() {
             Invalid order_by clause '`open'. Could not be parsed.
 
             Invalid order_by clause ''. Could not be parsed.
-    "#]].assert_eq(&all);
+    "#]]
+    .assert_eq(&all);
 }
 
 #[test]

@@ -57,12 +57,12 @@ impl Metric {
 
     /// What is stored: whether it is NaN, and a finite number.
     pub(crate) fn storable(&self) -> (bool, f64) {
-        match self.value {
-            value if value.is_nan() => (true, 0.0),
-            // Minus zero is zero to every database, and a point that comes again must be found to be the same.
-            value if value == 0.0 => (false, 0.0),
-            value => (false, value.clamp(f64::MIN, f64::MAX)),
+        let value = self.value;
+        if value.is_nan() {
+            return (true, 0.0);
         }
+        // Minus zero is zero to every database, and a point that comes again must be found to be the same.
+        (false, if value == 0.0 { 0.0 } else { value.clamp(f64::MIN, f64::MAX) })
     }
 }
 
@@ -115,7 +115,16 @@ async fn write_latest(transaction: &mut Transaction, run: &RunRow, points: &[&Me
         let Metric { key, timestamp, step, .. } = metric;
         let (run, experiment): (Value, Value) = (run.id.into(), run.experiment.into());
         let shown = if is_nan { "NaN".to_owned() } else { value.to_string() };
-        vec![run, key.into(), experiment, value.into(), is_nan.into(), shown.into(), (*timestamp).into(), (*step).into()]
+        vec![
+            run,
+            key.into(),
+            experiment,
+            value.into(),
+            is_nan.into(),
+            shown.into(),
+            (*timestamp).into(),
+            (*step).into(),
+        ]
     };
     let mut rows: Vec<&Metric> = latest.into_values().map(|(metric, _)| metric).collect();
     rows.sort_by(|one, other| one.key.cmp(&other.key));

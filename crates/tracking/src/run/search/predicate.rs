@@ -10,9 +10,9 @@ use crate::input::CONTEXT_TAG;
 /// What is asked of a run.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Predicate {
-    All(Vec<Predicate>),
-    Any(Vec<Predicate>),
-    Not(Box<Predicate>),
+    All(Vec<Self>),
+    Any(Vec<Self>),
+    Not(Box<Self>),
     Metric {
         key: String,
         operator: Operator,

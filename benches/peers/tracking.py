@@ -1,0 +1,218 @@
+"""A tracking server asked over one connection: the median of what is asked.
+
+    tracking.py DATA PROJECT baton|mlflow log-metric|log-batch|create-run|search|page|history
+
+`search`, `page` and `history` work on a store that is filled once, by SQL: through the servers it would take hours.
+"""
+
+import http.client
+import json
+import os
+import random
+import shutil
+import signal
+import socket
+import sqlite3
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+
+RUNS = 100_000
+POINTS = 1_000_000
+KEYS = 20
+# 2023-11-14T22:13:20Z in milliseconds.
+BEGIN = 1_700_000_000_000
+
+data, _project, who, what = sys.argv[1:5]
+
+
+def start(folder):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    file = os.path.join(folder, "store.db")
+    if who == "baton":
+        command = [os.environ["BATON_PROGRAM"], "tracking", "--quiet", "--port", str(port), "--store", file]
+    else:
+        command = [sys.executable, "-m", "mlflow", "server", "--port", str(port), "--workers", "1"]
+        command += ["--backend-store-uri", f"sqlite:///{file}", "--artifacts-destination", os.path.join(folder, "artifacts")]
+    environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
+    server = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                              start_new_session=True)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=600)
+    for _ in range(600):
+        try:
+            connection.request("GET", "/health")
+            connection.getresponse().read()
+            return server, connection
+        except OSError:
+            connection.close()
+            time.sleep(0.1)
+    raise SystemExit("the server does not start")
+
+
+def stop(server):
+    os.killpg(server.pid, signal.SIGTERM)
+    server.wait()
+
+
+def memory(server):
+    """What the processes of a server hold together, in MiB."""
+    listed = subprocess.run(["ps", "-o", "rss=", "-g", str(server.pid)], capture_output=True, text=True).stdout
+    return sum(int(line) for line in listed.split()) / 1024
+
+
+def send(method, path, body=None):
+    text = None if body is None else json.dumps(body)
+    connection.request(method, "/api/2.0/mlflow/" + path, text, {"Content-Type": "application/json"})
+    answer = connection.getresponse()
+    said = answer.read()
+    assert answer.status == 200, (answer.status, said)
+    return json.loads(said)
+
+
+def new_run():
+    return send("POST", "runs/create", {"experiment_id": "0", "start_time": BEGIN, "user_id": "u"})["run"]["info"]["run_id"]
+
+
+def point(key, step):
+    return {"key": key, "value": step / 7, "timestamp": BEGIN + step, "step": step}
+
+
+def fill(file):
+    """The same runs for both: 20 metrics and 20 parameters each, and one metric of a million points."""
+    store = sqlite3.connect(file)
+    store.execute("PRAGMA synchronous = OFF")
+    ours = who == "baton"
+    rows = {table: [] for table in ["runs", "metrics", "latest_metrics", "params", "tags"]}
+    texts = {
+        "runs": "INSERT INTO runs (id, run_id, experiment, name, user_id, status, start_time, end_time, lifecycle_stage, artifact_uri)"
+        " VALUES (?, ?, 1, ?, 'u', 'FINISHED', ?, ?, 'active', ?)",
+        "metrics": "INSERT INTO metrics (run, key, timestamp, step, value, is_nan) VALUES (?, ?, ?, ?, ?, 0)",
+        "latest_metrics": "INSERT INTO latest_metrics (run, key, experiment, value, is_nan, shown, timestamp, step) VALUES (?, ?, 1, ?, 0, ?, ?, 0)",
+        "params": "INSERT INTO params (run, key, experiment, value) VALUES (?, ?, 1, ?)",
+        "tags": "INSERT INTO tags (run, key, experiment, value) VALUES (?, ?, 1, ?)",
+    } if ours else {
+        "runs": "INSERT INTO runs (run_uuid, name, source_type, source_name, entry_point_name, user_id, status, start_time, end_time, source_version,"
+        " lifecycle_stage, artifact_uri, experiment_id) VALUES (?, ?, 'UNKNOWN', '', '', 'u', 'FINISHED', ?, ?, '', 'active', ?, 1)",
+        "metrics": "INSERT INTO metrics (run_uuid, key, timestamp, step, value, is_nan) VALUES (?, ?, ?, ?, ?, 0)",
+        "latest_metrics": "INSERT INTO latest_metrics (run_uuid, key, value, timestamp, step, is_nan) VALUES (?, ?, ?, ?, 0, 0)",
+        "params": "INSERT INTO params (run_uuid, key, value) VALUES (?, ?, ?)",
+        "tags": "INSERT INTO tags (run_uuid, key, value) VALUES (?, ?, ?)",
+    }
+    experiment = ("id", "") if ours else ("experiment_id", ", workspace")
+    store.execute(
+        f"INSERT INTO experiments ({experiment[0]}, name, artifact_location, lifecycle_stage, creation_time, last_update_time{experiment[1]})"
+        f" VALUES (1, 'filled', 'mlflow-artifacts:/1', 'active', {BEGIN}, {BEGIN}{'' if ours else ', ' + repr('default')})"
+    )
+
+    def flush():
+        for table, text in texts.items():
+            store.executemany(text, rows[table])
+            rows[table].clear()
+
+    chance = random.Random(7)
+    for number in range(RUNS):
+        run_id = uuid.UUID(int=chance.getrandbits(128)).hex
+        run, begin = (number + 1 if ours else run_id), BEGIN + number * 1000
+        uri = f"mlflow-artifacts:/1/{run_id}/artifacts"
+        rows["runs"].append(([run] if ours else []) + [run_id, f"run-{number}", begin, begin + 500, uri])
+        for key in range(KEYS):
+            value = chance.random()
+            rows["metrics"].append((run, f"m{key}", BEGIN, 0, value))
+            rows["latest_metrics"].append((run, f"m{key}", value, repr(value), BEGIN) if ours else (run, f"m{key}", value, BEGIN))
+            rows["params"].append((run, f"p{key}", str(chance.randrange(10 ** (1 + key % 4)))))
+        rows["tags"] += [(run, "mlflow.runName", f"run-{number}"), (run, "mlflow.user", "u")]
+        if number % 5000 == 4999:
+            flush()
+    for step in range(POINTS):
+        rows["metrics"].append((run, "long", BEGIN + step, step, chance.random()))
+    last = rows["metrics"][-1][4]
+    rows["latest_metrics"].append((run, "long", last, repr(last), BEGIN) if ours else (run, "long", last, BEGIN))
+    flush()
+    store.execute("ANALYZE")
+    store.commit()
+    store.close()
+    return run_id
+
+
+def filled():
+    """A folder with a store that is filled, and its last run."""
+    global connection
+    folder = os.path.join(data, f"tracking-{who}-{RUNS}")
+    note = os.path.join(folder, "run.txt")
+    if not os.path.exists(note):
+        shutil.rmtree(folder, ignore_errors=True)
+        os.makedirs(folder)
+        server, connection = start(folder)
+        stop(server)
+        run_id = fill(os.path.join(folder, "store.db"))
+        with open(note, "w") as file:
+            file.write(run_id)
+    return folder, open(note).read()
+
+
+def measured(times, work):
+    took = []
+    for number in range(times):
+        begin = time.perf_counter()
+        work(number)
+        took.append(time.perf_counter() - begin)
+    return statistics.median(took)
+
+
+def search(number):
+    found = send("POST", "runs/search", {
+        "experiment_ids": ["1"],
+        "filter": f"metrics.m0 > 0.{5 + number % 3} and metrics.m1 < 0.5 and params.p0 = '{number % 10}'",
+        "order_by": ["metrics.m2 DESC"],
+        "max_results": 100,
+    })
+    assert len(found["runs"]) == 100
+
+
+def tenth_page(_number):
+    token = None
+    for _ in range(10):
+        body = {"experiment_ids": ["1"], "order_by": ["metrics.m2 DESC"], "max_results": 1000}
+        found = send("POST", "runs/search", body if token is None else {**body, "page_token": token})
+        token = found["next_page_token"]
+
+
+def history(_number):
+    seen, token = 0, ""
+    while True:
+        page = send("GET", f"metrics/get-history?run_id={last}&metric_key=long&max_results=25000{token}")
+        seen += len(page["metrics"])
+        if "next_page_token" not in page:
+            break
+        token = "&page_token=" + page["next_page_token"]
+    assert seen == POINTS
+
+
+is_filled = what in ("search", "page", "history")
+scratch = None if is_filled else tempfile.mkdtemp()
+folder, last = filled() if is_filled else (scratch, None)
+server, connection = start(folder)
+try:
+    if not is_filled:
+        run = new_run()
+    quick = 10 if who == "baton" else 1
+    seconds = {
+        "log-metric": lambda: measured(100 * quick, lambda number: send(
+            "POST", "runs/log-metric", {"run_id": run, **point("m", number)})),
+        "log-batch": lambda: measured(10 * quick, lambda number: send(
+            "POST", "runs/log-batch", {"run_id": run, "metrics": [point(f"m{key}", number * 50 + step) for key in range(20) for step in range(50)]})),
+        "create-run": lambda: measured(100 * quick, lambda _number: new_run()),
+        "search": lambda: measured(3 * quick, search),
+        "page": lambda: measured(1, tenth_page) / 10,
+        "history": lambda: measured(1, history),
+    }[what]()
+    print(json.dumps({"seconds": seconds, "peak_mib": memory(server)}))
+finally:
+    stop(server)
+    if scratch:
+        shutil.rmtree(scratch, ignore_errors=True)
