@@ -16,9 +16,9 @@ use baton_core::ports::LedgerError;
 
 use crate::error::storage;
 
+pub use migrations::Step;
 pub(crate) use postgres::{PostgresDatabase, connect};
 pub(crate) use sqlite::{BUSY_TIMEOUT, SqliteDatabase};
-pub use migrations::Step;
 pub(crate) use statement::record;
 pub use statement::{Record, Statement, Value};
 pub use transaction::Transaction;
