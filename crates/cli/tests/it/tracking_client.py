@@ -8,6 +8,7 @@ lines of two servers can be compared. Whatever must hold of any server is assert
 
 import json
 import math
+import os
 import re
 import sys
 import time
@@ -19,6 +20,8 @@ from mlflow.entities import Metric, Param, RunStatus, RunTag, ViewType
 from mlflow.exceptions import MlflowException
 
 URI = sys.argv[1]
+# Whom runs are by, on every machine.
+os.environ["LOGNAME"] = "tester"
 mlflow.set_tracking_uri(URI)
 client = MlflowClient()
 names = {}
