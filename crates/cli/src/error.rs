@@ -226,6 +226,9 @@ pub(crate) enum CliError {
     /// The lake failed.
     #[error(transparent)]
     Lake(#[from] LakeError),
+    /// The store of what is tracked failed.
+    #[error("cannot track: {0}")]
+    Tracking(#[from] baton_tracking::TrackingError),
     /// The engine failed.
     #[error(transparent)]
     Engine(#[from] EngineError),

@@ -9,6 +9,7 @@ use axum::middleware;
 use axum::routing::{get, post};
 use axum::serve::ListenerExt as _;
 use baton_core::Clock;
+use baton_core::ports::Spans;
 use baton_serving::PredictionService;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -18,7 +19,8 @@ use crate::catalog::Catalog;
 use crate::desk::{LineageDesk, ScheduleDesk};
 use crate::intake::Intake;
 use crate::state::AppState;
-use crate::{api, body, compat, health, ingest, metrics, observe, problem};
+use crate::traces::Tracer;
+use crate::{api, body, compat, health, ingest, metrics, mlflow, observe, problem};
 
 /// How long requests that have begun may take after the server was asked to end.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -32,12 +34,24 @@ pub struct Parts {
     pub(crate) intake: Option<Arc<dyn Intake>>,
     pub(crate) lineage: Option<Arc<dyn LineageDesk>>,
     pub(crate) token: Option<String>,
+    pub(crate) tracking: Option<Arc<mlflow::Tracking>>,
+    pub(crate) tracer: Tracer,
 }
 
 impl Parts {
     /// Predictions by `service`; `clock` decides their instant, and that of the features that they read.
     pub fn new(service: Arc<PredictionService>, clock: Arc<dyn Clock>) -> Self {
-        Self { service, clock, catalog: None, desk: None, intake: None, lineage: None, token: None }
+        Self {
+            service,
+            clock,
+            catalog: None,
+            desk: None,
+            intake: None,
+            lineage: None,
+            token: None,
+            tracking: None,
+            tracer: Tracer::default(),
+        }
     }
 
     /// With what knows the project's assets.
@@ -64,6 +78,18 @@ impl Parts {
         Self { lineage: Some(lineage), ..self }
     }
 
+    /// With who takes spans of requests; `clock` is the machine's.
+    #[must_use]
+    pub fn with_spans(self, spans: Arc<dyn Spans>, clock: Arc<dyn Clock>) -> Self {
+        Self { tracer: Tracer::new(spans, clock), ..self }
+    }
+
+    /// With what clients of MLflow track.
+    #[must_use]
+    pub fn with_tracking(self, tracking: mlflow::Tracking) -> Self {
+        Self { tracking: Some(Arc::new(tracking)), ..self }
+    }
+
     /// With the token that requests which change something must carry; without one they are refused.
     #[must_use]
     pub fn with_token(self, token: Option<String>) -> Self {
@@ -80,6 +106,26 @@ pub async fn serve(
     parts: Parts,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
+    serve_routes(listener, router(parts), shutdown).await
+}
+
+/// As [`serve`], but with nothing but what clients of MLflow track.
+///
+/// # Errors
+/// Those of the listener.
+pub async fn serve_tracking(
+    listener: TcpListener,
+    tracking: mlflow::Tracking,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
+    serve_routes(listener, tracking_router(tracking), shutdown).await
+}
+
+async fn serve_routes(
+    listener: TcpListener,
+    routes: Router,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
     // Answers are small and somebody waits for each: none is held back to fill a packet.
     let listener = listener.tap_io(|stream| {
         let _slower_without = stream.set_nodelay(true);
@@ -90,7 +136,7 @@ pub async fn serve(
         let _server_has_ended = ending.send(());
     };
     tokio::select! {
-        outcome = axum::serve(listener, router(parts)).with_graceful_shutdown(signal) => outcome,
+        outcome = axum::serve(listener, routes).with_graceful_shutdown(signal) => outcome,
         () = end_of_patience(asked_to_end) => Ok(()),
     }
 }
@@ -104,8 +150,10 @@ async fn end_of_patience(asked_to_end: oneshot::Receiver<()>) {
 
 /// All routes, for callers that bring their own server.
 pub fn router(parts: Parts) -> Router {
+    let tracking = parts.tracking.clone().map(mlflow::router);
     let state = Arc::new(AppState::new(parts));
-    Router::new()
+    let has_tracking = tracking.is_some();
+    let routes = Router::new()
         .route("/health", get(health::health))
         .route("/metrics", get(metrics::show))
         .route("/ingest/{source}", post(ingest::ingest))
@@ -113,10 +161,20 @@ pub fn router(parts: Parts) -> Router {
         .nest("/v2", compat::inference::router())
         .merge(compat::mlflow::router())
         .merge(compat::features::router())
+        .with_state(Arc::clone(&state))
+        .merge(tracking.unwrap_or_default())
         .fallback(problem::no_such_path)
         .method_not_allowed_fallback(problem::no_such_method)
         .layer(CatchPanicLayer::custom(problem::of_panic))
         .layer(DefaultBodyLimit::max(body::LIMIT))
-        .layer(middleware::from_fn_with_state(Arc::clone(&state), observe::observe))
-        .with_state(state)
+        .layer(middleware::from_fn_with_state(state, observe::observe));
+    if has_tracking { mlflow::with_single_slashes(routes) } else { routes }
+}
+
+/// All routes of a server that has nothing but what clients of MLflow track.
+pub fn tracking_router(tracking: mlflow::Tracking) -> Router {
+    let routes = mlflow::router(Arc::new(tracking))
+        .merge(mlflow::system_routes())
+        .layer(CatchPanicLayer::custom(problem::of_panic));
+    mlflow::with_single_slashes(routes)
 }

@@ -13,6 +13,7 @@ use crate::intake::Intake;
 use crate::metrics::Metrics;
 use crate::request_id::RequestId;
 use crate::serve::Parts;
+use crate::traces::Tracer;
 
 /// The state of handlers.
 pub(crate) type Shared = Arc<AppState>;
@@ -26,13 +27,17 @@ pub(crate) struct AppState {
     pub(crate) intake: Option<Arc<dyn Intake>>,
     pub(crate) lineage: Option<Arc<dyn LineageDesk>>,
     pub(crate) token: Option<String>,
+    pub(crate) tracer: Tracer,
+    /// Whether clients of MLflow track here, so that they are to find the version that they know.
+    pub(crate) tracks: bool,
     clock: Arc<dyn Clock>,
 }
 
 impl AppState {
     pub(crate) fn new(parts: Parts) -> Self {
-        let Parts { service, clock, catalog, desk, intake, lineage, token } = parts;
-        Self { service, clock, catalog, desk, intake, lineage, token, metrics: Metrics::default() }
+        let tracks = parts.tracking.is_some();
+        let Parts { service, clock, catalog, desk, intake, lineage, token, tracer, tracking: _ } = parts;
+        Self { service, clock, catalog, desk, intake, lineage, token, tracer, tracks, metrics: Metrics::default() }
     }
 
     /// What an endpoint serves now.
@@ -56,7 +61,10 @@ impl AppState {
     ) -> Result<PredictResponse, ServingError> {
         let (request_id, at) = (Some(request_id.into_text()), self.now());
         let request = PredictRequest { rows, request_id, at, ids: PredictionIds::Fresh };
-        self.service.predict_by(deployment, version, request).await
+        let begun = self.tracer.begin_prediction();
+        let answer = self.service.predict_by(deployment, version, request).await;
+        self.tracer.end_prediction(begun, deployment, &answer);
+        answer
     }
 
     /// The instant at which requests are answered.
