@@ -104,10 +104,11 @@ fn cannot_read(file: &str, reason: &str) -> Diagnostic {
     Diagnostic::error(codes::UNREADABLE_FILE, format!("`{file}` cannot be read: {reason}"))
 }
 
-/// A runbook that is not there is found when it is needed most, so it is looked for now.
+/// A runbook that is not there is found when it is needed most, so it is looked for now. A name without `.` and `/` is one of
+/// `runbooks:`, and was looked for there.
 fn missing_runbooks(folder: &Path, assets: &Assets) -> Vec<Diagnostic> {
     let runbook = |definition: &Definition| match definition {
-        Definition::Monitor(monitor) => monitor.runbook.clone(),
+        Definition::Monitor(monitor) => monitor.runbook.clone().filter(|runbook| runbook.contains(['.', '/'])),
         _ => None,
     };
     let named = assets.values().filter_map(|asset| Some((asset, runbook(&asset.definition)?)));

@@ -40,8 +40,8 @@ pub(super) fn read(report: &Report, node: &Node) -> Option<FoundRunbook> {
     let notify = named(&reader, "notify", "channel", &mut mentions);
     let mut steps: Vec<RunbookStep> = Vec::new();
     let mut taken = BTreeSet::new();
-    for node in reader.need_items("steps") {
-        let what = format!("step {} of {}", steps.len() + 1, reader.what());
+    for (place, node) in reader.need_items("steps").iter().enumerate() {
+        let what = format!("step {} of {}", place + 1, reader.what());
         let Some(step) = Reader::open(report, &what, node.span, node, keys::RUNBOOK_STEP) else { continue };
         let read = read_step(&reader, &step, node, owner.as_ref(), &mut mentions);
         steps.extend(read.map(|read| RunbookStep { name: free_name(&mut taken, read.name), ..read }));
@@ -101,13 +101,15 @@ fn read_step(
     let does: Vec<&str> = keys::ACTIONS.into_iter().filter(|key| step.has(key)).collect();
     let action = match does.as_slice() {
         [one] => read_action(runbook, step, one, mentions),
+        // What it was to do is what is not known.
+        [] if step.has_unknown_keys() => None,
         [] => {
             let message = format!("{} does nothing", step.what());
             step.report.error(codes::MISSING_KEY, message, node.span, format!("give {}", join_words(&keys::ACTIONS)));
             None
         }
         several => {
-            let message = format!("{} does several things: {}", step.what(), join_words(several));
+            let message = format!("{} does several things: {}", step.what(), several.join(", "));
             step.report.error(codes::INVALID_VALUE, message, node.span, "write a step each");
             None
         }

@@ -84,7 +84,7 @@ tables:
              1 │ tables:
              2 │   - {name: nothing, command: make, output: rows.txt, columns: [{name: id}]}
                ·                                            ────┬───
-               ·                                                ╰── expected a name that ends with .parquet, .csv, .jsonl, .ndjson
+               ·                                                ╰── expected a name that ends with .parquet, .csv, .jsonl, .ndjson, or a folder with `/`
              3 │   - {name: away, command: make it, inputs: [../secret.txt], output: /tmp/rows.csv, columns: [{name: id, type: int}]}
                ╰────
 
@@ -131,7 +131,7 @@ tables:
                ·            ───────
              6 │   - {name: noted, timeout: 5m}
                ╰────
-              help: add `output`: For `command`: the file with the rows that it writes, below `$BATON_OUTPUTS` or in the project folder.
+              help: add `output`: For `command`: the file with the rows that it writes, below `$BATON_OUTPUTS` or in the project folder; or a glob, or a folder, of such files.
 
             error[P0202]: `tables` describes `noted`, which does not exist
                ╭─[t.yml:6:12]

@@ -158,7 +158,7 @@ sorces: []
              9 │ sorces: []
                · ──────
                ╰────
-              detail: Known keys: project, environments, warehouse, ledger, online, memory_limit, server, python, policies, vars, params, pools, execution, sources, tables, features, models, endpoints, monitors, exposures, tests, schedules, channels.
+              detail: Known keys: project, environments, warehouse, ledger, online, memory_limit, server, python, policies, vars, params, pools, execution, sources, tables, features, models, endpoints, monitors, exposures, exports, tests, schedules, channels, runbooks.
               help: did you mean `sources`?
 
             10 errors, 0 warnings
@@ -177,7 +177,7 @@ fn head_keys_belong_to_the_head() {
                · ───────
              2 │ environments: {}
                ╰────
-              detail: Known keys: sources, tables, features, models, endpoints, monitors, exposures, tests, schedules, channels.
+              detail: Known keys: sources, tables, features, models, endpoints, monitors, exposures, exports, tests, schedules, channels, runbooks.
 
             error[P0102]: file `other.yml` has unknown key `environments`
                ╭─[other.yml:2:1]
@@ -186,7 +186,7 @@ fn head_keys_belong_to_the_head() {
                · ────────────
              3 │ sources: [{name: a, path: b}]
                ╰────
-              detail: Known keys: sources, tables, features, models, endpoints, monitors, exposures, tests, schedules, channels.
+              detail: Known keys: sources, tables, features, models, endpoints, monitors, exposures, exports, tests, schedules, channels, runbooks.
 
             2 errors, 0 warnings
         "#]],
@@ -221,7 +221,7 @@ fn broken_yaml_hides_no_other_file() {
              2 │   - {name: c}
                ·            ─
                ╰────
-              help: add `path`: What to read: for `file` a glob relative to the project, for `s3` one like `s3://bucket/*.csv`, for `sqlite` the file.
+              help: add `path`: What to read: for `file` a glob relative to the project, for `s3` one like `s3://bucket/*.csv`, for `sqlite` and `duckdb` the file.
 
             error[P0101]: file `d.yml` is not valid YAML
                ╭─[d.yml:2:1]
