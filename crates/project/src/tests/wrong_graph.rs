@@ -239,7 +239,7 @@ fn what_is_broken_still_counts_as_declared() {
                ·            ───────
              3 │ features:
                ╰────
-              help: add `path`: What to read: for `file` a glob relative to the project, for `s3` one like `s3://bucket/*.csv`, for `sqlite` the file.
+              help: add `path`: What to read: for `file` a glob relative to the project, for `s3` one like `s3://bucket/*.csv`, for `sqlite` and `duckdb` the file.
 
             error[P0102]: source `flights` has unknown key `pth`
                ╭─[all.yml:2:21]

@@ -33,7 +33,7 @@ exposures: [{name: x}]
                ·           ─
              2 │ tables: [{owner: me}]
                ╰────
-              help: add `path`: What to read: for `file` a glob relative to the project, for `s3` one like `s3://bucket/*.csv`, for `sqlite` the file.
+              help: add `path`: What to read: for `file` a glob relative to the project, for `s3` one like `s3://bucket/*.csv`, for `sqlite` and `duckdb` the file.
 
             error[P0103]: a table has no `name`
                ╭─[all.yml:2:10]
