@@ -196,7 +196,7 @@ def guard(door):
 
 
 class Member(threading.Thread):
-    """Another member of a group, which commits what it takes when it leaves."""
+    """Another member of a group, which commits each message that it takes."""
 
     def __init__(self, place, group, topics):
         super().__init__(daemon=True)
@@ -212,9 +212,12 @@ class Member(threading.Thread):
             if self.consumer.assignment():
                 self.has_some.set()
             if message is not None and not message.error():
+                # At once: partitions may be shared out anew whenever it asks for the next. What it may not commit is another's.
+                try:
+                    self.consumer.commit(message, asynchronous=False)
+                except confluent_kafka.KafkaException:
+                    continue
                 self.taken.append(message.value().decode())
-        if self.taken:
-            self.consumer.commit(asynchronous=False)
         self.consumer.close()
 
 
