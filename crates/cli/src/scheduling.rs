@@ -215,10 +215,12 @@ impl Host for ServerHost {
 async fn resume_request(context: &Context, run: &str) -> Result<RunReport, CliError> {
     let workspace = Workspace::open(context, Access::Read).await?;
     let run = find_run(&workspace, Some(run)).await?;
-    if run.state != RunState::Waiting {
-        let reason =
-            run.cause.clone().unwrap_or_else(|| format!("run {} was gone on with: it is {}", run.id, run.state.word()));
-        return Err(CliError::Run(RunError::Project(reason)));
+    match run.state {
+        RunState::Waiting => {}
+        // Somebody rejected it, or it waited too long: those who heard that it waits hear this, too.
+        RunState::Failed => return Err(CliError::Run(RunError::Project(run.cause.unwrap_or_default()))),
+        // A hand has gone on with it meanwhile.
+        _ => return Err(CliError::Run(RunError::Cancelled { run: run.id })),
     }
     drop(workspace);
     resumed(context, &run, Some("approval")).await
