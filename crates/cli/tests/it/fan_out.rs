@@ -171,3 +171,20 @@ fn a_command_that_makes_several_tables_is_run_once() {
     let wrong = shop().file("two.yml", &TWO.replace("command_of: names", "command_of: days")).output(&["check"]);
     assert!(wrong.stderr.contains("made by the command of `days`, which is made by no command"), "{}", wrong.stderr);
 }
+
+#[test]
+fn other_inputs_of_a_command_are_noticed() {
+    let project = greetings(EACH);
+    ok(&project, &at(&["apply", "--yes"]));
+    project.write(
+        "each.yml",
+        &EACH.replace(
+            "select customer from customers where amount > {{ var(\"least\") }}",
+            "select min(customer) from orders",
+        ),
+    );
+    ok(&project, &at(&["apply", "--yes"]));
+    let up = ok(&project, &["lineage", "greetings"]);
+    assert!(up.contains("orders source") && !up.contains("customers"), "{up}");
+    assert_eq!(rows(&project, GREETED), "customer,text\nada,hello\n");
+}

@@ -181,7 +181,11 @@ pub(super) fn seen(upstream: &Upstream) -> Fingerprint {
 /// Fingerprint of everything that decides which tables a table's query reads.
 pub(super) fn reference_key(name: &str, table: &Table) -> Fingerprint {
     let going_on = table.keep.incremental_sql.as_deref().unwrap_or_default();
-    Fingerprint::of(["reads", name, table.sql.as_str(), going_on])
+    // What a command or a function reads is not in the query.
+    let command = table.command.as_ref().and_then(|step| serde_json::to_string(step).ok()).unwrap_or_default();
+    let handed = table.python.iter().flat_map(|python| &python.parameters).map(|parameter| parameter.input.as_str());
+    let handed: Vec<&str> = handed.collect();
+    Fingerprint::of(["reads", name, table.sql.as_str(), going_on, &command, &handed.join(" ")])
 }
 
 /// This very program: another build may find something else in the same query.
