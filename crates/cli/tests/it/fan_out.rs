@@ -136,6 +136,9 @@ fn a_list_may_be_written_down_or_come_from_a_parameter() {
     assert!(wrong.stderr.contains("`for_each` of table `greetings` needs one of `from` and `in`"), "{}", wrong.stderr);
     let unknown = greetings(&EACH.replace("from customers", "from nobody")).output(&["check"]);
     assert!(unknown.stderr.contains("nobody"), "{}", unknown.stderr);
+    let column = greetings(&EACH.replace("select customer from", "select custmer from")).output(&["check"]);
+    let expected = "table `greetings`: the query of `for_each`: ";
+    assert!(column.stderr.contains(expected) && column.stderr.contains("`customer`"), "{}", column.stderr);
 }
 
 /// Two tables of one command.

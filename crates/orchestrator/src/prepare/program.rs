@@ -12,7 +12,7 @@ use baton_core::asset::{CommandStep, EachOf, ForEach, Table};
 use baton_core::{Asset, Definition, Fingerprint};
 use baton_diagnostics::{Diagnostic, codes};
 use baton_engine::fingerprint::Upstream;
-use baton_engine::{Analysis, SqlProblem, TableFingerprints, table_references};
+use baton_engine::{Analysis, SqlProblem, TableFingerprints, analyze, table_references};
 use baton_project::Project;
 use serde_json::json;
 
@@ -92,6 +92,7 @@ pub(super) fn resolved(
         return Err(vec![SqlProblem::somewhere(format!("`{name}` reads itself: a table cannot be its own input"))]);
     }
     let read_by = references(step).map_err(|problem| vec![problem])?;
+    check_values(name, step, upstream)?;
     let inputs = || read_by.iter().filter_map(|input| upstream.get_key_value(input.as_str()));
     let read: BTreeSet<(String, String)> = inputs()
         .flat_map(|(input, known)| known.schema.fields().iter().map(|field| (input.clone(), field.name().clone())))
@@ -134,6 +135,18 @@ fn rows_fingerprint<'u>(
     });
     let each = step.for_each.as_ref().map(|each| json!([each.name, each.values]).to_string());
     Fingerprint::of([said.to_string()].into_iter().chain(each).chain(inputs))
+}
+
+/// Whether the query of a command's values can be answered.
+fn check_values(name: &str, step: &CommandStep, upstream: &BTreeMap<String, Upstream>) -> Result<(), Vec<SqlProblem>> {
+    let Some(ForEach { values: EachOf::Query(query), .. }) = &step.for_each else { return Ok(()) };
+    let schemas = upstream.iter().map(|(input, known)| (input.clone(), known.schema.clone())).collect();
+    // Its place in the query is no place in the file.
+    let told = |problem: SqlProblem| {
+        let place = SqlProblem::somewhere(format!("the query of `for_each`: {}", problem.message));
+        SqlProblem { line: place.line, column: place.column, length: place.length, message: place.message, ..problem }
+    };
+    analyze(&schemas, name, query).map(drop).map_err(|problems| problems.into_iter().map(told).collect())
 }
 
 /// What a command reads: its inputs, and what the query of its values reads.
