@@ -109,8 +109,10 @@ impl LocalFolder {
     fn put_now(&self, name: &str, file: &Path) -> io::Result<()> {
         fs::create_dir_all(&self.folder)?;
         let unfinished = self.folder.join(format!("{UNFINISHED}{name}"));
-        fs::copy(file, &unfinished)?;
-        File::open(&unfinished)?.sync_all()?;
+        // The file aside is for its owner alone; this one is for whom the folder is.
+        let mut written = File::create(&unfinished)?;
+        io::copy(&mut File::open(file)?, &mut written)?;
+        written.sync_all()?;
         fs::rename(&unfinished, self.folder.join(name))?;
         File::open(&self.folder)?.sync_all()
     }

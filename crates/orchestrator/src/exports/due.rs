@@ -51,3 +51,50 @@ pub(crate) fn due_stages(
     };
     project.assets.keys().filter_map(is_due).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use baton_project::load;
+
+    use super::*;
+
+    fn project(environments: &str, export: &str) -> Project {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: String| std::fs::write(folder.path().join(name), text).unwrap();
+        write("baton.yml", format!("project: shop\nenvironments: {environments}\n"));
+        write("s.yml", "sources: [{name: landing, path: x}]\n".to_owned());
+        let to = "to: {connector: file, path: out/}";
+        write("e.yml", format!("exports: [{{name: crm, from: landing, {to}{export}}}]\n"));
+        load(folder.path()).project
+    }
+
+    fn is_delivered(environments: &str, export: &str, environment: &str) -> bool {
+        let project = project(environments, export);
+        is_for(&project, export_of(&project.assets, "crm").unwrap(), environment)
+    }
+
+    #[test]
+    fn branches_deliver_only_where_that_is_said() {
+        let protected = "{dev: {}, live: {protected: true}}";
+        assert!(is_delivered(protected, "", "live") && !is_delivered(protected, "", "dev"));
+        assert!(is_delivered(protected, ", environments: dev", "dev"));
+        assert!(!is_delivered(protected, ", environments: dev", "live"));
+        let none_protected = "{dev: {}, prod: {}}";
+        assert!(is_delivered(none_protected, "", "prod") && !is_delivered(none_protected, "", "dev"));
+        assert!(!is_delivered(none_protected, "", "prod-copy"));
+        assert!(is_delivered("{main: {}}", "", "main"));
+    }
+
+    #[test]
+    fn a_trigger_says_which_runs_deliver() {
+        let due = |export: &str, asked: &Asked, wanted: &str| {
+            let project = project("{prod: {}}", export);
+            due_stages(&project, "prod", asked, |name| name.as_str() == wanted).len()
+        };
+        let (by_hand, by_schedule) =
+            (Asked::default(), Asked { schedule: Some("nightly".to_owned()), ..Asked::default() });
+        assert_eq!([due("", &by_hand, "landing"), due("", &by_hand, "crm"), due("", &by_hand, "other")], [1, 1, 0]);
+        assert_eq!([due(", on: schedule", &by_hand, "crm"), due(", on: schedule", &by_schedule, "crm")], [0, 1]);
+        assert_eq!(due(", on: manual", &by_schedule, "crm"), 0);
+    }
+}

@@ -6,6 +6,7 @@ mod python;
 mod reading;
 mod unit_tests;
 mod wrong_checks;
+mod wrong_exports;
 mod wrong_files;
 mod wrong_graph;
 mod wrong_missing;
