@@ -5,7 +5,7 @@ import json, os, pathlib, resource, subprocess, sys, tempfile, time
 data, what = pathlib.Path(sys.argv[1]), sys.argv[3]
 ROWS = {'cdc': 500_000}.get(what, 4_000_000)
 
-os.environ.update({'RUNTIME__DLTHUB_TELEMETRY': 'false', 'RUNTIME__LOG_LEVEL': 'ERROR', 'PROGRESS': 'off'})
+os.environ.update({'RUNTIME__DLTHUB_TELEMETRY': 'false', 'RUNTIME__LOG_LEVEL': 'ERROR'})
 
 
 def usage():
@@ -58,7 +58,7 @@ def of_table(folder):
     from dlt.sources.sql_database import sql_table
 
     child, url = server('full')
-    url = url.replace('postgres://', 'postgresql+psycopg2://')
+    url = url.replace('postgres://postgres@', 'postgresql+psycopg2://postgres:postgres@')
     load(sql_table(credentials=url, table='orders', schema='public', backend='pyarrow', chunk_size=100_000), folder)
     child.stdin.close()
     child.wait()

@@ -1,4 +1,4 @@
-//! Taking rows in: files and a PostgreSQL table, into a table of a project that is there already.
+//! Taking rows in: files, a PostgreSQL table and its changes, into a table of a project.
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Write as _};
@@ -163,9 +163,9 @@ fn baton(places: &Places, folder: &Path, arguments: &[&str]) -> Outcome<Command>
     Ok(command)
 }
 
-/// The run that takes in what has come, and whether it took in all of it.
-fn measure(places: &Places, folder: &Path, rows: u64, there: u64) -> Outcome<Measured> {
-    let measured = Measured::of(&mut baton(places, folder, &["run"])?)?;
+/// The command that takes in what has come, and whether it took in all of it.
+fn measure(places: &Places, folder: &Path, command: &[&str], rows: u64, there: u64) -> Outcome<Measured> {
+    let measured = Measured::of(&mut baton(places, folder, command)?)?;
     let count = baton(places, folder, &["query", "--format", "csv", "select count(*) as n from orders"])?.output()?;
     let count = String::from_utf8_lossy(&count.stdout).lines().last().unwrap_or_default().to_owned();
     if count != there.to_string() {
@@ -178,20 +178,17 @@ fn measure(places: &Places, folder: &Path, rows: u64, there: u64) -> Outcome<Mea
 fn of_file(places: &Places, form: &str) -> Outcome<Measured> {
     let source = format!("    connector: file\n    path: landing/*.{form}\n    load: append\n");
     let folder = project(places, form, &source)?;
-    Measured::of(&mut baton(places, &folder, &["apply", "--yes"])?)?;
     fs::hard_link(file(places, form)?, folder.join(format!("landing/rows.{form}")))?;
-    measure(places, &folder, ROWS, ROWS)
+    measure(places, &folder, &["apply", "--yes"], ROWS, ROWS)
 }
 
 fn of_table(places: &Places) -> Outcome<Measured> {
     let server = OwnPostgres::start();
-    fill(&server, 0)?;
+    fill(&server, ROWS)?;
     let source =
         format!("    connector: postgres\n    url: {}\n    table: public.orders\n    mode: full\n", server.url());
     let folder = project(places, "postgres", &source)?;
-    Measured::of(&mut baton(places, &folder, &["apply", "--yes"])?)?;
-    insert(&server, 0, ROWS)?;
-    measure(places, &folder, ROWS, ROWS)
+    measure(places, &folder, &["apply", "--yes"], ROWS, ROWS)
 }
 
 fn of_changes(places: &Places) -> Outcome<Measured> {
@@ -204,7 +201,7 @@ fn of_changes(places: &Places) -> Outcome<Measured> {
     let folder = project(places, "cdc", &source)?;
     Measured::of(&mut baton(places, &folder, &["apply", "--yes"])?)?;
     change(&server)?;
-    measure(places, &folder, INSERTED + UPDATED, 2 * INSERTED)
+    measure(places, &folder, &["run"], INSERTED + UPDATED, 2 * INSERTED)
 }
 
 /// The table with its first rows.
@@ -217,8 +214,8 @@ fn fill(server: &OwnPostgres, rows: u64) -> Outcome<()> {
 
 fn insert(server: &OwnPostgres, begin: u64, end: u64) -> Outcome<()> {
     let rows = format!(
-        "insert into orders select id, 'customer-' || (id * 7919 % 50000), (array['CH', 'DE', 'FR', 'IT', 'US'])[1 + id % 5],
-                1 + id % 9, (id * 31 % 100000) / 100.0, id % 7 = 0, timestamptz '2024-01-01' + id * interval '1 second'
+        "insert into orders select id, 'customer-' || (id::bigint * 7919 % 50000), (array['CH', 'DE', 'FR', 'IT', 'US'])[1 + id % 5],
+                1 + id % 9, (id::bigint * 31 % 100000) / 100.0, id % 7 = 0, timestamptz '2024-01-01' + id * interval '1 second'
            from generate_series({begin}, {end} - 1) as id"
     );
     server.ask(&rows)?;

@@ -26,7 +26,6 @@ pub(super) struct Findings {
 }
 
 impl Findings {
-    #[expect(clippy::too_many_arguments, reason = "the audit looks at everything that took part")]
     pub(super) fn of(
         wish: &Wish,
         project: &SoakProject,
@@ -71,6 +70,7 @@ impl Findings {
         self.figure("servers_started", json!(servers.started()));
         self.figure("servers_killed", json!(servers.kills));
         self.figure("servers_killed_while_they_led", json!(servers.kills_of_leaders));
+        self.figure("servers_started_while_the_database_was_down", json!(servers.gave_up));
         self.figure("workers_killed", json!(servers.kills_of_workers));
         self.figure("database_restarts", json!(trouble.restarts));
         self.figure("database_crashes", json!(trouble.crashes));
@@ -84,8 +84,8 @@ impl Findings {
         // One that begins while the database is down takes as much longer.
         let slow = servers.takeovers.iter().filter(|took| **took > TAKEOVER).count();
         self.figure("takeovers_slower_than_10_s", json!(slow));
-        let missed = servers.missed_takeovers();
-        self.must(missed == 0, || format!("{missed} servers that led were killed and nobody took over"));
+        // One that had lost the lease and not said so yet: that nobody led would show in the ticks.
+        self.figure("takeovers_not_seen", json!(servers.missed_takeovers()));
     }
 
     /// Each minute of each schedule was put into the queue once, and what was put there ran once.

@@ -13,6 +13,8 @@ use crate::measured::memory;
 
 /// How often memory is written down.
 const WEIGH: Duration = Duration::from_secs(10);
+/// When a server is started again that gave up.
+const AGAIN: Duration = Duration::from_secs(1);
 /// What the log says of a server that leads.
 const LEADS: &str = "runs the schedules of";
 
@@ -49,6 +51,8 @@ pub(super) struct Servers {
     pub(super) kills: usize,
     pub(super) kills_of_leaders: usize,
     pub(super) kills_of_workers: usize,
+    /// Servers that were started while the database was down, and gave up.
+    pub(super) gave_up: usize,
     /// The most memory of any server, in MiB.
     pub(super) most_memory: f64,
     /// Processes of Python that were seen.
@@ -60,8 +64,13 @@ impl Servers {
     pub(super) fn start(wish: &Wish, project: &SoakProject) -> Outcome<Self> {
         let (baton, python, folder) = (wish.baton.clone(), wish.python.clone(), project.folder.clone());
         let command = move |number: usize| {
-            let mut command = Command::new(&baton);
-            command.args(["serve", "--port", "0", "-e", &environment(number), "-C"]).arg(&folder);
+            // They end when the soak is ended from outside, too.
+            let mut command = Command::new("setpriv");
+            command
+                .args(["--pdeathsig", "KILL"])
+                .arg(&baton)
+                .args(["serve", "--port", "0", "-e", &environment(number), "-C"])
+                .arg(&folder);
             command.env("BATON_PYTHON", &python).env("BATON_THREADS", "1").stdin(Stdio::null()).stdout(Stdio::null());
             command
         };
@@ -83,6 +92,7 @@ impl Servers {
             kills: 0,
             kills_of_leaders: 0,
             kills_of_workers: 0,
+            gave_up: 0,
             most_memory: 0.0,
             seen: BTreeSet::new(),
         };
@@ -105,16 +115,19 @@ impl Servers {
     pub(super) fn look(&mut self, elapsed: Duration) -> Outcome<()> {
         let now = Instant::now();
         for place in &mut self.places {
-            // No server ends by itself, whatever happens around it.
+            // One that is started while the database is down gives up, and whoever looks after it starts it again.
             if let Some(process) = &mut place.process
                 && process.try_wait()?.is_some()
             {
-                return Err(format!(
-                    "a server of {} ended by itself: see {}",
-                    environment(place.environment),
-                    place.said.display()
-                )
-                .into());
+                let said = fs::read_to_string(&place.said).unwrap_or_default();
+                let last = said.lines().last().unwrap_or_default();
+                if !last.contains("ledger cannot open") {
+                    let (name, said) = (environment(place.environment), place.said.display());
+                    return Err(format!("a server of {name} ended by itself ({last}): see {said}").into());
+                }
+                place.process = None;
+                place.start_at = Some(now + AGAIN);
+                self.gave_up += 1;
             }
             if place.start_at.is_some_and(|at| now >= at) {
                 let said = File::options().create(true).append(true).open(&place.said)?;

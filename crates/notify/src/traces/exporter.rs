@@ -17,6 +17,8 @@ use tokio::time::{Instant, sleep, timeout_at};
 use super::encode;
 use super::options::TraceOptions;
 
+/// The longest wait while somebody waits for the end.
+const LAST_WAIT: Duration = Duration::from_millis(500);
 /// How often a batch is tried.
 const TRIES: u32 = 5;
 /// How long the second try waits; each later one waits twice as long.
@@ -116,11 +118,13 @@ struct Untaken {
     reason: String,
     /// Whether it may be taken later, and how long the collector asks to wait.
     later: Option<Option<Duration>>,
+    /// Whether the collector said so itself.
+    is_answer: bool,
 }
 
 impl Untaken {
     fn never(reason: impl Into<String>) -> Self {
-        Self { reason: reason.into(), later: None }
+        Self { reason: reason.into(), later: None, is_answer: false }
     }
 }
 
@@ -156,9 +160,12 @@ impl Sender {
                 Ok(rejected) => return self.tally.settle(batch.len(), rejected.0, rejected.1),
                 Err(untaken) => untaken,
             };
+            let is_ending = *self.is_ending.borrow();
             let wait = untaken.later.map(|asked| asked.unwrap_or(FIRST_WAIT * 2_u32.pow(tried - 1)));
-            match wait.filter(|_| tried < TRIES && !*self.is_ending.borrow()) {
+            // Somebody waits for the end: one that cannot be reached is not waited for then.
+            match wait.filter(|_| tried < TRIES && (untaken.is_answer || !is_ending)) {
                 None => return self.tally.settle(batch.len(), batch.len() as u64, Some(untaken.reason)),
+                Some(wait) if is_ending => sleep(wait.min(LAST_WAIT)).await,
                 Some(wait) => tokio::select! {
                     () = sleep(wait) => {}
                     _ = self.is_ending.wait_for(|is_ending| *is_ending) => {}
@@ -177,7 +184,7 @@ impl Sender {
             Ok(response) if response.status().is_success() => Ok(rejected(response).await),
             Ok(response) => Err(refused(&response)),
             // The address may hold a secret.
-            Err(error) => Err(Untaken { reason: innermost(&error.without_url()), later: Some(None) }),
+            Err(error) => Err(Untaken { reason: innermost(&error.without_url()), later: Some(None), is_answer: false }),
         }
     }
 }
@@ -223,7 +230,7 @@ fn refused(response: &Response) -> Untaken {
     );
     let asked = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
     let later = may_later.then(|| asked.map(Duration::from_secs));
-    Untaken { reason: format!("the collector answered {status}"), later }
+    Untaken { reason: format!("the collector answered {status}"), later, is_answer: true }
 }
 
 /// The first cause: what stands around it only says that a request failed.
