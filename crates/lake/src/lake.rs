@@ -73,6 +73,7 @@ impl Lake {
             Some(version) => FileNames::after(self.version(&location.to_string(), version).await?.files()),
             None => FileNames::after(&[]),
         };
+        let names = FileNames { sequence: options.files_before, ..names };
         let folder = self.table(&location.to_string())?.log.folder().to_owned();
         Ok(Writer::new(self.store.clone(), folder, delta_schema(schema)?, options, names))
     }

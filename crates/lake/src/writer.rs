@@ -35,6 +35,8 @@ const ROW_GROUP_ROWS: usize = 256 * 1024;
 pub struct WriteOptions {
     /// The version that the commit will start from; it only decides how the files are called.
     pub base: Option<u64>,
+    /// How many files of the same commit come before these: files are read in the order of their names.
+    pub files_before: usize,
     /// The compression of pages.
     pub compression: Compression,
     /// A file is closed when it holds this many rows; also the bound of what the writer keeps in memory.
@@ -43,7 +45,7 @@ pub struct WriteOptions {
 
 impl Default for WriteOptions {
     fn default() -> Self {
-        Self { base: None, compression: Compression::Snappy, target_file_rows: 1024 * 1024 }
+        Self { base: None, files_before: 0, compression: Compression::Snappy, target_file_rows: 1024 * 1024 }
     }
 }
 

@@ -55,6 +55,7 @@ pub(crate) struct Pass<'a> {
     checker: RowChecker,
     writer: Option<(Writer, Profiler, u64)>,
     files: Vec<StagedFile>,
+    files_before: usize,
     rows: u64,
 }
 
@@ -82,8 +83,14 @@ impl<'a> Pass<'a> {
             visible_columns,
             writer: None,
             files: Vec::new(),
+            files_before: 0,
             rows: 0,
         })
+    }
+
+    /// Rows that come after those of so many files of the same commit.
+    pub(crate) fn after(self, files_before: usize) -> Self {
+        Self { files_before, ..self }
     }
 
     /// Takes in a batch.
@@ -94,7 +101,12 @@ impl<'a> Pass<'a> {
         let seen = batch.project(&self.visible_columns).map_err(RunError::rows(self.location.name()))?;
         self.checker.update(&seen, None)?;
         if self.writer.is_none() {
-            let options = WriteOptions { base: self.base, target_file_rows: usize::MAX, ..WriteOptions::default() };
+            let options = WriteOptions {
+                base: self.base,
+                files_before: self.files_before + self.files.len(),
+                target_file_rows: usize::MAX,
+                ..WriteOptions::default()
+            };
             let writer = self.services.lake.writer(&self.location, &self.stored, options).await?;
             self.writer = Some((writer, Profiler::new(&self.visible), 0));
         }

@@ -26,6 +26,8 @@ pub(crate) struct Destination<'a> {
     pub(crate) asset: &'a AssetName,
     pub(crate) location: &'a TableLocation,
     pub(crate) base: Option<u64>,
+    /// How many files the deliveries before it came to, where they go into one commit.
+    pub(crate) files_before: usize,
     pub(crate) checks: &'a [Check],
     pub(crate) now: Timestamp,
 }
@@ -87,8 +89,8 @@ async fn write_chunk<'a>(
     let Some(first) = chunk.first() else { return Ok(()) };
     let (schema, stamped) = stamp.apply(first.schema(), std::mem::take(chunk)).await?;
     if pass.is_none() {
-        let Destination { location, base, checks, .. } = *destination;
-        let started = Pass::new(services, Place { location, base, checks }, &schema)?;
+        let Destination { location, base, files_before, checks, .. } = *destination;
+        let started = Pass::new(services, Place { location, base, checks }, &schema)?.after(files_before);
         *pass = Some((started, schema));
     }
     if let Some((pass, _)) = pass {

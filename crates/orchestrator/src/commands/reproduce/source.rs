@@ -48,8 +48,14 @@ pub(super) async fn land_again(
         }
         // Rows became known when the delivery arrived, whatever a copy of the file says.
         let unit = Unit { modified_at: known.arrived_at, ..unit.clone() };
-        let destination =
-            Destination { asset, location: &scratch.location, base: None, checks: &[], now: services.clock.now() };
+        let destination = Destination {
+            asset,
+            location: &scratch.location,
+            base: None,
+            files_before: 0,
+            checks: &[],
+            now: services.clock.now(),
+        };
         let (written, _, _) = stage_unit(services, connector, &unit, source, &destination).await?;
         files.extend(written.files);
     }

@@ -25,6 +25,7 @@ impl Execution<'_> {
             asset,
             location: &landing.location,
             base: landing.base.as_ref().map(|table| table.version),
+            files_before: landing.staged.iter().map(|part| part.files.len()).sum(),
             checks: &checks_of_pass(&landing.checks, false),
             now: self.as_of,
         };
