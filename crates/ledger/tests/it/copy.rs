@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use baton_core::event::{EventFilter, EventKind, NewEvent};
 use baton_core::ports::{
-    Ledger as _, NewMessage, NewRequest, Operations as _, RunChange, RunFilter, RunRecord, StepRecord,
+    Adjustment, Ledger as _, NewMessage, NewRequest, Operations as _, RunChange, RunFilter, RunRecord, StepRecord,
+    Waiter,
 };
 use baton_core::time::timestamp_from_micros as at;
 use baton_ledger::{CopyError, SqlLedger};
@@ -57,6 +58,20 @@ async fn fill(ledger: &SqlLedger) {
         body: serde_json::json!({"title": "late"}),
     };
     ledger.post(vec![message]).await.unwrap();
+    let adjustment = Adjustment {
+        environment: "prod".to_owned(),
+        subject: "schedule/nightly".to_owned(),
+        value: serde_json::json!({"paused": true}),
+        until: Some(at(50)),
+        at: at(1),
+        by: "ada".to_owned(),
+        reason: "öl".to_owned(),
+    };
+    ledger.adjust(&adjustment).await.unwrap();
+    let waiter = |holder: &str| Waiter { holder: holder.to_owned(), priority: 3, since: at(1) };
+    for holder in ["one", "two"] {
+        ledger.take_slot("warehouse", 1, &waiter(holder), at(1), at(90)).await.unwrap();
+    }
 }
 
 fn step(run: &str, number: u32) -> StepRecord {
@@ -80,7 +95,7 @@ async fn told(ledger: &SqlLedger) -> String {
     let all = RunFilter { limit: 10, ..RunFilter::default() };
     let runs: Vec<RunRecord> = ledger.runs(&all).await.unwrap();
     format!(
-        "{:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
+        "{:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
         ledger.root().await.unwrap(),
         ledger.events(&EventFilter::default()).await.unwrap(),
         ledger.history("prod", 100).await.unwrap(),
@@ -91,6 +106,7 @@ async fn told(ledger: &SqlLedger) -> String {
         runs,
         ledger.steps("aa2").await.unwrap(),
         ledger.outbox(at(9), 9).await.unwrap(),
+        ledger.adjustments("prod", at(9)).await.unwrap(),
     )
 }
 
