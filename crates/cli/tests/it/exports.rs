@@ -448,6 +448,12 @@ fn what_is_in_the_way_is_named_at_once_and_nothing_is_sent() {
         assert!(failed.stdout.contains(part), "{part}: {}", failed.stdout);
     }
     assert_eq!(server.sql(&url, "select count(*) from customers"), "0");
+    // A changed export waits for its apply, and says so once.
+    let changed = std::fs::read_to_string(shop.project.path("exports.yml")).unwrap() + "    where: id > 0\n";
+    let declared = std::fs::read_to_string(shop.project.path("exports.yml")).unwrap();
+    shop.project.write("exports.yml", &changed);
+    assert_eq!(shop.ok(&["run", "-e", "prod"]).matches("changed in the project since the last apply").count(), 1);
+    shop.project.write("exports.yml", &declared);
     // The tables are published all the same, and the next run tries again.
     server.sql(&url, "drop table customers");
     shop.ok(&["run", "-e", "prod"]);

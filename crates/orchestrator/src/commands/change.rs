@@ -6,8 +6,8 @@ use std::sync::Arc;
 use baton_core::asset::Materialize;
 use baton_core::{Asset, AssetName, Commit, Definition, EventKind, Kind, Pin, Timestamp};
 use baton_plan::{
-    Change, KeptOtherwise, Plan, PlanInput, PlanOptions, PlannedAsset, compare, complete_plan, estimate, run_stages,
-    stages,
+    Change, KeptOtherwise, Plan, PlanInput, PlanOptions, PlannedAsset, Stage, compare, complete_plan, estimate,
+    run_stages, stages,
 };
 use serde_json::json;
 
@@ -315,7 +315,10 @@ async fn tick(
     }
     let mut stages = run_stages(&assets);
     if delivers {
-        stages.extend(due_stages(&prepared.project, environment, &services.asked, is_wanted));
+        // Those that are not applied were noted above.
+        let is_new = |stage: &Stage| stage.asset().is_some_and(|asset| !execution.failed.contains(asset));
+        let due = due_stages(&prepared.project, environment, &services.asked, is_wanted);
+        stages.extend(due.into_iter().filter(is_new));
     }
     execution.execute(&stages).await
 }
