@@ -183,7 +183,7 @@ fn other_inputs_of_a_command_are_noticed() {
         "each.yml",
         &EACH.replace(
             "select customer from customers where amount > {{ var(\"least\") }}",
-            "select min(customer) from orders",
+            "select min(customer) as customer from orders",
         ),
     );
     ok(&project, &at(&["apply", "--yes"]));

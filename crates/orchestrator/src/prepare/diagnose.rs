@@ -17,8 +17,11 @@ pub(super) fn at(asset: Option<&Asset>, diagnostic: Diagnostic) -> Diagnostic {
     })
 }
 
-/// A problem in a table's query, pointing into its SQL file.
-pub(super) fn in_query(name: &AssetName, table: &Table, problem: &SqlProblem) -> Diagnostic {
+/// A problem in a table's query, pointing into its SQL file; where a command makes it, at its declaration.
+pub(super) fn in_query(name: &AssetName, table: &Table, asset: Option<&Asset>, problem: &SqlProblem) -> Diagnostic {
+    if table.command.is_some() {
+        return at(asset, described(&format!("{} `{name}`", Kind::Table), problem));
+    }
     let label = Label {
         file: table.file.clone(),
         line: problem.line as u32 + table.line_offset,

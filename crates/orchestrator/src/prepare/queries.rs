@@ -46,7 +46,7 @@ pub(super) fn sql_reads(
                 }
                 reads.insert(name.clone(), found);
             }
-            Err(problem) => diagnostics.push(in_query(name, table, &problem)),
+            Err(problem) => diagnostics.push(in_query(name, table, project.assets.get(name), &problem)),
         }
     }
     reads
@@ -121,8 +121,10 @@ impl Resolver<'_> {
                 Some(computed)
             }
             Err(problems) => {
+                let asset = self.project.assets.get(name);
                 // What cannot be parsed, and tables that nobody knows, were told when it was asked what it reads.
-                let found: Vec<Diagnostic> = problems.iter().map(|problem| in_query(name, table, problem)).collect();
+                let found: Vec<Diagnostic> =
+                    problems.iter().map(|problem| in_query(name, table, asset, problem)).collect();
                 let is_told = |found: &Diagnostic| self.diagnostics.iter().any(|known| is_same(known, found));
                 let news: Vec<Diagnostic> = found.into_iter().filter(|found| !is_told(found)).collect();
                 self.diagnostics.extend(news);
