@@ -53,9 +53,9 @@ pub use commands::{
     trace_served, unfinished, why,
 };
 pub use commands::{BackfillPlan, BackfillRequest, RestatedAsset, backfill, plan_backfill, resume_backfill};
+pub use commands::{ExportPreview, destinations, export, preview_export};
 pub use commands::{Receiving, receiving};
 pub use commands::{ReproduceReport, Reproduced, Reproduction, Target, reproduce};
-pub use commands::{ExportPreview, destinations, export, preview_export};
 pub use error::RunError;
 pub use exports::{DatedDelivery, DeliveryReport};
 pub use external::{

@@ -190,7 +190,11 @@ pub(crate) const TABLE: Shape = &[
         "For `command`: the file with the rows that it writes, below `$BATON_OUTPUTS` or in the project folder; or a glob, or \
          a folder, of such files.",
     ),
-    key("for_each", Object(FOR_EACH), "For `command`: values that it is run for, once each; all their rows are the table."),
+    key(
+        "for_each",
+        Object(FOR_EACH),
+        "For `command`: values that it is run for, once each; all their rows are the table.",
+    ),
     key("env", Map(&Text), "For `command`: variables; secrets by reference, such as `${env:TOKEN}`."),
     key("image", Text, "For `command`: the container image to run it in, by docker or podman."),
     key("timeout", Duration, "For `command`: how long it may take; for ever when left out."),

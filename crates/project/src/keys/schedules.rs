@@ -14,7 +14,8 @@ pub(crate) const OCCASIONS: &[&str] = &["failure", "late", "approval", "recovery
 const RETRY: &str = "Tries of a step that failed for a reason that may pass.";
 const TIMEOUT: &str = "Most time of one try of a step; none when left out.";
 const POOL: &str = "The pool of which a step takes a slot while it runs; declared under `pools:` in `baton.yml`.";
-const PRIORITY: &str = "Of steps that wait for a slot of a pool the greater goes first, then who waits longer; default 0.";
+const PRIORITY: &str =
+    "Of steps that wait for a slot of a pool the greater goes first, then who waits longer; default 0.";
 const STEP_APPROVAL: &str = "Whose word the step waits for in a run; what reads it waits, too.";
 const ON_FAILURE: &str = "What a failed step means: `skip_downstream` (default) skips what reads it, `continue` goes on with \
                           the last good version, `stop` begins nothing more.";
@@ -38,7 +39,11 @@ pub(crate) const SCHEDULE: Shape = &[
     ),
     key("blackouts", List(&Object(BLACKOUT)), "When it does not run."),
     key("paused", Flag, "Whether it is switched off; default false."),
-    key("priority", Whole, "Of two waiting runs, and of steps that wait for a slot, the greater goes first; default 0."),
+    key(
+        "priority",
+        Whole,
+        "Of two waiting runs, and of steps that wait for a slot, the greater goes first; default 0.",
+    ),
     key("approval", Object(APPROVAL), "Whose word each run waits for before it does anything."),
     key("retries", Object(RETRIES), RETRY),
     key("timeout", Duration, TIMEOUT),
@@ -101,5 +106,9 @@ pub(crate) const CHANNEL: Shape = &[
     key("routing_key", Text, "For `pagerduty`: the integration's key, by reference."),
     key("from", Text, "For `email`: the sender."),
     key("to", List(&Text), "For `email`: the receivers."),
-    key("hears", List(&Words(OCCASIONS)), "What it hears of: `failure`, `late`, `approval`, `recovery`; all when left out."),
+    key(
+        "hears",
+        List(&Words(OCCASIONS)),
+        "What it hears of: `failure`, `late`, `approval`, `recovery`; all when left out.",
+    ),
 ];

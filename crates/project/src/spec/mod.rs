@@ -111,7 +111,13 @@ struct Section {
 
 const SECTIONS: &[Section] = &[
     Section { key: "sources", word: "source", kind: Kind::Source, shape: keys::SOURCE, read: source::read },
-    Section { key: "features", word: "feature view", kind: Kind::FeatureView, shape: keys::FEATURE_VIEW, read: feature_view::read },
+    Section {
+        key: "features",
+        word: "feature view",
+        kind: Kind::FeatureView,
+        shape: keys::FEATURE_VIEW,
+        read: feature_view::read,
+    },
     Section { key: "models", word: "model", kind: Kind::Model, shape: keys::MODEL, read: model::read },
     Section { key: "endpoints", word: "endpoint", kind: Kind::Endpoint, shape: keys::ENDPOINT, read: endpoint::read },
     Section { key: "monitors", word: "monitor", kind: Kind::Monitor, shape: keys::MONITOR, read: monitor::read },
