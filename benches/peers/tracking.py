@@ -43,7 +43,7 @@ def start(folder):
     server = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                               start_new_session=True)
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=600)
-    for _ in range(600):
+    for _ in range(3000):
         try:
             connection.request("GET", "/health")
             connection.getresponse().read()
