@@ -12,6 +12,7 @@ use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::logical_expr::execution_props::ExecutionProps;
 use datafusion::prelude::SessionConfig;
 
+use crate::cheapest::CheapestFirst;
 use crate::error::{EngineError, plain_message};
 use crate::memory;
 use crate::session::{Session, SessionInput};
@@ -97,6 +98,7 @@ pub(crate) fn new_state(
     options.execution.perfect_hash_join_min_key_density = LOOKED_UP_BY_KEY;
     let mut builder = SessionStateBuilder::new_with_default_features()
         .with_config(config)
+        .with_physical_optimizer_rule(Arc::new(CheapestFirst))
         .with_physical_optimizer_rule(Arc::new(Sieve))
         .with_physical_optimizer_rule(Arc::new(Yielding));
     if let Some(now) = now {

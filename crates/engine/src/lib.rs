@@ -6,6 +6,7 @@
 
 pub mod analysis;
 mod availability;
+mod cheapest;
 mod determinism;
 mod engine;
 mod error;
