@@ -51,6 +51,7 @@ def start(folder):
         except OSError:
             connection.close()
             time.sleep(0.1)
+    stop(server)
     raise SystemExit("the server does not start")
 
 
