@@ -27,6 +27,7 @@ mod look;
 mod lsp;
 mod merged_rows;
 mod openlineage;
+mod orders;
 mod parameters;
 mod plan;
 mod predicting;
