@@ -10,7 +10,7 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use baton_core::asset::{AvailableAt, Load, Materialize, OnSchemaChange, Source};
-use baton_core::ports::{MemoryLedger, MemoryOnlineStore, MemoryOperations};
+use baton_core::ports::{MemoryLedger, MemoryOnlineStore, MemoryOperations, NoSpans};
 use baton_core::unit_test::UnitTest;
 use baton_core::{Asset, AssetName, Definition, Graph, IntervalSet, Kind, Pin, TableVersion, Timestamp, Version};
 use baton_engine::{AVAILABLE_AT, Engine, SessionInput, TableInput};
@@ -62,6 +62,8 @@ pub(super) fn parts(services: &Services, engine: &Engine, folder: &Path) -> Resu
         engine: engine.clone(),
         clock: Arc::clone(&services.clock),
         progress: Arc::new(Silent),
+        spans: Arc::new(NoSpans),
+        parent_span: None,
         python: Arc::clone(&services.python),
         models: services.models.clone(),
         load_tester: Arc::clone(&services.load_tester),

@@ -213,6 +213,8 @@ async fn services(folder: &Path) -> Services {
         engine: Engine::new(engine).unwrap(),
         clock: Arc::new(FixedClock(day("2014-06-01"))),
         progress: Arc::new(Silent),
+        spans: Arc::new(baton_core::ports::NoSpans),
+        parent_span: None,
         python: Arc::new(PythonWorkers::new(PythonOptions::of(&PythonSettings::default(), folder))),
         models: RuntimeOptions::default(),
         load_tester: Arc::new(InProcess),
