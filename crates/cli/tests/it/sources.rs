@@ -9,11 +9,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use baton_testkit::duckdb;
 use baton_testkit::mariadb::TestMariadb;
 use baton_testkit::project::TestProject;
 use baton_testkit::web::{Answer, TestWeb};
 use serde_json::{Value, json};
 
+use crate::answers::rows;
 use crate::serve::Server;
 
 /// Points at which a run of a small project can be killed, and a few behind the last.
@@ -267,6 +269,25 @@ fn example(heading: &str) -> String {
     let section = GUIDE.split(&format!("\n## {heading}\n")).nth(1).unwrap();
     let fenced = section.split("```yaml\n").nth(1).unwrap();
     fenced.split("```").next().unwrap().to_owned()
+}
+
+#[test]
+fn the_example_of_duckdb_works() {
+    let project = TestProject::new(env!("CARGO_BIN_EXE_baton"))
+        .file("baton.yml", "project: site\n")
+        .file("sources.yml", &example("DuckDB files"))
+        .file("data/about.md", "Visits.\n");
+    let (file, library) = (project.path("data/site.duckdb"), duckdb::library());
+    let variables = [("LIBDUCKDB", library.to_str().unwrap())];
+    let ids = || rows(&project, "select id, page from visits order by id");
+    duckdb::execute(&file, &["create table visits as select 1 as id, '/' as page"]);
+    run(&project, &["apply", "--yes"], &variables).unwrap();
+    assert_eq!(ids(), "id,page\n1,/\n");
+    duckdb::execute(&file, &["insert into visits values (2, '/shop')"]);
+    run(&project, &["run"], &variables).unwrap();
+    assert_eq!(ids(), "id,page\n1,/\n2,/shop\n");
+    let doctor = run(&project, &["doctor"], &variables).unwrap();
+    assert!(doctor.contains("DuckDB v1.") && doctor.contains("visits: 2 columns"), "{doctor}");
 }
 
 #[test]

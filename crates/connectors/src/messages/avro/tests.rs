@@ -119,7 +119,11 @@ fn messages_of_several_schemas_come_together_in_their_order() {
         message(Some(framed(11, &payloads[2]))),
         message(Some(framed(10, &payloads[2]))),
     ];
-    check(&messages, &AvroSchemas::Registered(known), &Contract::default(), expect![[r#"
+    check(
+        &messages,
+        &AvroSchemas::Registered(known),
+        &Contract::default(),
+        expect![[r#"
         +------------+-----+-----+
         | id         | new | old |
         +------------+-----+-----+
@@ -131,7 +135,8 @@ fn messages_of_several_schemas_come_together_in_their_order() {
         3: the payload does not begin with the number of a schema
         5: nobody knows schema 11
         6: its schema cannot be used: Parser error: Invalid Avro schema JSON: data did not match any variant of untagged enum Schema
-        2: the registry has no schema 8"#]]);
+        2: the registry has no schema 8"#]],
+    );
 }
 
 #[test]
