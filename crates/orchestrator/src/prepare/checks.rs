@@ -191,7 +191,13 @@ impl Resolver<'_> {
         }
     }
 
-    pub(super) fn check_query(&mut self, asset: &Asset, role: &str, schemas: &BTreeMap<String, SchemaRef>, query: &str) {
+    pub(super) fn check_query(
+        &mut self,
+        asset: &Asset,
+        role: &str,
+        schemas: &BTreeMap<String, SchemaRef>,
+        query: &str,
+    ) {
         // The query has no name of its own; this one cannot be an asset's.
         if let Err(problems) = analyze(schemas, "", query) {
             self.diagnostics.extend(problems.iter().map(|problem| in_expression(asset, role, problem)));
