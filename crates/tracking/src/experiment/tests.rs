@@ -1,3 +1,5 @@
+//! What experiments are asked for and refused, on a store in a folder of its own.
+
 use super::*;
 use crate::testing::{store, tag};
 use crate::{View, run};

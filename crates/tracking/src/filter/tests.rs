@@ -1,3 +1,5 @@
+//! Filters as MLflow reads them: what each means, and how wrong ones are refused.
+
 use std::fmt::Write as _;
 
 use expect_test::{Expect, expect};

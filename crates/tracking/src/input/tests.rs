@@ -1,3 +1,5 @@
+//! Datasets and models that runs took in and brought out, on a store in a folder of its own.
+
 use super::*;
 use crate::run::search::RunSearch;
 use crate::testing::{new_run, store, tag};

@@ -1,3 +1,5 @@
+//! Metrics and their history, on a store in a folder of its own.
+
 use super::*;
 use crate::testing::{metric, new_run, store};
 

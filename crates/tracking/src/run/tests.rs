@@ -1,3 +1,5 @@
+//! Runs from their begin to their end, on a store in a folder of its own.
+
 use super::search::RunSearch;
 use super::*;
 use crate::View;
