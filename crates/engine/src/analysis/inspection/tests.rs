@@ -250,7 +250,7 @@ fn text_that_is_compared_with_numbers_and_times_is_told() {
     expect!["1:37+6 code with id as a number"].assert_eq(&told("select a.id from a join b on a.id = b.code"));
     expect![[r#"
         1:30+4 code with at as a time
-        2:12+4 substr(a.code,Int64(1)) with day as a date"#]]
+        2:12+4 substr(a.code, Int64(1)) with day as a date"#]]
     .assert_eq(&told("select id from a where at >= code\nand substr(code, 1) between day and day"));
     expect![[r#"
         1:66+4 code with 1 as a number
