@@ -78,10 +78,21 @@ impl Measured {
 
 /// Processor seconds of children that were waited for, and of those that they waited for.
 fn cpu_of_children() -> Outcome<f64> {
-    let stat = fs::read_to_string("/proc/self/stat")?;
-    // The name in brackets may hold anything; behind it stand `state ppid …`, and `cutime cstime` as the 14th and 15th.
-    let behind = stat.rsplit_once(')').ok_or("/proc/self/stat has another form")?.1;
-    let ticks = behind.split_whitespace().skip(13).take(2).map(str::parse::<f64>);
+    // `cutime` and `cstime` stand two places behind `utime` and `stime`.
+    cpu("self", 13)
+}
+
+/// Processor seconds that a process used so far.
+pub(crate) fn cpu_of(process: u32) -> Outcome<f64> {
+    cpu(&process.to_string(), 11)
+}
+
+/// Two neighbours of a process's figures, in seconds.
+fn cpu(process: &str, place: usize) -> Outcome<f64> {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
+    // The name in brackets may hold anything; `state` is the first behind it.
+    let behind = stat.rsplit_once(')').ok_or("the process's stat has another form")?.1;
+    let ticks = behind.split_whitespace().skip(place).take(2).map(str::parse::<f64>);
     Ok(ticks.sum::<Result<f64, _>>()? / TICKS)
 }
 

@@ -9,15 +9,13 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use crate::measured::{Measured, memory};
+use crate::measured::{Measured, cpu_of, memory};
 use crate::{Outcome, Places};
 
 /// Schedules that the server watches.
 const SCHEDULES: usize = 20;
 /// How long it is watched while nothing happens.
 const IDLE: Duration = Duration::from_secs(10);
-/// Ticks of processor time in a second.
-const TICKS: f64 = 100.0;
 
 /// Runs `wakeup-<steps>` (the time from a trigger to the end of its run, and the processor time of ten idle seconds), or
 /// prepares it with `wakeup-<steps>-data`.
@@ -54,9 +52,9 @@ fn measure(places: &Places, folder: &Path) -> Outcome<Measured> {
     let mut server = Server::start(places, folder)?;
     // The first looks read the project.
     sleep(Duration::from_secs(5));
-    let before = server.cpu_seconds()?;
+    let before = cpu_of(server.0.id())?;
     sleep(IDLE);
-    let cpu = server.cpu_seconds()? - before;
+    let cpu = cpu_of(server.0.id())? - before;
     let start = Instant::now();
     done(baton(places, folder)?.args(["schedule", "trigger", "s1", "-e", "dev", "--wait", "-q"]))?;
     let seconds = start.elapsed().as_secs_f64();
@@ -75,14 +73,6 @@ impl Server {
         let said = server.0.stdout.take().ok_or("the server says nothing")?;
         BufReader::new(said).read_line(&mut String::new())?;
         Ok(server)
-    }
-
-    /// What the server used of the processor so far.
-    fn cpu_seconds(&self) -> Outcome<f64> {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.0.id()))?;
-        let behind = stat.rsplit_once(')').ok_or("the process's stat has another form")?.1;
-        let ticks = behind.split_whitespace().skip(11).take(2).map(str::parse::<f64>);
-        Ok(ticks.sum::<Result<f64, _>>()? / TICKS)
     }
 }
 

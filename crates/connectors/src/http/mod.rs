@@ -6,6 +6,7 @@ mod config;
 mod export;
 mod page;
 mod paging;
+mod patience;
 mod since;
 
 use arrow::datatypes::SchemaRef;
@@ -125,7 +126,7 @@ struct Reading<'o> {
 impl<'o> Reading<'o> {
     fn new(options: &'o HttpOptions, since: Option<&'o mut Since>) -> Result<Self, ConnectorError> {
         let session = Session::new(options)?;
-        let mut first = session.base.clone();
+        let mut first = session.base().clone();
         for (name, value) in &options.params {
             first = with_param(&first, name, &value.as_str().map_or_else(|| value.to_string(), str::to_owned));
         }

@@ -231,7 +231,7 @@ struct Records<'r> {
 
 impl HttpDelivery {
     fn url_of(&self, records: Records<'_>) -> Result<Url, ConnectorError> {
-        let mut url = self.client.url.clone();
+        let mut url = self.client.url().clone();
         let form = &self.client.options.form;
         if places(&self.client.options.url).next().is_none() || *form != BodyForm::Record {
             return Ok(url);
