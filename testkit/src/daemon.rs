@@ -2,9 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
+use std::fs::{self, File};
 use std::net::{Ipv4Addr, TcpListener};
+use std::ops::Range;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
 
 /// Ends the server and removes its folder when standard input ends, which it does when the test process does. `QUIT` ends
 /// databases without waiting for their clients; other servers that a shell starts in the background ignore it, and `TERM`
@@ -27,9 +30,24 @@ pub(crate) fn watched(server: &Command, folder: &Path) -> Child {
     watch.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).current_dir(folder).spawn().unwrap()
 }
 
-/// A port of this machine that nobody listens on now.
+/// Ports that systems give to nobody who does not ask for them, so that no client is met on one.
+const PORTS: Range<u16> = 20_000..32_000;
+
+/// A port of this machine that nobody listens on now, and that no other test process is given while this one runs: until
+/// the server listens, only a locked file says that it is taken.
 pub(crate) fn free_port() -> u16 {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
+    static TAKEN: Mutex<Vec<File>> = Mutex::new(Vec::new());
+    let folder = std::env::temp_dir().join("baton-test-ports");
+    fs::create_dir_all(&folder).unwrap();
+    let first = usize::try_from(std::process::id()).unwrap() * 7;
+    let free = PORTS.cycle().skip(first % PORTS.len()).take(PORTS.len()).find_map(|port| {
+        let file = File::create(folder.join(port.to_string())).unwrap();
+        file.try_lock().ok()?;
+        TcpListener::bind((Ipv4Addr::LOCALHOST, port)).ok().map(|_| (port, file))
+    });
+    let (port, file) = free.unwrap();
+    TAKEN.lock().unwrap().push(file);
+    port
 }
 
 /// The user to run as: such servers do not run as root. The folder becomes that user's.

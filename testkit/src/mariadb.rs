@@ -90,13 +90,16 @@ impl TestMariadb {
             "--skip-test-db",
             "--skip-name-resolve",
         ]);
-        let made = install.arg(format!("--datadir={}", data.display())).current_dir(&folder).output().unwrap();
+        // A server that starts removes the temporary tables that it finds; those of others are not to be among them.
+        let temporary = format!("--tmpdir={}", folder.display());
+        install.arg(format!("--datadir={}", data.display())).arg(&temporary);
+        let made = install.current_dir(&folder).output().unwrap();
         assert!(made.status.success(), "mariadb-install-db: {}", String::from_utf8_lossy(&made.stdout));
         let port = free_port();
         let mut server = as_user(user, &program("mariadbd").expect(needed));
         server.args(["--no-defaults", "--bind-address=127.0.0.1", "--skip-name-resolve", "--skip-log-bin"]);
         server.args(["--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=64M", "--max-connections=60"]);
-        server.arg(format!("--datadir={}", data.display())).arg(format!("--port={port}"));
+        server.arg(format!("--datadir={}", data.display())).arg(format!("--port={port}")).arg(temporary);
         for file in ["socket", "pid-file"] {
             server.arg(format!("--{file}={}", folder.join(file).display()));
         }
