@@ -67,7 +67,7 @@ pub struct DatasetSummary {
 }
 
 impl DatasetInput {
-    fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         let Dataset { name, digest, source, schema, profile, .. } = &self.dataset;
         validate::length("name", name, 500)?;
         validate::length("digest", digest, 36)?;
@@ -93,12 +93,7 @@ impl TrackingStore {
         self.write(move |transaction| {
             Box::pin(async move {
                 let run = active(transaction, &run_id).await?;
-                let mut seen = HashSet::new();
-                for input in datasets {
-                    if seen.insert((input.dataset.name.clone(), input.dataset.digest.clone())) {
-                        write_dataset(transaction, &run, input).await?;
-                    }
-                }
+                write_datasets(transaction, &run, datasets).await?;
                 let models = models.into_iter().map(|model_id| ModelOutput { model_id, step: 0 }).collect();
                 write_models(transaction, &run, "input", models).await
             })
@@ -144,6 +139,21 @@ impl TrackingStore {
         let summary = |(experiment, name, digest, context)| DatasetSummary { experiment, name, digest, context };
         Ok(rows.into_iter().map(summary).collect())
     }
+}
+
+/// Adds datasets to those that a run reads, each once.
+pub(crate) async fn write_datasets(
+    transaction: &mut Transaction,
+    run: &RunRow,
+    datasets: Vec<DatasetInput>,
+) -> Result<()> {
+    let mut seen = HashSet::new();
+    for input in datasets {
+        if seen.insert((input.dataset.name.clone(), input.dataset.digest.clone())) {
+            write_dataset(transaction, run, input).await?;
+        }
+    }
+    Ok(())
 }
 
 async fn write_dataset(transaction: &mut Transaction, run: &RunRow, input: DatasetInput) -> Result<()> {

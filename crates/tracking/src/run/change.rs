@@ -62,34 +62,9 @@ impl TrackingStore {
     /// # Errors
     /// [`TrackingError::Missing`] without its experiment; [`TrackingError::Invalid`] when that was deleted, or for two names.
     pub async fn create_run(&self, new: NewRun) -> Result<Run> {
-        let (name, new) = new.named()?;
         let run_id = Uuid::new_v4().simple().to_string();
-        self.write(move |transaction| {
-            Box::pin(async move {
-                let experiment = experiment::active(transaction, new.experiment).await?;
-                let artifact_uri = format!("{}/{run_id}/artifacts", experiment.artifact_location.trim_end_matches('/'));
-                let text = "INSERT INTO runs (run_id, experiment, name, user_id, status, start_time, lifecycle_stage, artifact_uri) \
-                            VALUES ($1, $2, $3, $4, 'RUNNING', $5, 'active', $6) RETURNING id";
-                let insert = Statement::new(text).bind(&run_id).bind(experiment.id).bind(&name).bind(&new.user_id);
-                let insert = insert.bind(new.start_time).bind(&artifact_uri);
-                let made: Option<(i64,)> = transaction.write_one(insert).await?;
-                let (id,) = made.ok_or_else(|| TrackingError::Internal("the run was not kept".to_owned()))?;
-                let info = RunInfo {
-                    run_id,
-                    experiment: experiment.id,
-                    name,
-                    user_id: new.user_id,
-                    status: "RUNNING".to_owned(),
-                    start_time: new.start_time,
-                    end_time: None,
-                    lifecycle: Lifecycle::Active,
-                    artifact_uri,
-                };
-                log::upsert_tags(transaction, id, experiment.id, &new.tags).await?;
-                Ok(Run::empty(info, new.tags))
-            })
-        })
-        .await
+        let (name, new) = new.named()?;
+        self.write(move |transaction| Box::pin(create(transaction, run_id, name, new))).await
     }
 
     /// The run `run_id` with all that it logged, whether it was deleted or not.
@@ -152,6 +127,42 @@ impl TrackingStore {
         })
         .await
     }
+}
+
+/// Begins a run under an id that nothing else has.
+async fn create(transaction: &mut Transaction, run_id: String, name: String, new: NewRun) -> Result<Run> {
+    let experiment = experiment::active(transaction, new.experiment).await?;
+    let artifact_uri = format!("{}/{run_id}/artifacts", experiment.artifact_location.trim_end_matches('/'));
+    let text = "INSERT INTO runs (run_id, experiment, name, user_id, status, start_time, lifecycle_stage, artifact_uri) \
+                VALUES ($1, $2, $3, $4, 'RUNNING', $5, 'active', $6) RETURNING id";
+    let insert = Statement::new(text).bind(&run_id).bind(experiment.id).bind(&name).bind(&new.user_id);
+    let insert = insert.bind(new.start_time).bind(&artifact_uri);
+    let made: Option<(i64,)> = transaction.write_one(insert).await?;
+    let (id,) = made.ok_or_else(|| TrackingError::Internal("the run was not kept".to_owned()))?;
+    let info = RunInfo {
+        run_id,
+        experiment: experiment.id,
+        name,
+        user_id: new.user_id,
+        status: "RUNNING".to_owned(),
+        start_time: new.start_time,
+        end_time: None,
+        lifecycle: Lifecycle::Active,
+        artifact_uri,
+    };
+    log::upsert_tags(transaction, id, experiment.id, &new.tags).await?;
+    Ok(Run::empty(info, new.tags))
+}
+
+/// Begins a run under this id, unless it is there; whether it was not.
+pub(super) async fn create_unless_there(transaction: &mut Transaction, run_id: String, new: NewRun) -> Result<bool> {
+    let select = Statement::new("SELECT id FROM runs WHERE run_id = $1").bind(&run_id);
+    if transaction.one::<(i64,)>(select).await?.is_some() {
+        return Ok(false);
+    }
+    let (name, new) = new.named()?;
+    create(transaction, run_id, name, new).await?;
+    Ok(true)
 }
 
 impl Run {

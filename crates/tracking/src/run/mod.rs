@@ -3,6 +3,7 @@
 mod change;
 pub(crate) mod data;
 mod log;
+mod promise;
 pub mod search;
 #[cfg(test)]
 mod tests;
@@ -12,6 +13,7 @@ use baton_ledger::record;
 
 pub use self::change::{NewRun, RunChange};
 pub use self::log::Batch;
+pub use self::promise::PromisedRun;
 use crate::error::{Result, TrackingError};
 use crate::input::{DatasetInput, ModelOutput};
 use crate::metric::Metric;
