@@ -31,7 +31,7 @@ pub use pit::{PitOptions, PointInTimeJoin};
 pub use session::{BuildOptions, Session, SessionInput};
 pub use sql::table_references;
 pub use stream::BatchStream;
-pub use table::{DataFile, TableFiles, TableInput};
+pub use table::{Comparand, Condition, DataFile, Is, RecordSource, TableFiles, TableInput, Wanted};
 
 /// The system column that says when a row became known (timestamp, microseconds, UTC); null means always known.
 pub const AVAILABLE_AT: &str = "_available_at";

@@ -8,7 +8,7 @@ use arrow::datatypes::SchemaRef;
 use baton_core::{Interval, Timestamp};
 use datafusion::catalog::{CatalogProvider, CatalogProviderList, SchemaProvider};
 use datafusion::catalog::{MemoryCatalogProvider, MemoryCatalogProviderList, MemorySchemaProvider};
-use datafusion::datasource::ViewTable;
+use datafusion::datasource::{TableProvider, ViewTable};
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::execute_stream;
@@ -21,7 +21,10 @@ use crate::memory;
 use crate::plan_text::value_a_line;
 use crate::sql::{self, parse_statement, plan_statement};
 use crate::stream::BatchStream;
-use crate::table::{TableInput, VisibleTable};
+use crate::table::{RecordSource, RecordsTable, TableInput, VisibleTable};
+
+/// The schema of records that are no tables of the lake.
+pub(crate) const RECORDS: &str = "baton";
 
 /// What a session can see.
 #[derive(Debug, Clone, Default)]
@@ -61,6 +64,25 @@ impl Session {
     ) -> Result<Self, EngineError> {
         register(&mut state, &input.tables, input.as_of)?;
         Ok(Self { state, as_of: input.as_of, memory_limit_bytes: options.memory_limit_bytes })
+    }
+
+    /// The session with records by name, for queries: `baton.runs`, and `runs` where no table is called so.
+    ///
+    /// # Errors
+    /// [`EngineError::Setup`].
+    pub fn with_records(self, records: BTreeMap<String, Arc<dyn RecordSource>>) -> Result<Self, EngineError> {
+        let setup = |error: &datafusion::error::DataFusionError| EngineError::Setup(plain_message(error));
+        let Some(catalog) = self.state.catalog_list().catalog("datafusion") else { return Ok(self) };
+        let schema = Arc::new(MemorySchemaProvider::new());
+        for (name, source) in records {
+            let table: Arc<dyn TableProvider> = Arc::new(RecordsTable(source));
+            if let Some(public) = catalog.schema("public").filter(|public| !public.table_exist(&name)) {
+                public.register_table(name.clone(), Arc::clone(&table)).map_err(|error| setup(&error))?;
+            }
+            schema.register_table(name, table).map_err(|error| setup(&error))?;
+        }
+        catalog.register_schema(RECORDS, schema).map_err(|error| setup(&error))?;
+        Ok(self)
     }
 
     /// Runs a read-only statement and collects its rows.

@@ -23,6 +23,7 @@ pub mod registry;
 pub mod run;
 mod search;
 mod store;
+pub mod tables;
 #[cfg(test)]
 mod testing;
 pub mod trace;

@@ -4,6 +4,7 @@ mod estimates;
 mod files;
 mod implied;
 mod order;
+mod records;
 mod visible;
 
 use std::path::PathBuf;
@@ -19,6 +20,8 @@ use crate::error::{EngineError, plain_message};
 use crate::is_system_column;
 
 pub(crate) use files::FilesTable;
+pub(crate) use records::RecordsTable;
+pub use records::{Comparand, Condition, Is, RecordSource, Wanted};
 pub(crate) use visible::VisibleTable;
 
 /// A Parquet file of a table version.
