@@ -33,4 +33,4 @@ pub use catalog::{AssetSelection, Catalog, CatalogAsset, CatalogError, Catalogue
 pub use desk::{Asked, Figure, LineageDesk, NotTaken, Said, ScheduleDesk, Taken};
 pub use intake::{Intake, Posted, Refusal};
 pub use mlflow::{Allowed, Tracking, VERSION as MLFLOW_VERSION};
-pub use serve::{Parts, router, serve, serve_tracking, tracking_router};
+pub use serve::{Parts, router, serve, serve_program, serve_tracking, tracking_router};

@@ -1,5 +1,6 @@
 //! The whole server: all routers under one roof, and its life on a listener.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,11 +8,11 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware;
 use axum::routing::{get, post};
-use axum::serve::ListenerExt as _;
+use axum::serve::{Listener, ListenerExt as _};
 use baton_core::Clock;
 use baton_core::ports::Spans;
 use baton_serving::PredictionService;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tower_http::catch_panic::CatchPanicLayer;
 
@@ -121,8 +122,52 @@ pub async fn serve_tracking(
     serve_routes(listener, tracking_router(tracking), shutdown).await
 }
 
-async fn serve_routes(
+/// As [`serve_tracking`], for one program: what it is answered from is opened when it first connects. Where that cannot be opened, it is told
+/// so once and tries no more.
+///
+/// # Errors
+/// Those of the listener.
+pub async fn serve_program(
     listener: TcpListener,
+    open: impl Future<Output = Result<mlflow::Tracking, String>> + Send,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
+    let mut shutdown = Box::pin(shutdown);
+    let first = tokio::select! {
+        accepted = listener.accept() => accepted?,
+        () = &mut shutdown => return Ok(()),
+    };
+    let routes = match open.await {
+        Ok(tracking) => tracking_router(tracking),
+        Err(reason) => mlflow::closed(reason),
+    };
+    serve_routes(Joined { first: Some(first), rest: listener }, routes, shutdown).await
+}
+
+/// A listener of which one connection was taken already.
+struct Joined {
+    first: Option<(TcpStream, SocketAddr)>,
+    rest: TcpListener,
+}
+
+impl Listener for Joined {
+    type Io = TcpStream;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (TcpStream, SocketAddr) {
+        match self.first.take() {
+            Some(first) => first,
+            None => Listener::accept(&mut self.rest).await,
+        }
+    }
+
+    fn local_addr(&self) -> std::io::Result<SocketAddr> {
+        self.rest.local_addr()
+    }
+}
+
+async fn serve_routes(
+    listener: impl Listener<Io = TcpStream, Addr = SocketAddr>,
     routes: Router,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {

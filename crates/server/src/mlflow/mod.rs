@@ -14,6 +14,7 @@ mod logged_models;
 mod metrics;
 mod model_versions;
 mod otlp;
+mod promise;
 mod registered_models;
 mod runs;
 mod state;
@@ -54,7 +55,19 @@ pub(crate) fn router(tracking: Shared) -> Router {
         .nest("/ajax-api/2.0mlflow", inputs::misspelt().fallback(no_such_path))
         .merge(root());
     let guard = middleware::from_fn_with_state(Shared::clone(&tracking), guard::guard);
+    let routes = match &tracking.promise {
+        Some(_) => routes.layer(middleware::from_fn_with_state(Shared::clone(&tracking), promise::keep)),
+        None => routes,
+    };
     routes.layer(DefaultBodyLimit::max(LIMIT)).layer(guard).with_state(tracking)
+}
+
+/// Routes of a server that has nothing to answer from: a bad request, as clients ask again after what is the server's fault.
+pub(crate) fn closed(reason: String) -> Router {
+    Router::new().fallback(move || {
+        let refused = error::WireError::invalid(format!("nothing can be tracked: {reason}"));
+        std::future::ready(refused)
+    })
 }
 
 /// `router` behind a door at which repeated slashes become one.

@@ -57,7 +57,14 @@ async fn create(State(tracking): State<Shared>, fields: Fields) -> Answer<Shown>
     let (start_time, name) = (fields.int("start_time")?.unwrap_or_default(), fields.text("run_name")?);
     let user_id = fields.text("user_id")?.unwrap_or_default();
     let (experiment, tags) = (validate::experiment_id(&experiment)?, fields.tags("tags")?);
-    let run = tracking.store.create_run(NewRun { experiment, user_id, start_time, name, tags }).await?;
+    let mut new = NewRun { experiment, user_id, start_time, name, tags };
+    if let Some(promise) = &tracking.promise {
+        promise.add_tags(&mut new);
+    }
+    let run = tracking.store.create_run(new).await?;
+    if let Some(promise) = &tracking.promise {
+        promise.add_inputs(&tracking.store, &run.info.run_id).await?;
+    }
     Ok(Json(Shown { run: RunMessage::new_run(run) }))
 }
 

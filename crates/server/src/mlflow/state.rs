@@ -5,6 +5,7 @@ use std::sync::Arc;
 use baton_tracking::artifact::ArtifactStore;
 use baton_tracking::filter::Dialect;
 use baton_tracking::registry::RegistryBridge;
+use baton_tracking::run::PromisedRun;
 use baton_tracking::webhook::WebhookSender;
 use baton_tracking::{TrackingError, TrackingStore};
 use tokio::sync::Mutex;
@@ -12,6 +13,7 @@ use tokio::sync::Mutex;
 use super::error::WireError;
 use super::fields::Fields;
 use super::guard::Allowed;
+use super::promise::Promise;
 
 /// The state of handlers.
 pub(super) type Shared = Arc<Tracking>;
@@ -23,6 +25,8 @@ pub struct Tracking {
     artifacts: Option<ArtifactStore>,
     bridge: Option<Arc<dyn RegistryBridge>>,
     pub(super) sender: Option<Arc<dyn WebhookSender>>,
+    /// The run that the only client was promised, if it was.
+    pub(super) promise: Option<Promise>,
     /// The state of the ledger whose trained models were brought in last.
     brought_in: Mutex<Option<String>>,
 }
@@ -36,6 +40,7 @@ impl Tracking {
             artifacts: None,
             bridge: None,
             sender: None,
+            promise: None,
             brought_in: Mutex::default(),
         }
     }
@@ -50,6 +55,12 @@ impl Tracking {
     #[must_use]
     pub fn with_artifacts(self, artifacts: ArtifactStore) -> Self {
         Self { artifacts: Some(artifacts), ..self }
+    }
+
+    /// For one program, which is promised a run: see [`PromisedRun`].
+    #[must_use]
+    pub fn with_promise(self, run: PromisedRun) -> Self {
+        Self { promise: Some(Promise::new(run)), ..self }
     }
 
     /// With what knows the models that the project trains.

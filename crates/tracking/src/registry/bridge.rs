@@ -7,7 +7,7 @@ use std::pin::Pin;
 
 use baton_ledger::database::{Statement, Transaction};
 
-use super::{aliases, models, read, versions};
+use super::{aliases, models, read, training, versions};
 use crate::{Tag, TrackingError, TrackingStore};
 
 /// Aliases that the project moves through gates.
@@ -119,14 +119,17 @@ async fn import_version(
     let insert = Statement::new(
         "INSERT INTO model_versions (model, version, creation_time, last_update_time, description, stage, source,
                                      storage_location, run_id, run_link, model_id)
-         VALUES ($1, $2, $3, $3, $4, 'None', $5, $5, '', '', '') ON CONFLICT (model, version) DO NOTHING",
+         VALUES ($1, $2, $3, $3, $4, 'None', $5, $5, $6, '', $7) ON CONFLICT (model, version) DO NOTHING",
     );
     let insert = insert
+    let (run, logged) = training::made_by(transaction, &trained.location).await?;
         .bind(model)
         .bind(trained.number)
         .bind(trained.registered_at)
         .bind(&trained.description)
-        .bind(&trained.location);
+        .bind(&trained.location)
+        .bind(run)
+        .bind(logged);
     if transaction.execute(insert).await? == 0 {
         return Ok(());
     }

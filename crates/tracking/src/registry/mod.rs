@@ -14,12 +14,16 @@ mod source;
 mod stages;
 #[cfg(test)]
 mod tests;
+mod training;
+mod transfer;
 mod versions;
 
 pub use bridge::{RegistryBridge, Told, TrainedModel, TrainedVersion};
 pub use models::NewRegisteredModel;
 pub use names::check_model_name;
 pub use search::RegistrySearch;
+pub use training::LoggedTraining;
+pub use transfer::{WholeModel, WholeVersion};
 pub use versions::NewModelVersion;
 
 use crate::Tag;
