@@ -82,6 +82,28 @@ pub enum MlError {
         /// What is wrong, with what is allowed.
         reason: String,
     },
+    /// What is to be searched cannot be.
+    #[error("{what} cannot be searched: {reason}")]
+    Space {
+        /// The parameter, or the whole space.
+        what: String,
+        /// Why not.
+        reason: String,
+    },
+    /// The rules of a search contradict each other.
+    #[error("the search cannot be run so: {reason}")]
+    Rules {
+        /// How, with what to do.
+        reason: String,
+    },
+    /// A sweep is not written as sweeps are.
+    #[error("`{key}` of the sweep: {reason}")]
+    Sweep {
+        /// The key, from the top.
+        key: String,
+        /// What is wrong with it, and what is taken.
+        reason: String,
+    },
     /// The training library refused or failed.
     #[error("training `{algorithm}` failed: {reason}")]
     Training {
@@ -149,3 +171,9 @@ impl MlError {
         Self::Prediction { reason: reason.to_string() }
     }
 }
+    /// A parameter that cannot be searched; without a name, the whole space.
+    pub(crate) fn space(parameter: &str, reason: impl Into<String>) -> Self {
+        let what = if parameter.is_empty() { "the space".to_owned() } else { format!("parameter `{parameter}`") };
+        Self::Space { what, reason: reason.into() }
+    }
+

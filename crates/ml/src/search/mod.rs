@@ -1,35 +1,55 @@
-//! Search for an algorithm and its parameters: seeded random draws, cross-validated by time, pruned at the median.
+//! Search for an algorithm and its parameters, cross-validated by time: at random, on a grid or by tpe, with trials that
+//! do badly stopped early.
 //!
-//! All draws are made before the first training. Every trial is scored on the first fold; those worse than the
-//! median stop there, the others go on to all folds. As neither step depends on which trial finishes first, the
-//! same data, configuration and seed give the same report on any number of threads.
+//! [`Study`] holds the rules and is pure; `engine` runs trials by them, side by side; `objective` says what a trial of a
+//! trainer is. No step depends on which trial finishes first, so the same data, configuration and seed give the same
+//! report on any number of threads, and a trial that is known from before ([`StudyLog::known`]) need not be trained.
 //!
-//! Knows trainers and metrics; does not know where the rows came from.
+//! Knows trainers and metrics; does not know where the rows came from, nor where trials are kept.
 
+mod algorithms;
+mod engine;
 mod folds;
-mod jobs;
+mod grid;
+mod objective;
+mod pruning;
+mod random;
+mod space;
+mod study;
+pub mod sweep;
+mod tpe;
 
+pub use engine::{CHECKPOINTS, StudyLog, Unwatched};
 pub use folds::{TimeFold, time_folds};
+pub use pruning::Pruning;
+pub use space::{Branch, Domain, MOST_POINTS, Parameter, Point, Range, Scale, Space};
+pub use study::{Method, Observed, Study, TrialState};
 
 use crate::data::{LabelledRows, Task};
 use crate::error::{MlError, Result};
-use crate::evaluate::{Metric, score};
+use crate::evaluate::Metric;
 use crate::params::Params;
-use crate::trainer::{TrainedModel, Trainer, TrainingData, auto_trainers, trainer};
-use baton_stats::metrics::Direction;
-use jobs::run_all;
-use rand::SeedableRng as _;
-use rand::rngs::StdRng;
+use crate::trainer::{TrainedModel, TrainingData, trainer};
+use objective::Bench;
 use serde::{Deserialize, Serialize};
-use std::cmp::Ordering;
 
 /// What to search.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SearchConfig {
     /// A trainer's name, or `auto` for boosted trees and the task's linear model.
     pub algorithm: String,
-    /// How many points to try; each algorithm's first is its defaults.
+    /// The most points to try; each algorithm's first is its defaults.
     pub trials: usize,
+    /// How points are chosen.
+    pub method: Method,
+    /// Which trials stop early.
+    pub pruning: Pruning,
+    /// The search ends when so many trials in a row brought nothing better.
+    pub patience: Option<usize>,
+    /// How many trials may go on at a time. It decides what a trial sees, so another number is another search.
+    pub parallel: usize,
+    /// What to draw instead of the algorithm's own ranges. One named `algorithm` lists algorithms.
+    pub parameters: Option<Vec<Parameter>>,
     /// How many blocks to judge on.
     pub folds: usize,
     /// What decides.
@@ -50,6 +70,11 @@ impl SearchConfig {
         Self {
             algorithm: "auto".to_owned(),
             trials: 12,
+            method: Method::Random,
+            pruning: Pruning::Half,
+            patience: None,
+            parallel: 4,
+            parameters: None,
             folds: 3,
             metric: match task {
                 Task::BinaryClassification => Metric::RocAuc,
@@ -79,20 +104,82 @@ pub struct SearchData<'a> {
 /// One point of the search and how it did.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Trial {
+    /// Its number, from 0 in the order of the draws.
+    #[serde(default)]
+    pub number: usize,
     /// The algorithm.
     pub algorithm: String,
     /// The drawn and the fixed parameters; the algorithm's defaults are not repeated.
     pub params: Params,
+    /// What it depends on, as one word; trials of one key come to the same.
+    #[serde(default)]
+    pub key: String,
+    /// The metric by step: up to [`CHECKPOINTS`] within the first fold, then the mean after each fold.
+    #[serde(default)]
+    pub curve: Vec<(u64, f64)>,
     /// The metric on each fold it was run on.
     pub fold_scores: Vec<f64>,
     /// The boosting rounds that early stopping kept on each fold, for algorithms with rounds.
     pub fold_rounds: Vec<usize>,
-    /// The mean of `fold_scores`; `None` when the trial failed.
+    /// The mean of `fold_scores`; `None` when the trial did not run in full.
     pub score: Option<f64>,
-    /// Whether it stopped after the first fold because it was worse than the median.
+    /// Whether it stopped because it did worse than others.
     pub pruned: bool,
     /// Why it failed, if it did.
     pub failure: Option<String>,
+    /// Whether it was known from before and not trained again.
+    #[serde(default)]
+    pub is_known: bool,
+}
+
+impl Trial {
+    /// A trial that is to begin.
+    fn planned(number: usize, point: &Point) -> Result<Self> {
+        Ok(Self {
+            number,
+            algorithm: point.branch.clone(),
+            params: params_of(point)?,
+            key: String::new(),
+            curve: Vec::new(),
+            fold_scores: Vec::new(),
+            fold_rounds: Vec::new(),
+            score: None,
+            pruned: false,
+            failure: None,
+            is_known: false,
+        })
+    }
+
+    /// What it came to.
+    pub fn state(&self) -> TrialState {
+        match (&self.failure, self.pruned, self.score) {
+            (Some(_), ..) => TrialState::Failed,
+            (None, true, _) => TrialState::Pruned,
+            (None, false, Some(_)) => TrialState::Finished,
+            (None, false, None) => TrialState::Running,
+        }
+    }
+
+    /// The trial as the rules of a study see it.
+    pub fn observed(&self) -> Observed {
+        let settings = self.params.0.iter().map(|(name, value)| (name.clone(), (*value).into())).collect();
+        Observed {
+            number: self.number,
+            point: Point { branch: self.algorithm.clone(), settings },
+            curve: self.curve.clone(),
+            value: self.score,
+            state: self.state(),
+        }
+    }
+}
+
+/// Trainers take numbers only.
+fn params_of(point: &Point) -> Result<Params> {
+    let number = |(name, value): (&String, &serde_json::Value)| match value.as_f64() {
+        Some(value) => Ok((name.clone(), value)),
+        None => Err(MlError::space(name, format!("`{}` takes numbers, but it may be {value}", point.branch))),
+    };
+    Ok(Params(point.settings.iter().map(number).collect::<Result<_>>()?))
 }
 
 /// All trials, and which was best.
@@ -124,28 +211,22 @@ pub struct Progress {
     pub planned: usize,
 }
 
-/// Searches. `progress` is called after every training.
+/// Searches; `log` hears of every trial.
 ///
 /// # Errors
 ///
-/// [`MlError::UnknownAlgorithm`] or [`MlError::Parameter`] for a bad configuration, [`MlError::NotEnoughData`] when
-/// the folds cannot be cut, [`MlError::Training`] with the first reason when every trial fails.
-pub fn search(
-    config: &SearchConfig,
-    data: &SearchData<'_>,
-    progress: &mut (dyn FnMut(Progress) + Send),
-) -> Result<SearchReport> {
+/// [`MlError::UnknownAlgorithm`], [`MlError::Parameter`], [`MlError::Space`] or [`MlError::Rules`] for a bad
+/// configuration, [`MlError::NotEnoughData`] when the folds cannot be cut, [`MlError::Training`] with the first reason
+/// when every trial fails.
+pub fn search(config: &SearchConfig, data: &SearchData<'_>, log: &dyn StudyLog) -> Result<SearchReport> {
+    let study = study_of(config, data.task)?;
     let first = data.rows.n_rows().saturating_sub(config.search_rows.max(1));
     let latest = data.rows.part(first..data.rows.n_rows())?;
     let times = data.times.map(|times| times.get(first..).unwrap_or_default());
     let folds = time_folds(latest.n_rows(), times, config.folds, config.embargo)?;
-    let parts: Result<Vec<_>> =
-        folds.iter().map(|fold| Ok((latest.part(fold.train.clone())?, latest.part(fold.validate.clone())?))).collect();
-    let parts = parts?;
-    let mut trials = draw_trials(config, data.task)?;
-    let bench = Bench { config, data, parts: &parts };
-    bench.run(&mut trials, progress);
-    report(config, trials, latest.n_rows())
+    let bench = Bench::new(config, data, &latest, &folds, objective::most_rounds(&study, data.task))?;
+    let trials = engine::run(&study, &bench, log)?;
+    report(config, &study, trials, latest.n_rows())
 }
 
 /// Fits the best trial's algorithm and parameters on all `rows`, with as many boosting rounds as its folds kept on
@@ -153,7 +234,7 @@ pub fn search(
 ///
 /// # Errors
 ///
-/// As [`Trainer::train`].
+/// As [`crate::trainer::Trainer::train`].
 pub fn fit_best(report: &SearchReport, data: &TrainingData<'_>, seed: u64) -> Result<TrainedModel> {
     let best = report.best_trial();
     let mut params = best.params.clone();
@@ -169,146 +250,35 @@ fn mean_rounds(rounds: &[usize]) -> f64 {
     (sum as f64 / rounds.len().max(1) as f64).round().max(1.0)
 }
 
-/// The trainers to try and how many points each gets: a share by its weight, at least one.
-fn algorithms(config: &SearchConfig, task: Task) -> Result<Vec<(&'static dyn Trainer, usize)>> {
-    let trials = config.trials.max(1);
-    if config.algorithm != "auto" {
-        return Ok(vec![(trainer(&config.algorithm, task)?, trials)]);
-    }
-    let [main, other] = auto_trainers(task);
-    let share = (trials * other.search_weight() / (main.search_weight() + other.search_weight())).max(1);
-    Ok(vec![(main, trials.saturating_sub(share).max(1)), (other, share)])
-}
-
-fn draw_trials(config: &SearchConfig, task: Task) -> Result<Vec<Trial>> {
-    let mut trials = Vec::new();
-    for (trainer, count) in algorithms(config, task)? {
-        let fixed = fixed_of(config, trainer)?;
-        let mut rng = StdRng::seed_from_u64(config.seed);
-        for number in 0..count {
-            let drawn = if number == 0 { Params::default() } else { trainer.draw(&mut rng) };
-            trials.push(planned(trainer, drawn.overlaid(&fixed)));
-        }
-    }
-    Ok(trials)
-}
-
-/// The fixed parameters that this trainer takes. Under `auto` the others belong to another trainer; under a name
-/// they are mistakes.
-fn fixed_of(config: &SearchConfig, trainer: &dyn Trainer) -> Result<Params> {
-    let takes = |name: &str| trainer.params().iter().any(|spec| spec.name == name);
-    let mut fixed = config.fixed.clone();
-    if config.algorithm == "auto" {
-        fixed.0.retain(|name, _| takes(name));
-    }
-    fixed.resolved(trainer.name(), trainer.params())?;
-    Ok(fixed)
-}
-
-fn planned(trainer: &dyn Trainer, params: Params) -> Trial {
-    Trial {
-        algorithm: trainer.name().to_owned(),
-        params,
-        fold_scores: Vec::new(),
-        fold_rounds: Vec::new(),
-        score: None,
-        pruned: false,
-        failure: None,
-    }
-}
-
-/// What every trial is run on.
-struct Bench<'a> {
-    config: &'a SearchConfig,
-    data: &'a SearchData<'a>,
-    parts: &'a [(LabelledRows<'a>, LabelledRows<'a>)],
-}
-
-impl Bench<'_> {
-    fn run(&self, trials: &mut [Trial], progress: &mut (dyn FnMut(Progress) + Send)) {
-        let mut counted = Progress { done: 0, planned: trials.len() * self.parts.len() };
-        let first: Vec<_> = (0..trials.len()).map(|trial| (trial, 0)).collect();
-        self.run_jobs(trials, &first, &mut counted, progress);
-        self.prune(trials);
-        let going_on = (0..trials.len()).filter(|trial| goes_on(&trials[*trial]));
-        let others: Vec<_> = going_on.flat_map(|trial| (1..self.parts.len()).map(move |fold| (trial, fold))).collect();
-        counted.planned = counted.done + others.len();
-        self.run_jobs(trials, &others, &mut counted, progress);
-        for trial in trials.iter_mut().filter(|trial| trial.failure.is_none()) {
-            trial.score = Some(trial.fold_scores.iter().sum::<f64>() / trial.fold_scores.len() as f64);
-        }
-    }
-
-    /// Trains and scores every (trial, fold), then writes the results down in that order.
-    fn run_jobs(
-        &self,
-        trials: &mut [Trial],
-        jobs: &[(usize, usize)],
-        counted: &mut Progress,
-        progress: &mut (dyn FnMut(Progress) + Send),
-    ) {
-        let run = |(trial, fold): &(usize, usize)| self.train_and_score(&trials[*trial], *fold);
-        let results = run_all(jobs, run, &mut || {
-            counted.done += 1;
-            progress(*counted);
-        });
-        for ((trial, _), result) in jobs.iter().zip(results) {
-            match result {
-                Ok((score, rounds)) => {
-                    trials[*trial].fold_scores.push(score);
-                    trials[*trial].fold_rounds.extend(rounds);
-                }
-                Err(error) => trials[*trial].failure = Some(error.to_string()),
-            }
-        }
-    }
-
-    fn train_and_score(&self, trial: &Trial, fold: usize) -> Result<(f64, Option<usize>)> {
-        let (train, validation) = &self.parts[fold];
-        let task = self.data.task;
-        let data = TrainingData { task, n_categories: self.data.n_categories, train, validation: Some(validation) };
-        let model = trainer(&trial.algorithm, task)?.train(&data, &trial.params, self.config.seed)?;
-        let predicted = model.predict(validation.values())?;
-        let score = score(self.config.metric, &validation.labels_f64(), &predicted)?;
-        Ok((score, model.rounds))
-    }
-
-    /// Marks the trials whose first score is worse than the median of all first scores. Fewer than four trials
-    /// are all run in full.
-    fn prune(&self, trials: &mut [Trial]) {
-        let mut scores: Vec<f64> = trials.iter().filter_map(|trial| trial.fold_scores.first().copied()).collect();
-        if scores.len() < 4 || self.parts.len() < 2 {
-            return;
-        }
-        scores.sort_by(|a, b| better_first(self.config.metric, *a, *b));
-        let median = scores[(scores.len() - 1) / 2];
-        for trial in trials {
-            let first = trial.fold_scores.first();
-            trial.pruned =
-                first.is_some_and(|first| better_first(self.config.metric, median, *first) == Ordering::Less);
-        }
-    }
-}
-
-fn goes_on(trial: &Trial) -> bool {
-    trial.failure.is_none() && !trial.pruned
-}
-
-fn better_first(metric: Metric, a: f64, b: f64) -> Ordering {
-    match metric.direction() {
-        Direction::HigherIsBetter => b.total_cmp(&a),
-        Direction::LowerIsBetter => a.total_cmp(&b),
-    }
+/// The rules of a search, with every algorithm's parameters.
+///
+/// # Errors
+///
+/// Those of a bad configuration, as [`search`].
+pub fn study_of(config: &SearchConfig, task: Task) -> Result<Study> {
+    let study = Study {
+        space: algorithms::space(config, task)?,
+        method: config.method,
+        pruning: config.pruning.clone(),
+        direction: config.metric.direction(),
+        trials: (config.trials < usize::MAX).then_some(config.trials.max(1)),
+        patience: config.patience,
+        parallel: config.parallel,
+        seed: config.seed,
+    };
+    study.check()?;
+    Ok(study)
 }
 
 /// The best trial that ran in full; of equal ones the first.
-fn report(config: &SearchConfig, trials: Vec<Trial>, n_rows: usize) -> Result<SearchReport> {
-    let finished = trials.iter().enumerate().filter(|(_, trial)| !trial.pruned);
-    let scored = finished.filter_map(|(place, trial)| Some((place, trial.score?)));
-    let best = scored.min_by(|a, b| better_first(config.metric, a.1, b.1).then(a.0.cmp(&b.0)));
-    let Some((best, _)) = best else {
+fn report(config: &SearchConfig, study: &Study, trials: Vec<Trial>, n_rows: usize) -> Result<SearchReport> {
+    let observed: Vec<Observed> = trials.iter().map(Trial::observed).collect();
+    let Some(best) = study.best(&observed) else {
         let reason = trials.iter().find_map(|trial| trial.failure.clone());
-        return Err(MlError::training(&config.algorithm, reason.unwrap_or_else(|| "no trial ran".to_owned())));
+        return Err(MlError::training(
+            &config.algorithm,
+            reason.unwrap_or_else(|| "no trial ran to its end".to_owned()),
+        ));
     };
     Ok(SearchReport { metric: config.metric, trials, best, n_rows })
 }

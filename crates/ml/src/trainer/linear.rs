@@ -6,13 +6,12 @@ use crate::data::{LabelledRows, Task};
 use crate::error::{MlError, Result};
 use crate::linear_model::{Design, LinearModel, Link};
 use crate::params::{ParamSpec, Params};
+use crate::search::{Domain, Parameter};
 use linfa::DatasetBase;
 use linfa::traits::Fit as _;
 use linfa_linear::LinearRegression;
 use linfa_logistic::LogisticRegression;
 use ndarray::{Array1, Array2, ArrayView2};
-use rand::Rng as _;
-use rand::rngs::StdRng;
 
 /// The probability of 1 as a weighted sum of features (`logistic`).
 pub(super) struct Logistic;
@@ -46,8 +45,8 @@ impl Trainer for Logistic {
         LOGISTIC
     }
 
-    fn draw(&self, rng: &mut StdRng) -> Params {
-        draw_alpha(rng)
+    fn space(&self) -> Vec<Parameter> {
+        penalties()
     }
 
     fn search_weight(&self) -> usize {
@@ -88,8 +87,8 @@ impl Trainer for Linear {
         LINEAR
     }
 
-    fn draw(&self, rng: &mut StdRng) -> Params {
-        draw_alpha(rng)
+    fn space(&self) -> Vec<Parameter> {
+        penalties()
     }
 
     fn search_weight(&self) -> usize {
@@ -207,8 +206,8 @@ fn normal_equations(model: &LinearModel, rows: &LabelledRows<'_>, mean: f64) -> 
     (products, targets)
 }
 
-fn draw_alpha(rng: &mut StdRng) -> Params {
-    Params::default().with("alpha", 10f64.powi(rng.random_range(-1..=4)))
+fn penalties() -> Vec<Parameter> {
+    vec![Parameter::new("alpha", Domain::numbers(&[0.1, 1.0, 10.0, 100.0, 1_000.0, 10_000.0]))]
 }
 
 fn trained(algorithm: &'static str, task: Task, params: Params, model: LinearModel) -> Result<TrainedModel> {

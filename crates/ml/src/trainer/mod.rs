@@ -7,12 +7,14 @@ mod trees;
 
 use crate::data::{LabelledRows, Task};
 use crate::error::{MlError, Result};
+use crate::evaluate::Metric;
 use crate::frame::FeatureEncoder;
 use crate::linear_model::LinearModel;
 use crate::model::StoredModel;
 use crate::params::{ParamSpec, Params};
+use crate::search::Parameter;
 use hessboost::model::{BoostedModel, Iterations};
-use rand::rngs::StdRng;
+use std::ops::ControlFlow;
 
 /// What a trainer learns from.
 #[derive(Debug, Clone, Copy)]
@@ -38,10 +40,10 @@ pub trait Trainer: Send + Sync {
     /// The parameters it takes.
     fn params(&self) -> &'static [ParamSpec];
 
-    /// Draws one point of its search space. The same generator state draws the same point.
-    fn draw(&self, rng: &mut StdRng) -> Params;
+    /// What a search draws where the user gives no ranges.
+    fn space(&self) -> Vec<Parameter>;
 
-    /// Whether a draw can differ from the defaults in a way worth many trials.
+    /// Its share of the trials where several algorithms are searched: how much its parameters can change.
     fn search_weight(&self) -> usize;
 
     /// Fits a model. The same data, parameters and seed give the same model on any number of threads.
@@ -50,6 +52,32 @@ pub trait Trainer: Send + Sync {
     ///
     /// [`MlError::Parameter`], [`MlError::Labels`], or [`MlError::Training`] with what the library said.
     fn train(&self, data: &TrainingData<'_>, params: &Params, seed: u64) -> Result<TrainedModel>;
+
+    /// Fits a model under watch; `None` when the watch broke it off. An algorithm without rounds has nothing to show
+    /// before its end.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::train`].
+    fn train_watched(
+        &self,
+        data: &TrainingData<'_>,
+        params: &Params,
+        seed: u64,
+        _watch: &mut Watch<'_>,
+    ) -> Result<Option<TrainedModel>> {
+        self.train(data, params, seed).map(Some)
+    }
+}
+
+/// Hears how a training goes on the validation rows, and may end it.
+pub struct Watch<'a> {
+    /// What is told.
+    pub metric: Metric,
+    /// After how many boosting rounds each time.
+    pub every: usize,
+    /// Is told the rounds so far and the metric.
+    pub seen: &'a mut (dyn FnMut(usize, f64) -> ControlFlow<()> + Send),
 }
 
 /// Every trainer there is.

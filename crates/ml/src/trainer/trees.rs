@@ -1,16 +1,18 @@
 //! Boosted trees and random forests on `hessboost`, which gives the same trees on any number of threads.
 
-use super::{ModelBody, TrainedModel, Trainer, TrainingData};
+use super::{ModelBody, TrainedModel, Trainer, TrainingData, Watch};
 use crate::data::Task;
 use crate::error::{MlError, Result};
+use crate::evaluate::Metric;
 use crate::params::{ParamSpec, Params};
+use crate::search::{Domain, Parameter, Range};
 use hessboost::config::{TrainingParams, TrainingParamsBuilder, TreeMethod};
 use hessboost::metric::EvalMetric;
 use hessboost::model::BoostedModel;
 use hessboost::objective::{Objective, RegLoss};
-use rand::Rng as _;
-use rand::rngs::StdRng;
+use hessboost::training::RoundEval;
 use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
 
 /// Trees that each correct the ones before (`boosted_trees`).
 pub(super) struct BoostedTrees;
@@ -62,14 +64,15 @@ impl Trainer for BoostedTrees {
         BOOSTED
     }
 
-    fn draw(&self, rng: &mut StdRng) -> Params {
-        Params::default()
-            .with("learning_rate", rounded(log_uniform(rng, 0.05, 0.3)))
-            .with("max_depth", f64::from(rng.random_range(4u8..=9)))
-            .with("min_child_weight", rounded(log_uniform(rng, 1.0, 100.0)))
-            .with("subsample", rounded(rng.random_range(0.6..=1.0)))
-            .with("colsample", rounded(rng.random_range(0.5..=1.0)))
-            .with("lambda", rounded(log_uniform(rng, 0.1, 10.0)))
+    fn space(&self) -> Vec<Parameter> {
+        vec![
+            drawn("learning_rate", Range::log(0.05, 0.3)),
+            drawn("max_depth", Range::whole(4.0, 9.0)),
+            drawn("min_child_weight", Range::log(1.0, 100.0)),
+            drawn("subsample", Range::linear(0.6, 1.0)),
+            drawn("colsample", Range::linear(0.5, 1.0)),
+            drawn("lambda", Range::log(0.1, 10.0)),
+        ]
     }
 
     fn search_weight(&self) -> usize {
@@ -78,15 +81,36 @@ impl Trainer for BoostedTrees {
 
     fn train(&self, data: &TrainingData<'_>, params: &Params, seed: u64) -> Result<TrainedModel> {
         let params = params.resolved(self.name(), BOOSTED)?;
-        let value = |name: &str| params.get(name).unwrap_or_default();
-        let library = builder(data.task, &params, seed)
-            .eta(value("learning_rate"))
-            .gamma(value("gamma"))
-            .colsample_bytree(value("colsample"));
-        let patience = value("early_stopping_rounds") as usize;
-        let model = fit(self.name(), data, library, value("rounds") as usize, patience)?;
+        let model = fit(self.name(), data, boosted(data.task, &params, seed), rounds_of(&params), None)?;
         trained(self.name(), data.task, params, model)
     }
+
+    fn train_watched(
+        &self,
+        data: &TrainingData<'_>,
+        params: &Params,
+        seed: u64,
+        watch: &mut Watch<'_>,
+    ) -> Result<Option<TrainedModel>> {
+        let params = params.resolved(self.name(), BOOSTED)?;
+        let library = boosted(data.task, &params, seed);
+        let mut is_broken_off = false;
+        let hook = Hook { watch, is_broken_off: &mut is_broken_off };
+        let model = fit(self.name(), data, library, rounds_of(&params), Some(hook))?;
+        if is_broken_off { Ok(None) } else { trained(self.name(), data.task, params, model).map(Some) }
+    }
+}
+
+fn boosted(task: Task, params: &Params, seed: u64) -> TrainingParamsBuilder {
+    let value = |name: &str| params.get(name).unwrap_or_default();
+    let library = builder(task, params, seed).eta(value("learning_rate")).gamma(value("gamma"));
+    library.colsample_bytree(value("colsample"))
+}
+
+/// The rounds and the patience of boosting.
+fn rounds_of(params: &Params) -> (usize, usize) {
+    let value = |name: &str| params.get(name).unwrap_or_default() as usize;
+    (value("rounds"), value("early_stopping_rounds"))
 }
 
 impl Trainer for RandomForest {
@@ -102,11 +126,12 @@ impl Trainer for RandomForest {
         FOREST
     }
 
-    fn draw(&self, rng: &mut StdRng) -> Params {
-        Params::default()
-            .with("max_depth", f64::from(rng.random_range(8u8..=14)))
-            .with("min_child_weight", rounded(log_uniform(rng, 1.0, 50.0)))
-            .with("colsample", rounded(rng.random_range(0.3..=0.9)))
+    fn space(&self) -> Vec<Parameter> {
+        vec![
+            drawn("max_depth", Range::whole(8.0, 14.0)),
+            drawn("min_child_weight", Range::log(1.0, 50.0)),
+            drawn("colsample", Range::linear(0.3, 0.9)),
+        ]
     }
 
     fn search_weight(&self) -> usize {
@@ -122,20 +147,19 @@ impl Trainer for RandomForest {
             .colsample_bynode(value("colsample"))
             .num_parallel_tree(value("trees") as usize);
         let alone = TrainingData { validation: None, ..*data };
-        let model = fit(self.name(), &alone, library, 1, 1)?;
+        let model = fit(self.name(), &alone, library, (1, 1), None)?;
         trained(self.name(), data.task, params, model)
     }
 }
 
 fn builder(task: Task, params: &Params, seed: u64) -> TrainingParamsBuilder {
     let value = |name: &str| params.get(name).unwrap_or_default();
-    let (objective, metric) = match task {
-        Task::BinaryClassification => (Objective::BinaryLogistic(RegLoss::default()), EvalMetric::LogLoss),
-        Task::Regression => (Objective::SquaredError(RegLoss::default()), EvalMetric::Rmse),
+    let objective = match task {
+        Task::BinaryClassification => Objective::BinaryLogistic(RegLoss::default()),
+        Task::Regression => Objective::SquaredError(RegLoss::default()),
     };
     TrainingParams::builder()
         .objective(objective)
-        .eval_metric(metric)
         .tree_method(TreeMethod::Hist)
         .seed(seed)
         .max_depth(value("max_depth") as usize)
@@ -145,20 +169,56 @@ fn builder(task: Task, params: &Params, seed: u64) -> TrainingParamsBuilder {
         .max_bin(value("max_bin") as usize)
 }
 
+/// A watch on a training, and whether it broke it off.
+struct Hook<'w, 'f> {
+    watch: &'w mut Watch<'f>,
+    is_broken_off: &'w mut bool,
+}
+
+impl Hook<'_, '_> {
+    fn after(&mut self, round: RoundEval<'_>) -> ControlFlow<()> {
+        let rounds = round.iteration() + 1;
+        // The metric that is watched stands before the one that stops early.
+        let Some(value) = round.values().first().filter(|_| rounds.is_multiple_of(self.watch.every)) else {
+            return ControlFlow::Continue(());
+        };
+        let told = (self.watch.seen)(rounds, *value);
+        *self.is_broken_off = told.is_break();
+        told
+    }
+}
+
+/// The library's name of a metric, where it has it.
+fn library_metric(metric: Metric) -> Option<EvalMetric> {
+    match metric {
+        Metric::RocAuc => Some(EvalMetric::Auc),
+        Metric::LogLoss => Some(EvalMetric::LogLoss),
+        Metric::Rmse => Some(EvalMetric::Rmse),
+        Metric::Mae => Some(EvalMetric::Mae),
+        _ => None,
+    }
+}
+
 /// Boosts, stopping early when the validation loss has not improved for `patience` rounds; keeps the best rounds.
 fn fit(
     algorithm: &str,
     data: &TrainingData<'_>,
     library: TrainingParamsBuilder,
-    rounds: usize,
-    patience: usize,
+    (rounds, patience): (usize, usize),
+    hook: Option<Hook<'_, '_>>,
 ) -> Result<BoostedModel> {
     data.train.check_task(data.task)?;
     let refuse = |error| MlError::training(algorithm, error);
-    let params = library.build().map_err(refuse)?;
+    let watched = hook.as_ref().and_then(|hook| library_metric(hook.watch.metric));
+    let library = watched.into_iter().fold(library, TrainingParamsBuilder::eval_metric);
+    let params = library.eval_metric(loss(data.task)).build().map_err(refuse)?;
     let mut trainer = hessboost::training::Trainer::new(&params, data.train.matrix()?, rounds);
     if let (Some(validation), Some(patience)) = (data.validation, NonZeroUsize::new(patience)) {
         trainer = trainer.eval(validation.matrix()?, "validation").early_stopping_rounds(patience);
+    }
+    // A metric that the library does not have is not told: the trial is then judged by whole folds.
+    if let Some(mut hook) = hook.filter(|hook| library_metric(hook.watch.metric).is_some()) {
+        trainer = trainer.on_round(move |round| hook.after(round));
     }
     let model = trainer.train().map_err(refuse)?.model;
     match model.best_iteration() {
@@ -167,17 +227,20 @@ fn fit(
     }
 }
 
+/// What stops boosting early.
+fn loss(task: Task) -> EvalMetric {
+    match task {
+        Task::BinaryClassification => EvalMetric::LogLoss,
+        Task::Regression => EvalMetric::Rmse,
+    }
+}
+
 fn trained(algorithm: &'static str, task: Task, params: Params, model: BoostedModel) -> Result<TrainedModel> {
     let rounds = Some(model.num_boost_rounds());
     Ok(TrainedModel { algorithm, task, params, rounds, body: ModelBody::Trees(Box::new(model)) })
 }
 
-fn log_uniform(rng: &mut StdRng, low: f64, high: f64) -> f64 {
-    rng.random_range(low.ln()..=high.ln()).exp()
-}
-
 /// Three significant digits: parameters are read by people, and the search is not finer than that.
-fn rounded(value: f64) -> f64 {
-    let scale = 10f64.powi(2 - value.abs().log10().floor() as i32);
-    (value * scale).round() / scale
+fn drawn(name: &str, range: Range) -> Parameter {
+    Parameter::new(name, Domain::Range(range.with_digits(3)))
 }

@@ -9,7 +9,7 @@ use baton_core::time::timestamp_from_micros;
 use baton_core::{AssetName, Timestamp};
 use baton_ml::data::LabelledRows;
 use baton_ml::evaluate::Metric;
-use baton_ml::search::{Progress, SearchConfig, SearchData, fit_best, search};
+use baton_ml::search::{Progress, SearchConfig, SearchData, StudyLog, fit_best, search};
 use baton_ml::trainer::TrainingData;
 use baton_ml::{FeatureEncoder, MlError, StoredModel};
 
@@ -61,10 +61,7 @@ impl Execution<'_> {
         let test_labels = input.test_labels.clone();
         let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
         let work = tokio::task::spawn_blocking(move || {
-            fit_blocking(&input, &mut |progress| {
-                // Nobody may be listening any more; progress is only shown.
-                let _not_shown = sender.send(progress);
-            })
+            fit_blocking(&input, &Shown(sender))
         });
         while let Some(progress) = receiver.recv().await {
             self.services.progress.advanced(asset, progress.done as u64, progress.planned as u64);
@@ -126,13 +123,23 @@ fn no_rows(asset: &AssetName, model: &Model, set: &TrainingSet, as_of: Timestamp
     ))
 }
 
-fn fit_blocking(input: &FitInput, progress: &mut (dyn FnMut(Progress) + Send)) -> Result<FitOutput, MlError> {
+/// Shows how far a search is.
+struct Shown(tokio::sync::mpsc::UnboundedSender<Progress>);
+
+impl StudyLog for Shown {
+    fn advanced(&self, progress: Progress) {
+        // Nobody may be listening any more; progress is only shown.
+        let _not_shown = self.0.send(progress);
+    }
+}
+
+fn fit_blocking(input: &FitInput, log: &dyn StudyLog) -> Result<FitOutput, MlError> {
     let encoder = FeatureEncoder::learn(std::slice::from_ref(&input.train), &input.features)?;
     let values = encoder.encode(&input.train)?;
     let rows = LabelledRows::new(&values, &input.labels, encoder.n_features())?;
     let n_categories = encoder.n_categories();
     let data = SearchData { task: input.task, n_categories: &n_categories, rows: &rows, times: Some(&input.times) };
-    let report = search(&input.config, &data, progress)?;
+    let report = search(&input.config, &data, log)?;
     let training = TrainingData { task: input.task, n_categories: &n_categories, train: &rows, validation: None };
     let trained = fit_best(&report, &training, input.config.seed)?;
     let test_values = encoder.encode(&input.test)?;
