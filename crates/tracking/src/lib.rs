@@ -27,12 +27,14 @@ pub mod tables;
 #[cfg(test)]
 mod testing;
 pub mod trace;
+mod transfer;
 pub mod validate;
 pub mod webhook;
 mod writer;
 
 pub use error::{Result, TrackingError};
 pub use store::{StoreOptions, TrackingStore};
+pub use transfer::Kept;
 
 /// A key and its text.
 #[derive(Debug, Clone, PartialEq, Eq)]

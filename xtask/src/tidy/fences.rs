@@ -24,7 +24,7 @@ const FENCES: &[(&str, &str)] = &[
     ("ort", "baton-ml"),
     ("prost", "baton-ml baton-notify baton-server"),
     ("minijinja", "baton-project"),
-    ("serde-saphyr", "baton-project"),
+    ("serde-saphyr", "baton-project baton-exchange"),
     ("tree-sitter*", "baton-project"),
     ("lsp-*", "baton-lsp"),
     ("miette", "baton-diagnostics"),

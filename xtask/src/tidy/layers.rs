@@ -9,7 +9,7 @@ const LEVELS: &[&[&str]] = &[
     &["baton-core"],
     &["baton-project", "baton-lake", "baton-ledger", "baton-connectors", "baton-notify", "baton-stats"],
     &["baton-engine", "baton-ml", "baton-tracking"],
-    &["baton-plan", "baton-observe"],
+    &["baton-plan", "baton-observe", "baton-exchange"],
     &["baton-orchestrator", "baton-serving"],
     &["baton-server", "baton-lsp"],
     &["baton"],

@@ -59,6 +59,30 @@ impl Database {
         SqliteDatabase::open_beside(path, steps).await.map(Self::Sqlite)
     }
 
+    /// Opens the SQLite file at `path`, which another program made, for reading.
+    ///
+    /// # Errors
+    /// Those of a file that cannot be opened.
+    pub async fn open_to_read(path: &Path) -> Result<Self, LedgerError> {
+        SqliteDatabase::open_read_only(path).await.map(Self::Sqlite)
+    }
+
+    /// Makes the SQLite file at `path` for another program: without a table, and in one file when it is closed.
+    ///
+    /// # Errors
+    /// Those of a file that cannot be made.
+    pub async fn make_for_others(path: &Path) -> Result<Self, LedgerError> {
+        SqliteDatabase::make_for_others(path).await.map(Self::Sqlite)
+    }
+
+    /// Waits until all connections are closed, and what was written is in the file.
+    pub async fn close(&self) {
+        match self {
+            Self::Sqlite(database) => database.close().await,
+            Self::Postgres(_) => {}
+        }
+    }
+
     /// Begins a transaction that writes; it is undone unless [`Transaction::commit`] answers.
     ///
     /// # Errors

@@ -75,6 +75,26 @@ impl SqliteDatabase {
         Ok(Self { path: path.to_owned(), writer: readers.clone(), pulse: readers.clone(), readers })
     }
 
+    /// Makes `path` for another program; see [`super::Database::make_for_others`].
+    pub(super) async fn make_for_others(path: &Path) -> Result<Self, LedgerError> {
+        make_folder(path)?;
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Delete)
+            .synchronous(SqliteSynchronous::Full);
+        let writer = pool(1).connect_with(options).await;
+        let writer = writer.map_err(|error| storage(format!("make `{}`", path.display()), &error))?;
+        Ok(Self { path: path.to_owned(), readers: writer.clone(), pulse: writer.clone(), writer })
+    }
+
+    /// Closes all connections.
+    pub(super) async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+        self.pulse.close().await;
+    }
+
     /// Begins a transaction that holds the write lock from the start.
     pub(super) async fn begin(&self) -> sqlx::Result<sqlx::Transaction<'static, Sqlite>> {
         self.writer.begin_with("BEGIN IMMEDIATE").await

@@ -3,6 +3,7 @@
 mod search;
 #[cfg(test)]
 mod tests;
+mod transfer;
 
 use baton_ledger::database::{Statement, Transaction, Value, is_duplicate};
 use baton_ledger::record;

@@ -156,7 +156,7 @@ pub(crate) async fn write_datasets(
     Ok(())
 }
 
-async fn write_dataset(transaction: &mut Transaction, run: &RunRow, input: DatasetInput) -> Result<()> {
+pub(crate) async fn write_dataset(transaction: &mut Transaction, run: &RunRow, input: DatasetInput) -> Result<()> {
     let dataset = dataset_id(transaction, run.experiment, input.dataset).await?;
     let text = "INSERT INTO run_datasets (run, dataset, position) VALUES ($1, $2, (SELECT count(*) FROM run_datasets WHERE run = $1)) \
                 ON CONFLICT DO NOTHING";
@@ -191,7 +191,7 @@ async fn dataset_id(transaction: &mut Transaction, experiment: i64, dataset: Dat
 }
 
 /// Adds models behind those that a run has in that direction.
-async fn write_models(
+pub(crate) async fn write_models(
     transaction: &mut Transaction,
     run: &RunRow,
     direction: &str,

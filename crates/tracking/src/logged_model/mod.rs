@@ -7,6 +7,7 @@ mod metrics;
 mod name;
 mod read;
 mod search;
+mod transfer;
 mod write;
 
 pub(crate) use metrics::log_metrics;

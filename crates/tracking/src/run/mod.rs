@@ -5,14 +5,17 @@ pub(crate) mod data;
 mod log;
 mod promise;
 pub mod search;
+pub mod study;
 #[cfg(test)]
 mod tests;
+mod transfer;
 
 use baton_ledger::database::{Statement, Transaction};
 use baton_ledger::record;
 
 pub use self::change::{NewRun, RunChange};
 pub use self::log::Batch;
+pub use self::transfer::WholeRun;
 pub use self::promise::PromisedRun;
 use crate::error::{Result, TrackingError};
 use crate::input::{DatasetInput, ModelOutput};

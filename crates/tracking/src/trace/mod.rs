@@ -8,11 +8,13 @@ mod read;
 mod search;
 mod spans;
 mod tags;
+mod transfer;
 mod write;
 
 pub use assessments::AssessmentChange;
 pub use search::TraceSearch;
 pub use spans::NewSpan;
+pub use transfer::WholeTrace;
 
 use serde_json::Value;
 

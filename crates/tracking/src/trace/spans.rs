@@ -129,7 +129,7 @@ async fn derive(transaction: &mut Transaction, id: i64, spans: &[NewSpan]) -> Re
     Ok(())
 }
 
-async fn keep(transaction: &mut Transaction, id: i64, spans: Vec<NewSpan>) -> Result<(), TrackingError> {
+pub(super) async fn keep(transaction: &mut Transaction, id: i64, spans: Vec<NewSpan>) -> Result<(), TrackingError> {
     let row = |span: NewSpan| {
         vec![
             id.into(),
