@@ -161,6 +161,12 @@ impl MlError {
         Self::Training { algorithm: algorithm.to_owned(), reason: reason.to_string() }
     }
 
+    /// A parameter that cannot be searched; without a name, the whole space.
+    pub(crate) fn space(parameter: &str, reason: impl Into<String>) -> Self {
+        let what = if parameter.is_empty() { "the space".to_owned() } else { format!("parameter `{parameter}`") };
+        Self::Space { what, reason: reason.into() }
+    }
+
     /// A stored model that cannot be read.
     pub(crate) fn unreadable(reason: impl ToString) -> Self {
         Self::ModelUnreadable { reason: reason.to_string() }
@@ -171,9 +177,3 @@ impl MlError {
         Self::Prediction { reason: reason.to_string() }
     }
 }
-    /// A parameter that cannot be searched; without a name, the whole space.
-    pub(crate) fn space(parameter: &str, reason: impl Into<String>) -> Self {
-        let what = if parameter.is_empty() { "the space".to_owned() } else { format!("parameter `{parameter}`") };
-        Self::Space { what, reason: reason.into() }
-    }
-
