@@ -13,12 +13,14 @@ use crate::name::AssetName;
 
 mod command;
 mod export;
+mod for_each;
 mod pull;
 mod python;
 mod table;
 
-pub use command::{CommandStep, EachOf, ForEach};
+pub use command::CommandStep;
 pub use export::{Export, ExportMode, ExportTrigger, GoneRows};
+pub use for_each::{EachOf, ForEach};
 pub use pull::{DeletedRows, Pull, PullMode};
 pub use python::{Handed, Parameter, Python};
 pub use table::{ColumnPolicy, Deletes, Keep, Materialize, SNAPSHOT_AT, Table, VALID_FROM, VALID_TO};

@@ -15,6 +15,7 @@ mod exports;
 mod extent;
 mod external;
 mod features;
+mod for_each;
 mod held;
 mod prepare;
 pub mod profiles;

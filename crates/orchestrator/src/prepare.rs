@@ -22,6 +22,7 @@ mod about;
 mod checks;
 mod diagnose;
 mod exports;
+mod for_each;
 mod identity;
 mod inspect;
 mod kept;
@@ -34,6 +35,7 @@ mod sources;
 
 pub(crate) use identity::{retyped, source as source_identity};
 pub use inspect::{InspectOptions, inspect_project, place_of_output};
+pub(crate) use kept::handed;
 use queries::{Resolved, sql_reads};
 use remembered::{Remembered, seen};
 

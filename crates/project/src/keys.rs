@@ -202,9 +202,10 @@ pub(crate) const TABLE: Shape = &[
 ];
 
 pub(crate) const FOR_EACH: Shape = &[
-    key("as", Text, "What a value is called: `$BATON_<NAME>` holds it; default `each`."),
+    key("as", Text, "What a value is called: `$NAME` in SQL, `$BATON_<NAME>` in a command; default `each`."),
     key("from", Text, "A query over tables whose first column has the values; or give `in`."),
     key("in", List(&Text), "The values, each with commas between them if it stands for several; or give `from`."),
+    key("type", Words(COLUMN_TYPES), "What SQL and Python see a value as; default `string`."),
     key("parallel", Whole, "How many are worked on at once, 1 (default) to 64; a `pool` of the step bounds them, too."),
 ];
 
@@ -215,6 +216,7 @@ pub(crate) const SQL_CONFIG: Shape = &[
     key("time", Text, "The column that says when a row happened; needed for incremental tables."),
     key("grain", List(&Text), "The columns that identify a row."),
     key("unique_key", List(&Text), "The same under dbt's name; makes an incremental table a merge."),
+    key("for_each", Object(FOR_EACH), "Values that the query is run for, once each; all their rows are the table."),
     key(
         "incremental_strategy",
         Words(INCREMENTAL_STRATEGIES),

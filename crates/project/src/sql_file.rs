@@ -62,6 +62,7 @@ fn read_table(report: &Report, file: &str, text: &str, name: &str, templates: &T
         keep: Keep { incremental_sql: incremental_sql.filter(|_| config.materialize.is_stateful()), ..config.keep },
         python: None,
         command: None,
+        for_each: config.for_each,
     })
 }
 

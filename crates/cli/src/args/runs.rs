@@ -21,7 +21,7 @@ pub(crate) enum RunsCommand {
     Show(RunsShowArguments),
     /// Ask a run to end; what it finished is kept
     Cancel(RunsCancelArguments),
-    /// Ask a backfill to stop where it can go on
+    /// Ask a run, a backfill or a runbook to stop behind the step at hand; `resume` goes on with it
     Pause(RunsCancelArguments),
     /// Go on with a run that is paused or waited; or do again what did not end well in it: with its clock, parameters and
     /// selection, from the step that failed

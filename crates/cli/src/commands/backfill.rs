@@ -50,5 +50,5 @@ pub(super) async fn backfill(context: &Context, arguments: &BackfillArguments) -
         return Ok(Outcome::Fine);
     }
     confirm(&workspace, arguments.yes, "Compute this again?")?;
-    finish_or_stop(context, baton_orchestrator::backfill(services, &prepared, &plan).await)
+    finish_or_stop(context, baton_orchestrator::backfill(services, &prepared, &plan).await.map_err(CliError::from))
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use baton_core::AssetName;
 use baton_core::ports::{RunRecord, RunState};
-use baton_orchestrator::{Asked, Continued, RunError, RunReport, unfinished};
+use baton_orchestrator::{Asked, Continued, RunReport, unfinished};
 
 use super::run::finish_or_stop;
 use super::runbook::not_before_head;
@@ -22,10 +22,7 @@ pub(super) async fn resume(context: &Context, arguments: &ResumeArguments) -> Re
     let context = &context.explaining(arguments.explain);
     let workspace = Workspace::open(context, Access::Write).await?;
     let run = find(&workspace, arguments.run.as_deref()).await?;
-    match resumed(context, &run, None).await {
-        Err(CliError::Run(error @ RunError::Paused { .. })) => finish_or_stop(context, Err(error)),
-        report => finish_or_stop(context, Ok(report?)),
-    }
+    finish_or_stop(context, resumed(context, &run, None).await)
 }
 
 /// Goes on with a run; `trigger` says who asks, where it is not a hand.

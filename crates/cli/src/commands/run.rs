@@ -29,11 +29,11 @@ pub(super) async fn run(context: &Context, arguments: &RunArguments) -> Result<O
     let as_of = workspace.as_of();
     let prepared = workspace.prepare(as_of).await?;
     let (services, environment) = (workspace.services(), workspace.environment.as_str());
-    let report = match workspace.select(&prepared, as_of, &arguments.selection).await? {
-        None => baton_orchestrator::run(services, &prepared, environment, as_of).await?,
-        Some(only) => baton_orchestrator::run_selected(services, &prepared, environment, as_of, &only).await?,
+    let ran = match workspace.select(&prepared, as_of, &arguments.selection).await? {
+        None => baton_orchestrator::run(services, &prepared, environment, as_of).await,
+        Some(only) => baton_orchestrator::run_selected(services, &prepared, environment, as_of, &only).await,
     };
-    finish(context, &report)
+    finish_or_stop(context, ran.map_err(CliError::from))
 }
 
 /// Runs a schedule here and now.
@@ -54,17 +54,16 @@ async fn run_schedule(
         continues: None,
     };
     let workspace = workspace.asked_by(asked).given_texts(parameters)?;
-    let report = scheduling::run_schedule(&workspace, &schedule, context.as_of).await?;
-    finish(context, &report)
+    finish_or_stop(context, scheduling::run_schedule(&workspace, &schedule, context.as_of).await)
 }
 
 /// As [`finish`], for a run that somebody may have paused.
 ///
 /// # Errors
 /// [`CliError::StepsFailed`], and what ended the run otherwise.
-pub(super) fn finish_or_stop(context: &Context, ran: Result<RunReport, RunError>) -> Result<Outcome, CliError> {
+pub(super) fn finish_or_stop(context: &Context, ran: Result<RunReport, CliError>) -> Result<Outcome, CliError> {
     match ran {
-        Err(RunError::Paused { run }) => {
+        Err(CliError::Run(RunError::Paused { run })) => {
             if context.is_json() {
                 output::print_json(&serde_json::json!({"run": run, "state": RunState::Paused.word()}))?;
             } else {
@@ -86,6 +85,14 @@ pub(super) fn finish(context: &Context, report: &RunReport) -> Result<Outcome, C
     } else {
         output::print(&render::run(report, context.verbose > 0, context.explain))?;
     }
+    outcome_of(report)
+}
+
+/// How a command ends that did what `report` says.
+///
+/// # Errors
+/// [`CliError::StepsFailed`].
+pub(super) fn outcome_of(report: &RunReport) -> Result<Outcome, CliError> {
     match report.failures().count() {
         0 if !report.awaits.is_empty() => Ok(Outcome::GoesOnLater),
         0 => Ok(Outcome::Fine),

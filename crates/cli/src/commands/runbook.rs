@@ -3,7 +3,7 @@
 use baton_core::Timestamp;
 use baton_orchestrator::{Asked, RunReport, RunbookRequest};
 
-use super::run::finish;
+use super::run::finish_or_stop;
 use super::{confirm, end_at_interrupt};
 use crate::args::{RunbookArguments, RunbookCommand, RunbookRunArguments};
 use crate::context::Context;
@@ -40,7 +40,7 @@ async fn run(context: &Context, arguments: &RunbookRunArguments) -> Result<Outco
     }
     let workspace = Workspace::open(context, Access::Write).await?;
     confirm(&workspace, arguments.yes, "Do these steps?")?;
-    finish(context, &run_book(workspace, request).await?)
+    finish_or_stop(context, run_book(workspace, request).await)
 }
 
 async fn dry_run(context: &Context, request: &RunbookRequest) -> Result<Outcome, CliError> {

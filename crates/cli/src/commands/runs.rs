@@ -18,6 +18,8 @@ use crate::{output, render};
 
 /// How often a run that is followed is looked at.
 const LOOK: Duration = Duration::from_millis(200);
+/// Commands whose runs are gone on with by `runs resume`, under their own id.
+const CAN_PAUSE: [&str; 3] = ["run", "backfill", "runbook"];
 
 /// Lists, shows or ends runs.
 pub(super) async fn runs(context: &Context, arguments: &RunsArguments) -> Result<Outcome, CliError> {
@@ -177,7 +179,7 @@ async fn end(context: &Context, workspace: &Workspace, run: RunRecord) -> Result
 async fn pause(context: &Context, id: &str) -> Result<Outcome, CliError> {
     let workspace = Workspace::open(context, Access::Write).await?;
     let run = find(&workspace, Some(id)).await?;
-    if run.command != "backfill" {
+    if !CAN_PAUSE.contains(&run.command.as_str()) {
         let message = format!("run {} is of `baton {}`, which cannot be paused", run.id, run.command);
         return Err(CliError::argument(message, "`baton runs cancel` ends it; `baton runs resume` goes on from there"));
     }

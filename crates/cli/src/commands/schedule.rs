@@ -76,7 +76,8 @@ async fn line(workspace: &Workspace, schedule: &Schedule) -> Result<ScheduleLine
     let next = due(schedule, &cursor, &Facts { now, versions: &versions, files: None }).wake_at;
     let open = operations.open_requests(environment).await?;
     let of_schedule = Some(schedule.name.to_string());
-    let filter = RunFilter { schedule: of_schedule, limit: 1, ..RunFilter::default() };
+    let here = Some(environment.to_owned());
+    let filter = RunFilter { schedule: of_schedule, environment: here, limit: 1, ..RunFilter::default() };
     Ok(ScheduleLine {
         schedule: schedule.clone(),
         next,

@@ -13,6 +13,8 @@ use crate::instant;
 
 /// Columns of the bars.
 const WIDTH: i64 = 32;
+/// Characters of a cause in the list of runs.
+const MOST_OF_CAUSE: usize = 60;
 
 /// The newest runs of an environment.
 pub(crate) fn runs(environment: &str, runs: &[RunRecord]) -> String {
@@ -29,10 +31,18 @@ pub(crate) fn runs(environment: &str, runs: &[RunRecord]) -> String {
             run.state.word().to_owned(),
             run.finished_at.map_or(String::new(), |end| took(run.started_at, end)),
             failed,
-            run.cause.as_deref().unwrap_or_default().chars().take(60).collect(),
+            shortened(run.cause.as_deref().unwrap_or_default()),
         ]);
     }
     table.render("")
+}
+
+/// As much of a cause as a line has place for; `runs show` has all of it.
+fn shortened(cause: &str) -> String {
+    match cause.char_indices().nth(MOST_OF_CAUSE) {
+        None => cause.to_owned(),
+        Some((end, _)) => format!("{}…", cause[..end].trim_end()),
+    }
 }
 
 /// `run`, `apply`, or the schedule with what made it due.

@@ -124,3 +124,36 @@ fn apply_on_threads_killed_at_every_point_ends_as_if_it_had_not_been() {
     let points = kill_everywhere(ready, &at(&["apply", "--yes"]), "");
     assert!(points >= 20, "only {points} points were reached");
 }
+
+#[test]
+fn equal_queries_side_by_side_are_built_again_in_no_environment() {
+    let query = "select customer, count(*) as orders from orders group by customer";
+    let mut project = shop();
+    for name in ["one", "other", "third"] {
+        project = project.file(&format!("tables/{name}.sql"), query);
+    }
+    let sql = "select a.customer, b.orders from one a join third b on a.customer = b.customer";
+    let project = project.file("tables/both.sql", sql);
+    let ran = |environment: &str, threads: &str| {
+        let mut command = project.command(&at(&["apply", "--yes", "-e", environment, "-o", "json"]));
+        let output = command.env("BATON_THREADS", threads).output().unwrap();
+        steps(&serde_json::from_slice(&output.stdout).unwrap())
+    };
+    let states = |steps: Vec<Value>| steps.iter().map(|step| step[2].as_str().unwrap().to_owned()).collect::<Vec<_>>();
+    assert!(states(ran("dev", "2")).iter().all(|state| state == "done" || state == "reused"));
+    assert!(states(ran("prod", "2")).iter().all(|state| state == "reused"), "each finds its own");
+    for environment in ["dev", "prod"] {
+        let again = answer(&project, &at(&["run", "-e", environment, "-o", "json"]));
+        assert_eq!(again["moved"], false, "{environment}: {again}");
+        assert!(states(steps(&again)).iter().all(|state| state == "up_to_date"), "{environment}: {again}");
+    }
+}
+
+#[test]
+fn a_table_that_shares_the_version_of_an_equal_query_is_up_to_date() {
+    let query = "select customer, count(*) as orders from orders group by customer";
+    let project = shop().file("tables/one.sql", query).file("tables/other.sql", query);
+    apply(&project, "1");
+    let again = answer(&project, &at(&["run", "-o", "json"]));
+    assert_eq!(again["moved"], false, "{again}");
+}

@@ -191,6 +191,26 @@ fn a_killed_runbook_goes_on_behind_its_last_step() {
 }
 
 #[test]
+fn a_rollback_to_what_was_before_does_not_undo_the_runbook_itself() {
+    let again = "runbooks:
+  - {name: again, steps: [{rerun: [+days]}, {check: select count(*) = 5 from orders}, {rollback: previous}]}
+";
+    let project = books().file("again.yml", again);
+    project.write(
+        "tables/days.sql",
+        "select date_trunc('day', ordered_at) as day, sum(amount) as total from orders group by 1",
+    );
+    ok(&project, &at(&["apply", "--yes"]));
+    let before = json(&project, &["log"]);
+    let book = json(&project, &["runbook", "run", "again", "--yes", LATER[0], LATER[1]]);
+    assert!(steps(&book, "steps").contains("rollback done: "), "{book}");
+    let log = json(&project, &["log"]);
+    let commits = log.as_array().unwrap();
+    assert_eq!(commits.len(), before.as_array().unwrap().len() + 2, "the rerun and the rollback");
+    assert_eq!(commits[0]["assets"], before[1]["assets"], "what was there before the runbook's own start was undone");
+}
+
+#[test]
 fn an_incident_does_the_safe_steps_and_asks_for_the_others() {
     let automatic = "runbooks:
   - name: recover

@@ -78,6 +78,7 @@ fn a_run_is_a_trace_and_each_step_a_span_below_it() {
     assert_eq!(said["baton.run.id"], run["attributes"]["baton.run.id"]);
     assert_eq!(said["baton.cache.hit"], false, "{said}");
     assert_eq!(named(&spans, "ingest orders")["attributes"]["baton.rows"], 3);
+    assert_eq!(said["baton.rows"], 2, "{said}");
     assert_eq!((said["baton.attempts"].as_i64(), said["baton.step.state"].as_str()), (Some(1), Some("done")));
     assert_eq!((step["resource"]["service.name"].as_str(), step["key"].as_str()), (Some("shop-runs"), Some("abc 123")));
     assert_eq!(spans.len(), 4, "{spans:?}");

@@ -30,30 +30,6 @@ pub struct CommandStep {
     /// The table whose command it is, where that makes several tables: they are run together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub of: Option<AssetName>,
-    /// What it is run for, once each; `None` runs it once.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub for_each: Option<ForEach>,
-}
-
-/// Values that a command is run for, once each; the rows of all of them are the table.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ForEach {
-    /// What one of them is called: `$BATON_<NAME>` holds it.
-    pub name: String,
-    /// Where they come from.
-    pub values: EachOf,
-    /// How many are worked on at once.
-    pub parallel: usize,
-}
-
-/// Where the values come from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum EachOf {
-    /// The first column of a query over tables, asked when the table is made.
-    Query(String),
-    /// These, after templates were rendered.
-    List(Vec<String>),
 }
 
 impl CommandStep {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Column, CommandStep, Python};
+use super::{Column, CommandStep, ForEach, Python};
 
 /// How a table is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -139,4 +139,7 @@ pub struct Table {
     /// The command that makes its rows; `None` for other tables.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command: Option<Box<CommandStep>>,
+    /// What it is made for, once each; `None` makes it once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub for_each: Option<Box<ForEach>>,
 }

@@ -38,6 +38,7 @@ fn table(materialize: Materialize, keep: Keep) -> Table {
         keep,
         python: None,
         command: None,
+        for_each: None,
     }
 }
 

@@ -1,6 +1,7 @@
 //! SQL text to logical plan: parsing, which tables a text reads, what may run where.
 
 mod output;
+mod parameter;
 mod place;
 mod problem;
 mod recovery;
@@ -19,9 +20,10 @@ use datafusion::sql::sqlparser::dialect::GenericDialect;
 use futures::FutureExt;
 
 use crate::error::{EngineError, ProblemKind, SqlProblem};
-
 use crate::session::RECORDS;
+
 pub(crate) use output::{ensure_table_query, output_problems, stored_output, stored_types, within};
+pub use parameter::{bind, words};
 pub(crate) use place::Place;
 pub(crate) use problem::problems_of;
 
@@ -95,15 +97,14 @@ fn planned(state: &SessionState, sql: &str, statement: Statement) -> Result<Logi
 }
 
 fn unknown_tables(state: &SessionState, sql: &str, statement: &Statement) -> Result<Vec<SqlProblem>, Vec<SqlProblem>> {
-    let (public, system, records) =
-        (tables_of(state, "public"), tables_of(state, "system"), tables_of(state, RECORDS));
+    let (public, system, records) = (tables_of(state, "public"), tables_of(state, "system"), tables_of(state, RECORDS));
     let mut missing = relations(sql, statement).map_err(|problem| vec![problem])?;
     missing.retain(|table| match table.schema() {
         None => !public.contains(table.table()),
         Some("system") => !system.contains(table.table()),
+        Some(RECORDS) => !records.contains(table.table()),
         Some(_) => true,
     });
-        Some(RECORDS) => !records.contains(table.table()),
     let mut problems = Vec::new();
     let Statement::Statement(inner) = statement else { return Ok(problems) };
     let _ = visit_relations(inner, |relation: &ObjectName| {

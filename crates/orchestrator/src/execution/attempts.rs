@@ -54,8 +54,7 @@ impl Execution<'_> {
     /// How the step of `asset` is tried as a whole: where it has parts, slots and time limits are theirs.
     fn policy_of_whole(&self, asset: &AssetName) -> ExecutionPolicy {
         let definition = self.prepared.project.assets.get(asset).map(|asset| &asset.definition);
-        let has_parts = matches!(definition, Some(Definition::Table(table))
-            if table.command.as_ref().is_some_and(|step| step.for_each.is_some()));
+        let has_parts = matches!(definition, Some(Definition::Table(table)) if table.for_each.is_some());
         match has_parts {
             true => ExecutionPolicy { pool: None, timeout: None, ..self.policy(asset) },
             false => self.policy(asset),

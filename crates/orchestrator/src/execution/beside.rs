@@ -10,7 +10,9 @@ use std::mem;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::{Duration, Instant};
 
+use baton_core::asset::Table;
 use baton_core::check::CheckResult;
 use baton_core::incident::Alert;
 use baton_core::{AssetName, Definition, NewEvent, Pin, Version};
@@ -26,6 +28,8 @@ use crate::report::{RunReport, StepReport};
 
 /// Stack of a thread: planning deeply nested SQL recurses.
 const STACK: usize = 8 << 20;
+/// How often it is asked whether somebody paused the run.
+const ASK_EVERY: Duration = Duration::from_millis(250);
 
 /// Where each asset stands in the project's order.
 pub(super) struct Places<'p>(HashMap<&'p AssetName, usize>);
@@ -36,6 +40,8 @@ struct Side<'s> {
     queue: Queue,
     others: Arc<Others>,
     finished: Mutex<Finished>,
+    /// When it was last asked whether somebody paused the run.
+    asked: Mutex<Instant>,
     /// Steps of the run that came before.
     steps_before: usize,
 }
@@ -72,6 +78,16 @@ impl<'p> Places<'p> {
 }
 
 impl Side<'_> {
+    /// Whether it is time to ask again whether somebody paused the run: steps may be many and short.
+    fn asks_for_pause(&self) -> bool {
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_time = asked.elapsed() >= ASK_EVERY;
+        if is_time {
+            *asked = Instant::now();
+        }
+        is_time
+    }
+
     fn finished(&self) -> MutexGuard<'_, Finished> {
         self.finished.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -104,12 +120,12 @@ impl Execution<'_> {
             && Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread
     }
 
-    /// Whether a stage builds a table of SQL: one of Python has workers, which compute on threads of their own, and of what
-    /// a command reads and writes nobody knows.
+    /// Whether a stage builds a table of SQL in one piece: one of Python has workers, which compute on threads of their own, and
+    /// of what a command reads and writes nobody knows.
     fn can_be_beside(&self, stage: &Stage) -> bool {
         let Stage::Build { asset } = stage else { return false };
         let definition = self.prepared.project.assets.get(asset).map(|asset| &asset.definition);
-        matches!(definition, Some(Definition::Table(table)) if table.python.is_none() && table.command.is_none())
+        matches!(definition, Some(Definition::Table(Table { python: None, command: None, for_each: None, .. })))
             && self.policy(asset).approval.is_none()
     }
 
@@ -125,6 +141,7 @@ impl Execution<'_> {
             queue: Queue::new(&self.ahead(stages, places)),
             others: Arc::new(Others::new(())),
             finished: Mutex::new(Finished { effects: BTreeMap::new(), stopped: self.stopped.clone(), ended: Ok(()) }),
+            asked: Mutex::new(Instant::now()),
             steps_before: self.steps_before + self.report.steps.len(),
         };
         tokio::task::block_in_place(|| self.work_off_on_threads(&side));
@@ -194,7 +211,12 @@ impl Execution<'_> {
             self.services.engine.share_threads(n_beside);
             let stage = &side.stages[place];
             let mut fork = self.fork(side, place);
-            let ended = runtime.block_on(fork.step(stage));
+            let ended = runtime.block_on(async {
+                if side.asks_for_pause() {
+                    self.stop_if_paused().await?;
+                }
+                fork.step(stage).await
+            });
             if ended.is_err() {
                 side.queue.end();
             }

@@ -329,6 +329,6 @@ impl<'a> Execution<'a> {
 }
 
 /// Whether going on makes no sense: the ledger itself failed, or somebody ended the run.
-fn is_fatal(error: &RunError) -> bool {
+pub(crate) fn is_fatal(error: &RunError) -> bool {
     matches!(error, RunError::Ledger(_) | RunError::Cancelled { .. } | RunError::Paused { .. })
 }

@@ -11,15 +11,24 @@ use baton_engine::fingerprint::Upstream;
 use baton_engine::{Analysis, SqlProblem, TableFingerprints, analyze, fingerprints, table_references};
 
 use super::diagnose::at;
-use super::{Resolver, program, python};
+use super::{Resolver, for_each, program, python};
+use crate::for_each::sample;
 
-/// The tables that a table's query reads. The one that goes on from what is stored may read the table itself.
+/// The tables that a table reads: what makes it, and the query of its values.
 pub(super) fn references(name: &AssetName, table: &Table) -> Result<BTreeSet<String>, SqlProblem> {
+    let mut found = handed(name, table)?;
+    found.extend(for_each::references(table)?);
+    Ok(found)
+}
+
+/// The tables that the query, function or command of a table is handed. A query that goes on from what is stored may read the
+/// table itself.
+pub(crate) fn handed(name: &AssetName, table: &Table) -> Result<BTreeSet<String>, SqlProblem> {
     if let Some(python) = &table.python {
         return Ok(python.parameters.iter().map(|parameter| parameter.input.to_string()).collect());
     }
     if let Some(step) = &table.command {
-        return program::references(step);
+        return Ok(step.inputs.iter().map(ToString::to_string).collect());
     }
     let mut found = table_references(&table.sql)?;
     if let Some(sql) = &table.keep.incremental_sql {
@@ -36,11 +45,20 @@ pub(super) fn resolved(
 ) -> Result<(TableFingerprints, Analysis), Vec<SqlProblem>> {
     let schemas: BTreeMap<String, SchemaRef> =
         upstream.iter().map(|(input, table)| (input.clone(), table.schema.clone())).collect();
-    let (mut computed, mut analysis) = match (&table.python, &table.command) {
+    let problems = for_each::problems(name, table, upstream);
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let (computed, mut analysis) = match (&table.python, &table.command) {
         (Some(python), _) => python::resolved(name, table, python, upstream)?,
         (None, Some(step)) => program::resolved(name, table, step, upstream)?,
-        (None, None) => (fingerprints(&table.sql, upstream)?, analyze(&schemas, name, &table.sql)?),
+        (None, None) => {
+            let sql = sample(table).map_err(|problem| vec![problem])?;
+            (fingerprints(&sql, upstream)?, analyze(&schemas, name, &sql)?)
+        }
     };
+    let mut computed = for_each::with_values(table, computed, upstream)?;
+    analysis.reads.extend(for_each::references(table).unwrap_or_default());
     for column in table.materialize.added_columns() {
         if analysis.schema.iter().any(|(known, ..)| known == column) {
             let message = format!("a table that is kept as `{}` adds `{column}` itself", table.materialize.word());

@@ -8,15 +8,16 @@ use std::sync::Arc;
 
 use arrow::datatypes::DataType;
 use baton_connectors::{Compression, Connector, FileFormat, Format, Unit, connector};
-use baton_core::asset::{CommandStep, EachOf, ForEach, Table};
-use baton_core::{Asset, Definition, Fingerprint};
+use baton_core::asset::{CommandStep, Table};
+use baton_core::{Asset, AssetName, Definition, Fingerprint};
 use baton_diagnostics::{Diagnostic, codes};
 use baton_engine::fingerprint::Upstream;
-use baton_engine::{Analysis, SqlProblem, TableFingerprints, analyze, table_references};
+use baton_engine::{Analysis, SqlProblem, TableFingerprints};
 use baton_project::Project;
 use serde_json::json;
 
 use super::diagnose::at;
+use super::kept;
 use crate::steps::arrow_type;
 
 /// Hashes the files that commands of the project read, and says which are not there.
@@ -83,26 +84,27 @@ fn collect(folder: &Path, path: &str, file: &dyn Connector, parts: &mut Vec<Stri
 
 /// A table's fingerprints and columns, from what is known of its inputs: each column comes from all that is read.
 pub(super) fn resolved(
-    name: &str,
+    name: &AssetName,
     table: &Table,
     step: &CommandStep,
     upstream: &BTreeMap<String, Upstream>,
 ) -> Result<(TableFingerprints, Analysis), Vec<SqlProblem>> {
-    if step.inputs.iter().any(|input| input.as_str() == name) {
+    if step.inputs.iter().any(|input| input == name) {
         return Err(vec![SqlProblem::somewhere(format!("`{name}` reads itself: a table cannot be its own input"))]);
     }
-    let read_by = references(step).map_err(|problem| vec![problem])?;
-    check_values(name, step, upstream)?;
-    let inputs = || read_by.iter().filter_map(|input| upstream.get_key_value(input.as_str()));
-    let read: BTreeSet<(String, String)> = inputs()
-        .flat_map(|(input, known)| known.schema.fields().iter().map(|field| (input.clone(), field.name().clone())))
+    let read_by = kept::handed(name, table).map_err(|problem| vec![problem])?;
+    let inputs: Vec<(&String, &Upstream)> =
+        read_by.iter().filter_map(|input| upstream.get_key_value(input.as_str())).collect();
+    let read: BTreeSet<(String, String)> = inputs
+        .iter()
+        .flat_map(|(input, known)| known.schema.fields().iter().map(|field| ((*input).clone(), field.name().clone())))
         .collect();
     let schema: Vec<(String, DataType, bool)> = table
         .columns
         .iter()
         .filter_map(|column| Some((column.name.clone(), arrow_type(column.data_type?), true)))
         .collect();
-    let rows = rows_fingerprint(step, &schema, inputs());
+    let rows = rows_fingerprint(step, &schema, inputs.into_iter());
     let column = |(column, kind, _): &(String, DataType, bool)| {
         let print = Fingerprint::of([rows.as_str(), column, &kind.to_string()]);
         (column.clone(), print)
@@ -110,7 +112,7 @@ pub(super) fn resolved(
     let analysis = Analysis {
         column_lineage: schema.iter().map(|(column, ..)| (column.clone(), read.clone())).collect(),
         row_lineage: read,
-        reads: references(step).unwrap_or_default(),
+        reads: read_by,
         // It is handed the clock; what comes of it is its own affair, as with the time of day.
         reads_clock: false,
         schema: schema.clone(),
@@ -133,27 +135,5 @@ fn rows_fingerprint<'u>(
         let rows = format!("{input} {}", known.fingerprints.rows.as_str());
         [rows].into_iter().chain(columns).collect::<Vec<_>>()
     });
-    let each = step.for_each.as_ref().map(|each| json!([each.name, each.values]).to_string());
-    Fingerprint::of([said.to_string()].into_iter().chain(each).chain(inputs))
-}
-
-/// Whether the query of a command's values can be answered.
-fn check_values(name: &str, step: &CommandStep, upstream: &BTreeMap<String, Upstream>) -> Result<(), Vec<SqlProblem>> {
-    let Some(ForEach { values: EachOf::Query(query), .. }) = &step.for_each else { return Ok(()) };
-    let schemas = upstream.iter().map(|(input, known)| (input.clone(), known.schema.clone())).collect();
-    // Its place in the query is no place in the file.
-    let told = |problem: SqlProblem| {
-        let place = SqlProblem::somewhere(format!("the query of `for_each`: {}", problem.message));
-        SqlProblem { line: place.line, column: place.column, length: place.length, message: place.message, ..problem }
-    };
-    analyze(&schemas, name, query).map(drop).map_err(|problems| problems.into_iter().map(told).collect())
-}
-
-/// What a command reads: its inputs, and what the query of its values reads.
-pub(super) fn references(step: &CommandStep) -> Result<BTreeSet<String>, SqlProblem> {
-    let mut reads: BTreeSet<String> = step.inputs.iter().map(ToString::to_string).collect();
-    if let Some(ForEach { values: EachOf::Query(query), .. }) = &step.for_each {
-        reads.extend(table_references(query)?);
-    }
-    Ok(reads)
+    Fingerprint::of([said.to_string()].into_iter().chain(inputs))
 }

@@ -185,7 +185,8 @@ pub(super) fn reference_key(name: &str, table: &Table) -> Fingerprint {
     let command = table.command.as_ref().and_then(|step| serde_json::to_string(step).ok()).unwrap_or_default();
     let handed = table.python.iter().flat_map(|python| &python.parameters).map(|parameter| parameter.input.as_str());
     let handed: Vec<&str> = handed.collect();
-    Fingerprint::of(["reads", name, table.sql.as_str(), going_on, &command, &handed.join(" ")])
+    let each = table.for_each.as_ref().and_then(|each| serde_json::to_string(each).ok()).unwrap_or_default();
+    Fingerprint::of(["reads", name, table.sql.as_str(), going_on, &command, &handed.join(" "), &each])
 }
 
 /// This very program: another build may find something else in the same query.

@@ -6,7 +6,6 @@
 
 mod error;
 mod process;
-mod values;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -29,12 +28,11 @@ use futures::TryStreamExt as _;
 use serde_json::{Map, Value};
 
 pub use self::error::ProgramError;
-pub(crate) use self::values::values;
-
 use self::process::Program;
 use crate::checks::quoted;
 use crate::error::RunError;
 use crate::execution::Journal;
+use crate::for_each::values;
 use crate::python::{TableCall, returned_schema};
 use crate::steps::arrow_type;
 use crate::values::micros_at;
@@ -54,7 +52,7 @@ pub(crate) async fn rows_of(
     step: &CommandStep,
     tables: BTreeMap<String, TableInput>,
 ) -> Result<(SchemaRef, Vec<RecordBatch>), RunError> {
-    if let (Some(each), None) = (&step.for_each, call.each) {
+    if let (Some(each), None) = (&call.table.for_each, call.each) {
         let mut rows = Vec::new();
         for value in values(call, each, &tables).await? {
             let one = TableCall { each: Some(&value), ..*call };
@@ -207,7 +205,7 @@ fn environment(
     variables.push(("BATON_INPUTS".to_owned(), scratch.0.join("inputs").display().to_string()));
     variables.push(("BATON_OUTPUTS".to_owned(), scratch.outputs().display().to_string()));
     variables.push(("BATON_TABLE".to_owned(), call.asset.to_string()));
-    if let (Some(each), Some(value)) = (&step.for_each, call.each) {
+    if let (Some(each), Some(value)) = (&call.table.for_each, call.each) {
         variables.push((format!("BATON_{}", each.name.to_uppercase()), value.to_owned()));
     }
     variables.push(("BATON_AS_OF".to_owned(), call.as_of.to_rfc3339()));

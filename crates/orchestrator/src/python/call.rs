@@ -6,7 +6,7 @@ use arrow::ipc::reader::StreamDecoder;
 use baton_core::asset::{Column, ColumnType, Python};
 use baton_core::{Fingerprint, Interval, Timestamp};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Log;
 use super::error::{Frame, PythonError};
@@ -29,6 +29,8 @@ pub(super) struct Call<'a> {
     pub(super) interval: Option<Interval>,
     /// The logical clock.
     pub(super) as_of: Timestamp,
+    /// The value that it is made for, of which type, where it is made for several.
+    pub(super) each: Option<(ColumnType, Value)>,
 }
 
 /// What came back.
@@ -139,7 +141,7 @@ fn pass_on(content: &[u8], log: &mut Log<'_>) {
 }
 
 impl Call<'_> {
-    fn header(&self) -> serde_json::Value {
+    fn header(&self) -> Value {
         let python = self.python;
         let columns: Vec<_> = self.columns.iter().map(|column| (&column.name, word(column.data_type))).collect();
         let modules = python.modules.iter().flat_map(|(path, text)| [path.as_str(), text.as_str()]);
@@ -158,6 +160,7 @@ impl Call<'_> {
             "start": self.interval.map(|interval| interval.start),
             "end": self.interval.map(|interval| interval.end),
             "vars": python.vars,
+            "each": self.each.as_ref().map(|(kind, value)| json!([word(Some(*kind)), value])),
             "seed": self.seed(),
         })
     }
@@ -165,7 +168,8 @@ impl Call<'_> {
     /// The same for the same work, so that what is drawn at random can be repeated.
     fn seed(&self) -> u32 {
         let interval = self.interval.map(|interval| interval.to_string()).unwrap_or_default();
-        let print = Fingerprint::of([self.name, &interval]);
+        let each = self.each.as_ref().map(|(_, value)| value.to_string());
+        let print = Fingerprint::of([self.name, &interval].into_iter().chain(each.as_deref()));
         u32::from_str_radix(print.short(), 16).unwrap_or_default()
     }
 }

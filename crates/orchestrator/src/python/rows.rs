@@ -21,6 +21,7 @@ use super::call::{Call, Returned};
 use super::input::Input;
 use crate::checks::quoted;
 use crate::error::RunError;
+use crate::for_each::{ROWS, as_json, rows_of_query, values};
 use crate::services::Services;
 use crate::steps::arrow_type;
 use crate::values::micros_at;
@@ -53,7 +54,8 @@ impl TableCall<'_> {
     }
 }
 
-/// A session in which the table's query yields its rows: over `tables`, or over what its function makes of them.
+/// A session in which [`query`](crate::for_each::query) of the table yields its rows: over `tables`, or over what its function
+/// makes of them. A table that is made for each of some values, and is asked for none of them, is made for all.
 pub(crate) async fn session_for(
     call: &TableCall<'_>,
     tables: BTreeMap<String, TableInput>,
@@ -65,11 +67,26 @@ pub(crate) async fn session_for(
         return Ok(call.services.engine.session(SessionInput { tables, as_of })?);
     }
     let Some(python) = &call.table.python else {
+        if let (Some(each), None) = (&call.table.for_each, call.each) {
+            let (schema, batches) = rows_of_query(call, each, tables).await?;
+            let tables = BTreeMap::from([(ROWS.to_owned(), TableInput::Batches { schema, batches })]);
+            return Ok(call.services.engine.session(SessionInput { tables, as_of })?);
+        }
         return Ok(call.services.engine.session(SessionInput { tables, as_of })?);
     };
-    let rows = Rows { call, python, schema: returned_schema(call.table) };
-    let batches = rows.all(tables).await?;
-    let input = TableInput::Batches { schema: rows.schema, batches };
+    let schema = returned_schema(call.table);
+    let mut batches = Vec::new();
+    match (&call.table.for_each, call.each) {
+        (Some(each), None) => {
+            for value in values(call, each, &tables).await? {
+                let call = TableCall { each: Some(&value), ..*call };
+                let rows = Rows { call: &call, python, schema: schema.clone() };
+                batches.extend(rows.all(tables.clone()).await?);
+            }
+        }
+        _ => batches = Rows { call, python, schema: schema.clone() }.all(tables).await?,
+    }
+    let input = TableInput::Batches { schema, batches };
     let tables = BTreeMap::from([(Python::ROWS.to_owned(), input)]);
     Ok(call.services.engine.session(SessionInput { tables, as_of })?)
 }
@@ -127,7 +144,7 @@ impl Rows<'_> {
             let options = BuildOptions { track_availability: true, ..BuildOptions::default() };
             inputs.push(Input::new(session.execute(&query(parameter, interval), &options).await?));
         }
-        let TableCall { services, asset, table, as_of, .. } = self.call;
+        let TableCall { services, asset, table, as_of, each, .. } = self.call;
         let call = Call {
             name: asset.as_str(),
             file: &table.file,
@@ -136,6 +153,12 @@ impl Rows<'_> {
             columns: &table.columns,
             interval,
             as_of: *as_of,
+            each: table
+                .for_each
+                .as_ref()
+                .zip(*each)
+                .map(|(of, value)| as_json(of, value).map(|found| (of.data_type, found)))
+                .transpose()?,
         };
         let mut lines: Vec<(String, String)> = Vec::new();
         let mut log = |level: &str, line: &str| {
@@ -198,10 +221,10 @@ impl Rows<'_> {
 
     /// Keeps what the function printed with its run.
     async fn keep_log(&self, lines: &[(String, String)]) -> Result<(), RunError> {
-        let TableCall { services, asset, run: Some(run), .. } = self.call else { return Ok(()) };
+        let TableCall { services, run: Some(run), .. } = self.call else { return Ok(()) };
         let at = services.clock.now();
         let line = |(level, text): &(String, String)| {
-            let (run, asset, level) = ((*run).to_owned(), asset.to_string(), level.clone());
+            let (run, asset, level) = ((*run).to_owned(), self.call.label(), level.clone());
             RunChange::Log(LogLine { run, asset, at, level, text: text.clone() })
         };
         if !lines.is_empty() {

@@ -32,7 +32,7 @@ import threading  # noqa: E402
 import time  # noqa: E402
 import traceback  # noqa: E402
 import types  # noqa: E402
-from datetime import datetime, timedelta, timezone  # noqa: E402
+from datetime import date, datetime, timedelta, timezone  # noqa: E402
 
 faulthandler.enable()
 _sending = threading.Lock()
@@ -166,10 +166,21 @@ class Context:
         self.interval = None if self.start is None else (self.start, self.end)
         self.is_incremental = self.start is not None
         self.vars = dict(call["vars"])
+        self.each = _value(call["each"])
         self.log = logging.getLogger("baton." + self.name)
 
     def var(self, name, default=None):
         return self.vars.get(name, default)
+
+
+def _value(typed):
+    """The value that a table is made for, of its declared type."""
+    if typed is None:
+        return None
+    kind, value = typed
+    if kind == "date":
+        return date.fromisoformat(value)
+    return _instant(value) if kind == "timestamp" else value
 
 
 def _instant(micros):

@@ -30,7 +30,10 @@ impl Book<'_> {
                 let report = backfill(self.services, self.prepared, &plan).await?;
                 self.told(step, &report).await
             }
-            Action::Rollback { to } => self.roll_back(to.as_deref()).await,
+            Action::Rollback { to } => {
+                let to = self.rollback_to(to.as_deref()).await?;
+                self.roll_back(to.as_deref()).await
+            }
             Action::Pause { what, lasts } => {
                 self.adjust(self.environment, what.subject(), json!({"paused": true}), *lasts).await?;
                 Ok(format!("{} is held back{}", what.subject(), for_so_long(*lasts)))
@@ -97,6 +100,19 @@ impl Book<'_> {
             latest_first: false,
         };
         plan_backfill(self.services, self.prepared, self.environment, self.as_of, &request).await
+    }
+
+    /// Where a rollback goes: without a commit or tag, to the commit before the one that the environment had when the runbook
+    /// began. What the runbook itself published since is no way back, however often it goes on.
+    pub(super) async fn rollback_to(&self, to: Option<&str>) -> Result<Option<String>, RunError> {
+        if to.is_some() {
+            return Ok(to.map(str::to_owned));
+        }
+        let current = head(self.services, self.environment).await?;
+        let history = self.services.ledger.history(self.environment, u32::MAX).await?;
+        let at_start = history.into_iter().find(|commit| commit.created_at <= self.began);
+        let at_start = at_start.filter(|commit| commit.id != current.id);
+        Ok(at_start.and_then(|commit| commit.parent).map(|parent| parent.0))
     }
 
     async fn roll_back(&self, to: Option<&str>) -> Result<String, RunError> {

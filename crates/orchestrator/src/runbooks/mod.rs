@@ -181,6 +181,9 @@ impl Book<'_> {
             if self.services.operations.is_cancelled(&self.run).await? {
                 return Err(RunError::Cancelled { run: self.run.clone() });
             }
+            if self.services.operations.is_paused(&self.run).await? {
+                return Err(RunError::Paused { run: self.run.clone() });
+            }
             let began = self.services.clock.now();
             let ended = match &stopped {
                 Some(reason) => Ended::new(StepState::Skipped, reason.clone()),

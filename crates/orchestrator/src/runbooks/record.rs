@@ -125,6 +125,7 @@ impl Book<'_> {
         let failed = self.report.failures().count();
         let state = match error {
             Some(RunError::Cancelled { .. }) => RunState::Cancelled,
+            Some(RunError::Paused { .. }) => RunState::Paused,
             Some(_) => RunState::Failed,
             None if failed > 0 => RunState::Failed,
             None if !self.report.awaits.is_empty() => RunState::Waiting,

@@ -128,6 +128,7 @@ fn definition(kind: Kind, file: &str) -> Definition {
             keep: Default::default(),
             python: None,
             command: None,
+            for_each: None,
         }),
         Kind::FeatureView => Definition::FeatureView(FeatureView {
             entity: vec!["carrier".to_owned()],

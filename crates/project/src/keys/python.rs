@@ -1,7 +1,7 @@
 //! Keys of Python: the environment in `baton.yml`, and `config` in a table's file.
 
-use super::{COLUMN_POLICIES, COLUMN_TYPES, DELETES, MATERIALIZATIONS};
-use crate::shape::Form::{Duration, List, Map, Text, Whole, Words};
+use super::{COLUMN_POLICIES, COLUMN_TYPES, DELETES, FOR_EACH, MATERIALIZATIONS};
+use crate::shape::Form::{Duration, List, Map, Object, Text, Whole, Words};
 use crate::shape::{Shape, key};
 
 pub(crate) const HANDED: &[&str] = &["arrow", "batches", "polars", "lazy", "pandas"];
@@ -20,6 +20,11 @@ pub(crate) const PYTHON_CONFIG: Shape = &[
     key("materialize", Words(MATERIALIZATIONS), "How the table is kept; default `table`."),
     key("time", Text, "The column that says when a row happened; needed for incremental tables."),
     key("grain", List(&Text), "The columns that identify a row."),
+    key(
+        "for_each",
+        Object(FOR_EACH),
+        "Values that the function is called for, once each, as `ctx.each`; all their rows are the table.",
+    ),
     key("lookback", Duration, "How far back each run computes again for late rows; default none."),
     key("batch", Duration, "Length of one interval: the function is called once for each; default 1d."),
     key("updated_at", Text, "For history: the column that says when a row changed; without it, rows are compared."),

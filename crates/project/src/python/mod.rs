@@ -141,6 +141,7 @@ impl FileReader<'_> {
             keep: kept.keep,
             python: Some(Box::new(python)),
             command: None,
+            for_each: kept.for_each,
         })
     }
 

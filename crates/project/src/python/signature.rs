@@ -15,8 +15,8 @@ pub(super) const FUNCTION: &str = "table";
 /// The name of the parameter that is no input.
 pub(super) const CONTEXT: &str = "ctx";
 /// What `ctx` has.
-pub(super) const ATTRIBUTES: [&str; 9] =
-    ["as_of", "start", "end", "interval", "is_incremental", "name", "vars", "var", "log"];
+pub(super) const ATTRIBUTES: [&str; 10] =
+    ["as_of", "start", "end", "interval", "is_incremental", "each", "name", "vars", "var", "log"];
 
 /// A parameter.
 #[derive(Debug)]

@@ -1,14 +1,13 @@
 //! Reader of tables that a command makes: entries of `tables` with a `command`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use baton_core::asset::{Asset, Assets, CommandStep, EachOf, ForEach, Keep, Materialize, Table};
+use baton_core::asset::{Asset, Assets, CommandStep, Keep, Materialize, Table};
 use baton_core::{AssetName, Definition, Kind};
 use baton_diagnostics::{Diagnostic, Label, codes};
 
-use super::Common;
 use super::settings::read_size;
-use crate::keys;
+use super::{Common, for_each};
 use crate::reader::{Reader, parse_name, wrong_type};
 use crate::template::Templates;
 use crate::yaml::{Node, Value};
@@ -49,7 +48,6 @@ pub(super) fn read(reader: &Reader<'_>, common: &mut Common, file: &str) -> Opti
         image: reader.text("image"),
         timeout: reader.positive_seconds("timeout"),
         memory_limit: read_size(reader, "memory_limit"),
-        for_each: reader.object("for_each", keys::FOR_EACH).and_then(|each| read_for_each(&each)),
     };
     Some(Definition::Table(Table {
         sql: format!("select * from {}", CommandStep::ROWS),
@@ -64,6 +62,7 @@ pub(super) fn read(reader: &Reader<'_>, common: &mut Common, file: &str) -> Opti
         keep: Keep::default(),
         python: None,
         command: Some(Box::new(step)),
+        for_each: for_each::read(reader),
     }))
 }
 
@@ -76,26 +75,6 @@ fn read_of(reader: &Reader<'_>) -> Option<AssetName> {
         reader.report.error(codes::INVALID_VALUE, message, entry.key_span, "leave it out");
     }
     reader.refer(&reader.as_text("command_of", node)?, node.span, "is made by the command of", &[Kind::Table])
-}
-
-fn read_for_each(each: &Reader<'_>) -> Option<ForEach> {
-    let name = each.text("as").unwrap_or_else(|| "each".to_owned());
-    if AssetName::parse(&name).is_err() || ["inputs", "outputs", "table", "as_of"].contains(&name.as_str()) {
-        let span = each.get("as").map_or(each.at(), |node| node.span);
-        let message = format!("{} is `{name}`, which cannot be part of a variable", each.of("as"));
-        each.report.error(codes::INVALID_NAME, message, span, "expected letters, digits and underscores");
-    }
-    let parallel = each.whole("parallel", 1, 64).and_then(|count| usize::try_from(count).ok()).unwrap_or(1);
-    if each.has("from") == each.has("in") {
-        let message = format!("{} needs one of `from` and `in`", each.what());
-        each.report.error(codes::MISSING_KEY, message, each.at(), "");
-        return None;
-    }
-    let values = match each.text("from") {
-        Some(query) => EachOf::Query(query),
-        None => EachOf::List(each.texts("in")),
-    };
-    Some(ForEach { name, values, parallel })
 }
 
 /// A folder or a glob of files with rows, or one such file.
@@ -148,20 +127,18 @@ fn render(assets: &mut Assets, templates: &Templates<'_>, diagnostics: &mut Vec<
         let place = place(asset);
         let name: AssetName = asset.name.clone();
         let Definition::Table(table) = &mut asset.definition else { continue };
-        let Some(step) = &mut table.command else { continue };
+        let (Some(step), for_each) = (&mut table.command, &mut table.for_each) else { continue };
         match templates.render(&name, &step.command) {
             Ok(rendered) => step.command = rendered.sql.trim().to_owned(),
             Err(invalid) => diagnostics.push(invalid_command(&name, &invalid, place.clone())),
         }
-        for text in step.for_each.iter_mut().flat_map(texts_of) {
+        for text in for_each.iter_mut().flat_map(|each| for_each::texts_of(each)) {
             match templates.render(&name, text) {
                 Ok(rendered) => *text = rendered.sql.trim().to_owned(),
                 Err(invalid) => diagnostics.push(invalid_command(&name, &invalid, place.clone())),
             }
         }
-        if let Some(ForEach { values: EachOf::List(values), .. }) = &mut step.for_each {
-            *values = listed(values);
-        }
+        for_each.iter_mut().for_each(|each| for_each::part_list(each));
         let lacks = match table.columns.iter().find(|column| column.data_type.is_none()) {
             Some(untyped) => format!("does not say the type of {}", untyped.name),
             None if table.columns.is_empty() => "does not say which columns it makes".to_owned(),
@@ -175,10 +152,10 @@ fn render(assets: &mut Assets, templates: &Templates<'_>, diagnostics: &mut Vec<
 /// Gives tables that a command makes beside another one what is said of it there.
 fn share(assets: &mut Assets, diagnostics: &mut Vec<Diagnostic>) {
     let command_of = |asset: &Asset| match &asset.definition {
-        Definition::Table(Table { command: Some(step), .. }) => Some((**step).clone()),
+        Definition::Table(Table { command: Some(step), for_each, .. }) => Some(((**step).clone(), for_each.is_some())),
         _ => None,
     };
-    let steps: BTreeMap<AssetName, CommandStep> =
+    let steps: BTreeMap<AssetName, (CommandStep, bool)> =
         assets.iter().filter_map(|(name, asset)| Some((name.clone(), command_of(asset)?))).collect();
     for asset in assets.values_mut() {
         let (place, name) = (place(asset), asset.name.clone());
@@ -186,33 +163,18 @@ fn share(assets: &mut Assets, diagnostics: &mut Vec<Diagnostic>) {
         let Some(of) = step.of.clone() else { continue };
         // That there is no such table is said with the other names.
         let wrong = match steps.get(&of) {
-            Some(first) if first.of.is_none() && first.for_each.is_none() && first.output != step.output => {
+            Some((first, false)) if first.of.is_none() && first.output != step.output => {
                 **step = CommandStep { output: step.output.clone(), of: Some(of), ..first.clone() };
                 continue;
             }
             None if !steps.contains_key(&of) => "is made by no command",
-            Some(first) if first.of.is_some() => "is itself made beside another table: name that one",
-            Some(first) if first.for_each.is_some() => "is made for each of some values, which cannot be shared",
+            Some((first, _)) if first.of.is_some() => "is itself made beside another table: name that one",
+            Some((_, true)) => "is made for each of some values, which cannot be shared",
             _ => "has the same `output`",
         };
         let message = format!("table `{name}` is made by the command of `{of}`, which {wrong}");
         diagnostics.push(Diagnostic::error(codes::INVALID_VALUE, message).with_label(place));
     }
-}
-
-/// The texts of which values are made.
-fn texts_of(each: &mut ForEach) -> Vec<&mut String> {
-    match &mut each.values {
-        EachOf::Query(query) => vec![query],
-        EachOf::List(values) => values.iter_mut().collect(),
-    }
-}
-
-/// The values of a list: a text with commas stands for several, the same counts once.
-fn listed(texts: &[String]) -> Vec<String> {
-    let mut seen = BTreeSet::new();
-    let values = texts.iter().flat_map(|text| text.split(',')).map(str::trim).filter(|value| !value.is_empty());
-    values.filter(|value| seen.insert((*value).to_owned())).map(str::to_owned).collect()
 }
 
 fn invalid_command(name: &str, invalid: &crate::template::InvalidTemplate, place: Label) -> Diagnostic {

@@ -9,6 +9,7 @@ mod execution;
 mod export;
 mod exposure;
 mod feature_view;
+mod for_each;
 mod model;
 mod monitor;
 mod parameter;

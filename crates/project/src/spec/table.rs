@@ -1,12 +1,13 @@
 //! Readers of what is said about SQL tables: `tables:` in YAML, and `config()` in the SQL itself.
 
-use baton_core::asset::{ColumnPolicy, Deletes, Keep, Materialize, SNAPSHOT_AT};
+use baton_core::asset::{ColumnPolicy, Deletes, ForEach, Keep, Materialize, SNAPSHOT_AT};
 use baton_core::{AssetName, Kind};
+use baton_diagnostics::codes;
 
 use crate::keys;
 use crate::reader::Reader;
 use crate::report::{Place, Report};
-use crate::spec::{Common, Declared, assemble, command, open_named, read_common};
+use crate::spec::{Common, Declared, assemble, command, for_each, open_named, read_common};
 use crate::yaml::{Node, Span};
 
 /// What YAML says about a SQL table.
@@ -27,6 +28,7 @@ pub(crate) struct SqlConfig {
     pub(crate) lookback: Option<i64>,
     pub(crate) batch: Option<i64>,
     pub(crate) keep: Keep,
+    pub(crate) for_each: Option<Box<ForEach>>,
 }
 
 /// An entry of `tables:`.
@@ -83,7 +85,20 @@ pub(super) fn read_kept(reader: &Reader<'_>) -> SqlConfig {
         lookback: reader.seconds("lookback"),
         batch: reader.positive_seconds("batch"),
         keep: read_keep(reader),
+        for_each: read_for_each(reader, materialize),
     }
+}
+
+/// The values that the table is made for: of a table that is made as a whole.
+fn read_for_each(reader: &Reader<'_>, materialize: Materialize) -> Option<Box<ForEach>> {
+    let mut each = for_each::read(reader)?;
+    for_each::part_list(&mut each);
+    if let Some(entry) = reader.entry("for_each").filter(|_| materialize != Materialize::Table) {
+        let message =
+            format!("{} cannot be made for each value: it is kept as `{}`", reader.what(), materialize.word());
+        reader.report.error(codes::INVALID_VALUE, message, entry.key_span, "leave `for_each` or `materialize` out");
+    }
+    Some(each)
 }
 
 fn materialization(word: &str) -> Materialize {

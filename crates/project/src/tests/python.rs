@@ -181,7 +181,7 @@ fn mistakes_in_a_python_file_have_their_places() {
              6 │     return ctx.asof, ctx.var('laet')
                ·                ────
                ╰────
-              detail: `ctx` has as_of, start, end, interval, is_incremental, name, vars, var, log.
+              detail: `ctx` has as_of, start, end, interval, is_incremental, each, name, vars, var, log.
               help: did you mean `as_of`?
 
             error[P0302]: table `daily` uses unknown variable `laet`

@@ -1,5 +1,7 @@
 //! What is computed differently: the optimizer's plans of a table's query on both sides, line by line.
 
+use std::borrow::Cow;
+
 use baton_core::asset::Table;
 use baton_core::{Asset, Commit, Definition, Pin, Timestamp};
 use baton_engine::SessionInput;
@@ -8,6 +10,7 @@ use super::definition::unified_lines;
 use super::report::AssetDiff;
 use super::{Comparison, Declared};
 use crate::error::RunError;
+use crate::for_each::sample;
 use crate::services::Services;
 use crate::sessions::inputs_of;
 
@@ -27,8 +30,8 @@ impl Comparison<'_> {
         // One clock for both: what asks for the time would differ by it and nothing else.
         let clock = self.new.as_of;
         let plans = (
-            plan_text(self.services, self.old, old, before, clock).await,
-            plan_text(self.services, self.new, new, after, clock).await,
+            plan_text(self.services, self.old, old, &before, clock).await,
+            plan_text(self.services, self.new, new, &after, clock).await,
         );
         match plans {
             (Ok(before), Ok(after)) => found.plan = unified_lines(&before, &after),
@@ -37,10 +40,11 @@ impl Comparison<'_> {
     }
 }
 
-/// The SELECT of a table; `None` for what a function or a command makes.
-fn query_of(asset: Option<&Asset>) -> Option<&str> {
+/// The SELECT of a table, with what stands for a value where it is made for several; `None` for what a function or a command
+/// makes.
+fn query_of(asset: Option<&Asset>) -> Option<Cow<'_, str>> {
     match asset.map(|asset| &asset.definition) {
-        Some(Definition::Table(Table { python: None, command: None, sql, .. })) => Some(sql),
+        Some(Definition::Table(table @ Table { python: None, command: None, .. })) => sample(table).ok(),
         _ => None,
     }
 }

@@ -12,6 +12,7 @@ use super::scratch::Scratch;
 use crate::commands::diff::RowSide;
 use crate::commands::environments::MergedRows;
 use crate::error::RunError;
+use crate::for_each::query;
 use crate::python::{TableCall, session_for};
 use crate::services::Services;
 use crate::sessions::inputs_of;
@@ -125,5 +126,5 @@ async fn rows_of(
     let session = session_for(&call, tables).await?;
     let options =
         BuildOptions { time_column: table.time.clone(), interval, track_availability: true, ..BuildOptions::default() };
-    Ok(session.execute(&table.sql, &options).await?)
+    Ok(session.execute(&query(table, None)?, &options).await?)
 }

@@ -17,6 +17,7 @@ use baton_engine::{FanOut, InspectedTable, Inspection, NullCause, TableFacts, Te
 
 use super::Prepared;
 use super::levels::{levels, side_by_side};
+use crate::for_each::sample;
 
 /// How much to tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -67,7 +68,7 @@ impl Survey<'_> {
             Some((input.to_string(), known.clone()))
         });
         // It was planned before, so there is nothing new to say about a query that cannot be.
-        inspect(&inputs.collect(), &table.sql).ok()
+        inspect(&inputs.collect(), &sample(table).ok()?).ok()
     }
 
     fn take_in(&mut self, name: &AssetName, asset: &Asset, inspected: Option<Inspection>) {

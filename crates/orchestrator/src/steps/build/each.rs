@@ -1,14 +1,14 @@
-//! Tables that a command makes for each of some values: the values are asked for when the table is made, each is a piece of
+//! Tables that are made for each of some values: the values are asked for when the table is made, each is a piece of
 //! work with tries, a log and a slot of its own, and the rows of all of them are one version.
 //!
 //! What came of a value is written down when its files are on the disk: a value that failed, or a run that was killed, leaves
 //! the others done, and one that came new is the only one that is worked on when nothing else has changed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arrow::datatypes::SchemaRef;
-use baton_core::asset::{CommandStep, ForEach, Table};
+use baton_core::asset::{CommandStep, ForEach, Python, Table};
 use baton_core::check::Check;
 use baton_core::{AssetName, Fingerprint, Timestamp, failpoint};
 use baton_engine::{BuildOptions, Session, SessionInput, TableInput};
@@ -17,8 +17,8 @@ use futures::{StreamExt as _, TryStreamExt as _};
 
 use crate::checks::{checks_of_pass, merged};
 use crate::error::RunError;
-use crate::execution::Execution;
-use crate::program::{handed, values};
+use crate::execution::{Execution, is_fatal};
+use crate::for_each::{ROWS, query, schema_of_query, values};
 use crate::python::{TableCall, returned_schema, session_for};
 use crate::report::{StepReport, StepState, counted, rows_of};
 use crate::steps::StepKey;
@@ -28,7 +28,6 @@ use crate::write::{Pass, Place, Written};
 pub(super) struct Each<'e> {
     pub(super) asset: &'e AssetName,
     pub(super) table: &'e Table,
-    pub(super) step: &'e CommandStep,
     pub(super) each: &'e ForEach,
     pub(super) location: &'e TableLocation,
     pub(super) base: Option<u64>,
@@ -36,6 +35,8 @@ pub(super) struct Each<'e> {
     /// What the whole depends on; a value depends on the same, and on itself.
     pub(super) key: &'e StepKey,
     pub(super) tables: BTreeMap<String, TableInput>,
+    /// Those of them that what makes the table is handed; the others only say which values there are.
+    pub(super) handed: BTreeSet<String>,
 }
 
 /// What came of a value.
@@ -52,11 +53,12 @@ impl Execution<'_> {
     /// Makes the table for each value, and puts the rows together in the order of the values.
     pub(super) async fn write_each(&mut self, making: &Each<'_>) -> Result<(Written, SchemaRef), RunError> {
         let values = values(&making.call(self, None), making.each, &making.tables).await?;
+        let none = self.write_none(making).await?;
         let (count, finished) = (values.len(), AtomicUsize::new(0));
         let mut done: Vec<Done> = {
             let this = &*self;
             let work = values.into_iter().map(|value| async {
-                let done = this.make_one(making, value).await;
+                let done = this.make_one(making, &none.1, value).await;
                 let finished = finished.fetch_add(1, Ordering::Relaxed) + 1;
                 this.services.progress.advanced(making.asset, finished as u64, count as u64);
                 this.record_progress(making.asset, "build", format!("{finished} of {count} values"));
@@ -65,14 +67,19 @@ impl Execution<'_> {
             futures::stream::iter(work).buffer_unordered(making.each.parallel.max(1)).collect().await
         };
         done.sort_by(|one, other| one.value.cmp(&other.value));
+        if let Some(place) = done.iter().position(|done| done.written.as_ref().is_err_and(is_fatal)) {
+            return done.swap_remove(place).written;
+        }
         self.note_values(making.asset, &done);
-        let empty = self.write_none(making).await?;
-        together(making.asset, done, empty)
+        together(making.asset, done, none)
     }
 
-    async fn make_one(&self, making: &Each<'_>, value: String) -> Done {
+    async fn make_one(&self, making: &Each<'_>, schema: &SchemaRef, value: String) -> Done {
         let began = self.services.clock.now();
-        let (outcome, attempts) = match self.recorded_value(making, &value).await {
+        if let Err(error) = self.stop_if_paused().await {
+            return self.done(value, began, 0, false, Err(error));
+        }
+        let (outcome, attempts) = match self.recorded_value(making, schema, &value).await {
             Ok(Some(there)) => return self.done(value, began, 0, true, Ok(there)),
             Ok(None) => {
                 let label = format!("{}[{value}]", making.asset);
@@ -100,16 +107,20 @@ impl Execution<'_> {
     }
 
     /// What was written for the same value from the same inputs, as long as all of it is on the disk.
-    async fn recorded_value(&self, making: &Each<'_>, value: &str) -> Result<Option<(Written, SchemaRef)>, RunError> {
-        let schema = returned_schema(making.table);
-        let written = self.recorded_part(making.location, &making.key_of(value), &schema).await?;
-        Ok(written.map(|written| (written, schema)))
+    async fn recorded_value(
+        &self,
+        making: &Each<'_>,
+        schema: &SchemaRef,
+        value: &str,
+    ) -> Result<Option<(Written, SchemaRef)>, RunError> {
+        let written = self.recorded_part(making.location, &making.key_of(value), schema).await?;
+        Ok(written.map(|written| (written, SchemaRef::clone(schema))))
     }
 
-    /// Makes the table for one value once: the command run, its rows written and recorded.
+    /// Makes the table for one value once: its rows computed, written and recorded.
     async fn try_value(&self, making: &Each<'_>, value: &str) -> Result<(Written, SchemaRef), RunError> {
         let call = making.call(self, Some(value));
-        let session = session_for(&call, handed(making.step, &making.tables)).await?;
+        let session = session_for(&call, making.handed()).await?;
         let written = self.write_session(making, &session, Some(value)).await?;
         self.record_part(&making.key_of(value), None, &written.0).await?;
         failpoint::reach("build.value_staged");
@@ -123,7 +134,7 @@ impl Execution<'_> {
         value: Option<&str>,
     ) -> Result<(Written, SchemaRef), RunError> {
         let options = BuildOptions { track_availability: true, ..BuildOptions::default() };
-        let mut stream = session.execute(&making.table.sql, &options).await?;
+        let mut stream = session.execute(&query(making.table, value)?, &options).await?;
         let schema = stream.schema();
         let checks = checks_of_pass(making.checks, false);
         let place = Place { location: making.location, base: making.base, checks: &checks };
@@ -136,8 +147,13 @@ impl Execution<'_> {
 
     /// What no value comes to: the columns, and checks over no rows.
     async fn write_none(&self, making: &Each<'_>) -> Result<(Written, SchemaRef), RunError> {
-        let none = TableInput::Batches { schema: returned_schema(making.table), batches: Vec::new() };
-        let tables = BTreeMap::from([(CommandStep::ROWS.to_owned(), none)]);
+        let table = making.table;
+        let (name, schema) = match (&table.python, &table.command) {
+            (Some(_), _) => (Python::ROWS, returned_schema(table)),
+            (None, Some(_)) => (CommandStep::ROWS, returned_schema(table)),
+            (None, None) => (ROWS, schema_of_query(&making.call(self, None), making.each, making.handed()).await?),
+        };
+        let tables = BTreeMap::from([(name.to_owned(), TableInput::Batches { schema, batches: Vec::new() })]);
         let session = self.services.engine.session(SessionInput { tables, as_of: Some(self.as_of) })?;
         self.write_session(making, &session, None).await
     }
@@ -173,10 +189,16 @@ impl<'e> Each<'e> {
         TableCall { services, asset: self.asset, table: self.table, as_of, interval: None, run, each }
     }
 
-    /// What the rows of a value depend on: of the tables, only those that the command is handed.
+    /// The tables that what makes the table is handed.
+    fn handed(&self) -> BTreeMap<String, TableInput> {
+        let is_handed = |(name, _): &(&String, &TableInput)| self.handed.contains(*name);
+        self.tables.iter().filter(is_handed).map(|(name, table)| (name.clone(), table.clone())).collect()
+    }
+
+    /// What the rows of a value depend on: of the tables, only those that what makes them is handed.
     fn key_of(&self, value: &str) -> StepKey {
         let mut key = self.key.clone().with("part", "one of several values").with("value", value);
-        key.inputs.retain(|name, _| self.step.inputs.iter().any(|input| input.as_str() == name));
+        key.inputs.retain(|name, _| self.handed.contains(name));
         key.base = None;
         key
     }

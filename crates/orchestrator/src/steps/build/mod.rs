@@ -29,6 +29,7 @@ use crate::commands::gaps_of;
 use crate::error::RunError;
 use crate::execution::{Execution, StepOutcome};
 use crate::extent::{measured, oldest_in};
+use crate::prepare::handed;
 use crate::python::{TableCall, session_for};
 use crate::report::rows_of;
 use crate::sessions::inputs_of;
@@ -60,7 +61,8 @@ impl Execution<'_> {
         let inputs = self.input_versions(asset);
         let anew = self.applied.from_nothing.contains(asset);
         let previous = self.working.get(asset).filter(|pin| is_at(pin, &location) && !anew).cloned();
-        let work = self.work(asset, table, previous.as_ref(), &inputs).await?;
+        let stands = previous.as_ref().or_else(|| self.stands_elsewhere(asset, table, &location, anew));
+        let work = self.work(asset, table, stands.cloned().as_ref(), &inputs).await?;
         let checks = self.checks_of(asset);
         if work == Work::Nothing {
             return self.audit_again(asset, &checks).await;
@@ -75,6 +77,18 @@ impl Execution<'_> {
             return Ok(StepOutcome::reused(rows_of(pin.rows.unwrap_or_default())));
         }
         self.compute(asset, table, &location, previous, inputs, work, &checks, &key).await
+    }
+
+    /// The version that is there, where it was made for another table of the same query.
+    fn stands_elsewhere(&self, asset: &AssetName, table: &Table, location: &TableLocation, anew: bool) -> Option<&Pin> {
+        let content = location.to_string();
+        let content = content.rsplit('/').next().unwrap_or_default();
+        let is_same = |pin: &&Pin| {
+            let version = pin.version.table();
+            version.is_some_and(|table| table.location.rsplit('/').next() == Some(content))
+        };
+        let is_whole = table.materialize == Materialize::Table && !anew;
+        self.working.get(asset).filter(|_| is_whole).filter(is_same)
     }
 
     /// Takes a version that was filled up to the same instant from the same inputs, in several runs.
@@ -160,12 +174,12 @@ impl Execution<'_> {
         key: &StepKey,
     ) -> Result<StepOutcome, RunError> {
         let base = previous.as_ref().and_then(|pin| pin.version.table()).map(|table| table.version);
-        let for_each = table.command.as_ref().and_then(|step| Some((step, step.for_each.as_ref()?)));
-        let (written, schema) = match for_each {
-            Some((step, each)) => {
+        let (written, schema) = match table.for_each.as_deref() {
+            Some(each) => {
                 let read: Vec<AssetName> = self.prepared.graph.inputs(asset).cloned().collect();
                 let tables = inputs_of(self.services, &self.working, &read).await?;
-                self.write_each(&Each { asset, table, step, each, location, base, checks, key, tables }).await?
+                let handed = handed(asset, table).map_err(|problem| RunError::Project(problem.message))?;
+                self.write_each(&Each { asset, table, each, location, base, checks, key, tables, handed }).await?
             }
             None => match table.command.as_deref().filter(|step| self.is_shared(asset, step)) {
                 Some(step) => self.write_shared(&Shared { asset, table, step, location, base, checks }).await?,
@@ -192,7 +206,7 @@ impl Execution<'_> {
             _ => None,
         };
         let pin = self.accept(asset, key, Made { pin, checks, by_the_way: written.checks, new_rows }).await?;
-        Ok(StepOutcome::done(describe(work, rows, pin.rows.unwrap_or_default(), base.is_some())))
+        Ok(StepOutcome::done(describe(work, rows, pin.rows.unwrap_or_default(), base.is_some())).with_rows(rows))
     }
 
     async fn write_rows(

@@ -153,7 +153,8 @@ impl Execution<'_> {
             (None, _) => rows_of(total),
             (Some(_), 0) => format!("{rows} new rows, {total} in all"),
             (Some(_), gone) => format!("{gone} keys changed, {total} rows in all"),
-        }))
+        })
+        .with_rows(rows))
     }
 }
 
