@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
+use baton_tracking::input::DatasetInput;
 
 /// Why an event of another tool was not taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,4 +89,45 @@ pub trait ScheduleDesk: Send + Sync {
 
     /// How schedules and their queue stand; empty when the ledger does not answer.
     async fn figures(&self) -> Vec<Figure>;
+}
+
+/// In which form rows are answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RowFormat {
+    /// A stream of Arrow's IPC.
+    Arrow,
+    /// A JSON array of objects.
+    Json,
+    /// CSV with a header.
+    Csv,
+}
+
+/// The answer to a query.
+#[derive(Debug, Clone, PartialEq)]
+pub struct QueryAnswer {
+    /// The rows, in the form that was asked for.
+    pub body: Vec<u8>,
+    /// The commit whose tables were read.
+    pub commit: String,
+    /// The table versions that were read.
+    pub inputs: Vec<DatasetInput>,
+}
+
+/// Why a query has no answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum QueryRefusal {
+    /// The query cannot be understood, or failed.
+    Query(String),
+    /// The ledger or the lake does not answer.
+    Failed(String),
+}
+
+/// Answers queries over the environment.
+#[async_trait]
+pub trait QueryDesk: Send + Sync {
+    /// Answers a read-only query; `at` is a commit, a tag or another environment.
+    ///
+    /// # Errors
+    /// Why not.
+    async fn query(&self, sql: &str, at: Option<&str>, format: RowFormat) -> Result<QueryAnswer, QueryRefusal>;
 }

@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::catalog::Catalog;
-use crate::desk::{LineageDesk, ScheduleDesk};
+use crate::desk::{LineageDesk, QueryDesk, ScheduleDesk};
 use crate::intake::Intake;
 use crate::state::AppState;
 use crate::traces::Tracer;
@@ -34,6 +34,7 @@ pub struct Parts {
     pub(crate) desk: Option<Arc<dyn ScheduleDesk>>,
     pub(crate) intake: Option<Arc<dyn Intake>>,
     pub(crate) lineage: Option<Arc<dyn LineageDesk>>,
+    pub(crate) queries: Option<Arc<dyn QueryDesk>>,
     pub(crate) token: Option<String>,
     pub(crate) tracking: Option<Arc<mlflow::Tracking>>,
     pub(crate) tracer: Tracer,
@@ -49,6 +50,7 @@ impl Parts {
             desk: None,
             intake: None,
             lineage: None,
+            queries: None,
             token: None,
             tracking: None,
             tracer: Tracer::default(),
@@ -77,6 +79,12 @@ impl Parts {
     #[must_use]
     pub fn with_lineage(self, lineage: Arc<dyn LineageDesk>) -> Self {
         Self { lineage: Some(lineage), ..self }
+    }
+
+    /// With who answers queries.
+    #[must_use]
+    pub fn with_queries(self, queries: Arc<dyn QueryDesk>) -> Self {
+        Self { queries: Some(queries), ..self }
     }
 
     /// With who takes spans of requests; `clock` is the machine's.

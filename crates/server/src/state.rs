@@ -8,9 +8,10 @@ use baton_serving::{
 };
 
 use crate::catalog::Catalog;
-use crate::desk::{LineageDesk, ScheduleDesk};
+use crate::desk::{LineageDesk, QueryDesk, ScheduleDesk};
 use crate::intake::Intake;
 use crate::metrics::Metrics;
+use crate::mlflow::Tracking;
 use crate::request_id::RequestId;
 use crate::serve::Parts;
 use crate::traces::Tracer;
@@ -28,16 +29,17 @@ pub(crate) struct AppState {
     pub(crate) lineage: Option<Arc<dyn LineageDesk>>,
     pub(crate) token: Option<String>,
     pub(crate) tracer: Tracer,
-    /// Whether clients of MLflow track here, so that they are to find the version that they know.
-    pub(crate) tracks: bool,
+    pub(crate) queries: Option<Arc<dyn QueryDesk>>,
+    /// What clients of MLflow track here, so that they are to find the version that they know.
+    pub(crate) tracking: Option<Arc<Tracking>>,
     clock: Arc<dyn Clock>,
 }
 
 impl AppState {
     pub(crate) fn new(parts: Parts) -> Self {
-        let tracks = parts.tracking.is_some();
-        let Parts { service, clock, catalog, desk, intake, lineage, token, tracer, tracking: _ } = parts;
-        Self { service, clock, catalog, desk, intake, lineage, token, tracer, tracks, metrics: Metrics::default() }
+        let Parts { service, clock, catalog, desk, intake, lineage, queries, token, tracer, tracking } = parts;
+        let metrics = Metrics::default();
+        Self { service, metrics, catalog, desk, intake, lineage, token, tracer, queries, tracking, clock }
     }
 
     /// What an endpoint serves now.

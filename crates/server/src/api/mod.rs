@@ -4,6 +4,7 @@ mod approvals;
 mod assets;
 mod endpoints;
 mod lineage;
+mod query;
 mod schedules;
 mod selection;
 #[cfg(test)]
@@ -22,6 +23,7 @@ pub(crate) fn router() -> Router<Shared> {
         .route("/assets", get(assets::list))
         .route("/lineage", post(lineage::take))
         .route("/lineage/batch", post(lineage::take_batch))
+        .route("/query", post(query::query))
         .route("/schedules/{name}/trigger", post(schedules::trigger))
         .route("/endpoints", get(endpoints::list))
         .route("/endpoints/{endpoint}", get(endpoints::show))

@@ -46,7 +46,7 @@ fn refused(message: &'static str) -> Response {
 
 impl Allowed {
     /// Whether the host is one of ours. A request without one comes from no browser.
-    fn has_host(&self, headers: &HeaderMap) -> bool {
+    pub(super) fn has_host(&self, headers: &HeaderMap) -> bool {
         let Some(value) = headers.get(HOST) else { return true };
         let Ok(given) = value.to_str() else { return false };
         let name = name_of(given);

@@ -135,6 +135,7 @@ async fn create(State(tracking): State<Shared>, fields: Fields) -> Answer<One> {
 
 async fn show(State(tracking): State<Shared>, Path(model_id): Path<String>, fields: Fields) -> Answer<One> {
     let allow_deleted = fields.flag("allow_deleted")?.unwrap_or_default();
+    tracking.bring_in_trained().await?;
     Ok(One::answer(tracking.store.logged_model(&model_id, allow_deleted).await?))
 }
 

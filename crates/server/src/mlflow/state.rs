@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use axum::http::HeaderMap;
 use baton_tracking::artifact::ArtifactStore;
 use baton_tracking::filter::Dialect;
+use baton_tracking::input::DatasetInput;
 use baton_tracking::registry::RegistryBridge;
 use baton_tracking::run::PromisedRun;
 use baton_tracking::webhook::WebhookSender;
@@ -67,6 +69,16 @@ impl Tracking {
     #[must_use]
     pub fn with_bridge(self, bridge: Arc<dyn RegistryBridge>) -> Self {
         Self { bridge: Some(bridge), ..self }
+    }
+
+    /// Whether a request is for a host of this server.
+    pub(crate) fn lets(&self, headers: &HeaderMap) -> bool {
+        self.allowed.has_host(headers)
+    }
+
+    /// Records what a run read elsewhere on this server.
+    pub(crate) async fn tie(&self, run: &str, inputs: Vec<DatasetInput>) -> Result<(), TrackingError> {
+        self.store.log_inputs(run.to_owned(), inputs, Vec::new()).await
     }
 
     /// Where artifacts are.

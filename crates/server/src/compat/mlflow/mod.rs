@@ -34,7 +34,7 @@ async fn ping(State(state): State<Shared>) -> Response {
 }
 
 async fn version(State(state): State<Shared>) -> &'static str {
-    if state.tracks { crate::mlflow::VERSION } else { env!("CARGO_PKG_VERSION") }
+    if state.tracking.is_some() { crate::mlflow::VERSION } else { env!("CARGO_PKG_VERSION") }
 }
 
 async fn invoke_only(
