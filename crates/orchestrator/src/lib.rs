@@ -21,6 +21,8 @@ mod prepare;
 pub mod profiles;
 mod program;
 mod python;
+pub mod records;
+mod registered;
 mod registry;
 pub mod report;
 mod runbooks;
@@ -30,6 +32,7 @@ mod sessions;
 mod steps;
 mod stored;
 mod testing;
+mod tracked;
 mod training;
 mod values;
 mod watch;
@@ -75,3 +78,6 @@ pub use testing::{
     check_tests,
 };
 pub use watch::{DatedLook, EstimatedPerformance, FeatureDrift, MeasuredPerformance, MonitorLook};
+pub use tracked::{
+    DataNow, DataOfRun, EnvironmentOfRun, HostedRun, NoTracking, RunTies, RunTracking, inputs_of_query, ties_of_run,
+};

@@ -18,6 +18,8 @@ use baton_ml::runtime::RuntimeOptions;
 
 use crate::error::RunError;
 use crate::python::PythonWorkers;
+use crate::tracked::RunTracking;
+use crate::registered::RegisteredModels;
 
 /// Answers with the value of a variable of the process environment.
 pub type Variables = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
@@ -50,6 +52,10 @@ pub struct Services {
     pub python: Arc<PythonWorkers>,
     /// How models are run.
     pub models: RuntimeOptions,
+    /// Models that clients of MLflow registered.
+    pub registered: Arc<dyn RegisteredModels>,
+    /// Where runs are tracked.
+    pub tracking: Arc<dyn RunTracking>,
     /// Puts load on a model for the load-test gate.
     pub load_tester: Arc<dyn LoadTester>,
     /// Variables of the process environment, for references to secrets.

@@ -1,6 +1,7 @@
 //! Looking: lists, one asset in full, queries, the state of an environment.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
@@ -9,6 +10,7 @@ use baton_core::check::CheckResult;
 use baton_core::event::EventFilter;
 use baton_core::incident::{Incident, IncidentState};
 use baton_core::{Asset, AssetName, Commit, Definition, EventKind, IntervalSet, Kind, Pin, Timestamp};
+use baton_engine::{RecordSource, SessionInput};
 use baton_stats::profile::{TableProfile, TableSummary, render_text};
 use serde::{Deserialize, Serialize};
 
@@ -18,10 +20,11 @@ use crate::error::RunError;
 use crate::exports::{DatedDelivery, newest_deliveries};
 use crate::prepare::Prepared;
 use crate::profiles::{profile, profile_at};
+use crate::records::records;
 use crate::registry::{ModelVersion, model_versions};
 use crate::report::AssetLine;
 use crate::services::Services;
-use crate::sessions::session_of;
+use crate::sessions::{inputs_of, session_of};
 use crate::watch::{DatedLook, looks, newest_looks};
 
 /// Looks of a monitor that `show` tells.
@@ -170,26 +173,29 @@ async fn known_rows(services: &Services, commit: &Commit, name: &AssetName) -> R
     Ok(Some(count(&session, &format!("select * from {}", quoted(name))).await?))
 }
 
-/// Runs a read-only query over the assets of an environment, under its clock or `as_of`.
+/// Runs a read-only query over the assets of an environment, under its clock or `as_of`; see [`query_commit`].
 pub async fn query(
     services: &Services,
     environment: &str,
     as_of: Option<Timestamp>,
     sql: &str,
 ) -> Result<(SchemaRef, Vec<RecordBatch>), RunError> {
-    query_commit(services, &head(services, environment).await?, as_of, sql).await
+    query_commit(services, &head(services, environment).await?, as_of, None, sql).await
 }
 
-/// As [`query`], over the assets of any commit.
+/// As [`query`], over the assets of any commit, and over what Baton records ([`crate::records`]). `served` are predictions that endpoints
+/// answered, where somebody keeps them.
 pub async fn query_commit(
     services: &Services,
     commit: &Commit,
     as_of: Option<Timestamp>,
+    served: Option<Arc<dyn RecordSource>>,
     sql: &str,
 ) -> Result<(SchemaRef, Vec<RecordBatch>), RunError> {
-    let names: Vec<AssetName> = commit.assets.keys().cloned().collect();
-    let clock = as_of.unwrap_or(commit.as_of);
-    let session = session_of(services, &commit.assets, &names, Some(clock)).await?;
+    let as_of = Some(as_of.unwrap_or(commit.as_of));
+    let tables = inputs_of(services, &commit.assets, commit.assets.keys()).await?;
+    let records = records(services, commit, &tables, served);
+    let session = services.engine.session(SessionInput { tables, as_of })?.with_records(records)?;
     Ok(session.query(sql).await?)
 }
 

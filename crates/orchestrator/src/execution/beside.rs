@@ -25,6 +25,7 @@ use crate::checks::tables_of;
 use crate::error::RunError;
 use crate::prepare::Prepared;
 use crate::report::{RunReport, StepReport};
+use crate::tracked::TrackedStep;
 
 /// Stack of a thread: planning deeply nested SQL recurses.
 const STACK: usize = 8 << 20;
@@ -284,6 +285,7 @@ impl Execution<'_> {
             steps_before: side.steps_before + place,
             spill_joins: false,
             others: Some(Arc::clone(&side.others)),
+            tracked: TrackedStep::default(),
             journal: self.journal.as_ref().map(Journal::beside),
             passing: BTreeSet::new(),
             stopped: None,

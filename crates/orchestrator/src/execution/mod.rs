@@ -41,6 +41,7 @@ use crate::error::RunError;
 use crate::prepare::Prepared;
 use crate::report::{CacheReport, RunReport, StepReport, StepState};
 use crate::services::Services;
+use crate::tracked::TrackedStep;
 
 /// The reason of commits that bring the project's definitions along.
 pub(crate) const APPLY: &str = "apply";
@@ -85,6 +86,8 @@ pub(crate) struct Execution<'a> {
     pub(crate) spill_joins: bool,
     /// Those whose steps are executed beside this one's, if any are.
     others: Option<Arc<Others>>,
+    /// What the step at hand tracks.
+    pub(crate) tracked: TrackedStep,
     /// Where it is written down how the run goes.
     pub(crate) journal: Option<Journal>,
     /// Assets that failed and whose readers go on with the last good version.
@@ -173,6 +176,7 @@ impl<'a> Execution<'a> {
             steps_before: continued.map_or(0, |continued| continued.steps),
             spill_joins: false,
             others: None,
+            tracked: TrackedStep::default(),
             journal: None,
             passing: BTreeSet::new(),
             stopped: None,
@@ -269,9 +273,12 @@ impl<'a> Execution<'a> {
                 Some(pull) => self.pull(asset, source, pull).await,
                 None => self.ingest(asset, source).await,
             },
-            (Stage::Build { .. }, Some(Definition::Table(table))) => self.build(asset, table).await,
+            (Stage::Build { .. }, Some(Definition::Table(table))) => {
+                self.tie_programs(asset, table).await;
+                Box::pin(self.build(asset, table)).await
+            }
             (Stage::Materialize { .. }, Some(Definition::FeatureView(view))) => self.materialize(asset, view).await,
-            (Stage::Train { reason, .. }, Some(Definition::Model(model))) => self.train(asset, model, reason).await,
+            (Stage::Train { reason, .. }, Some(Definition::Model(model))) => Box::pin(self.train(asset, model, reason)).await,
             (Stage::Deploy { .. }, Some(Definition::Endpoint(endpoint))) => self.deploy(asset, endpoint).await,
             (Stage::Score { .. }, Some(Definition::Endpoint(endpoint))) => self.score(asset, endpoint).await,
             (Stage::Watch { .. }, Some(Definition::Monitor(monitor))) => self.watch(asset, monitor).await,

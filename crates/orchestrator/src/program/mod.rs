@@ -38,6 +38,7 @@ use crate::steps::arrow_type;
 use crate::values::micros_at;
 
 /// Clocks of files are this coarse.
+use crate::tracked::Hosting;
 const WRITTEN: std::time::Duration = std::time::Duration::from_millis(20);
 /// Variables that a command has from the machine.
 const FROM_MACHINE: [&str; 7] = ["PATH", "HOME", "USER", "LANG", "LC_ALL", "TMPDIR", "TZ"];
@@ -77,7 +78,10 @@ pub(crate) async fn rows_of_all(
 ) -> Result<(Vec<RecordBatch>, Vec<Option<Vec<RecordBatch>>>), RunError> {
     let scratch = Scratch::make(call)?;
     let newest = write_inputs(call, step, tables, &scratch).await?;
-    let (variables, secrets) = environment(call, step, &scratch)?;
+    // From within an image this machine's own address cannot be reached.
+    let hosting = if step.image.is_none() { Hosting::begin(call).await } else { None };
+    let tracking = hosting.as_ref().map(Hosting::variables).unwrap_or_default();
+    let (variables, secrets) = environment(call, step, &scratch, tracking)?;
     let program = Program {
         table: call.asset.as_str(),
         command: &step.command,
@@ -90,7 +94,11 @@ pub(crate) async fn rows_of_all(
         container: container(call, step)?,
     };
     let began = SystemTime::from(call.services.clock.now());
-    let said = run(call, &program).await?;
+    let said = run(call, &program).await;
+    if let Some(hosting) = hosting {
+        hosting.end(said.is_ok()).await;
+    }
+    let said = said?;
     let (root, output) = written(call, step, &scratch, began, said)?;
     let rows = known_since(call, newest, read_rows(call, &root, &output).await?)?;
     let mut beside = Vec::new();
@@ -200,7 +208,9 @@ fn environment(
         FROM_MACHINE.iter().filter_map(|name| Some(((*name).to_owned(), variable(name)?))).collect();
     for input in &step.inputs {
         let name = format!("BATON_INPUT_{}", input.to_uppercase());
-        variables.push((name, scratch.input(input).display().to_string()));
+        let folder = scratch.input_folder(input);
+        let path = if folder.is_dir() { folder } else { scratch.input(input) };
+        variables.push((name, path.display().to_string()));
     }
     variables.push(("BATON_INPUTS".to_owned(), scratch.0.join("inputs").display().to_string()));
     variables.push(("BATON_OUTPUTS".to_owned(), scratch.outputs().display().to_string()));
@@ -234,6 +244,7 @@ fn container<'s>(call: &TableCall<'_>, step: &'s CommandStep) -> Result<Option<(
     match found {
         Some(runner) => Ok(Some((runner, image))),
         None => Err(ProgramError::NoContainers { table: call.asset.to_string(), image: image.clone() }.into()),
+    tracking: Variables,
     }
 }
 
@@ -249,6 +260,7 @@ async fn run(call: &TableCall<'_>, program: &Program<'_>) -> Result<Vec<String>,
             journal.note(RunChange::Log(LogLine { run, asset, at: services.clock.now(), level, text }));
         }
     };
+    variables.extend(tracking);
     let ran = program.run(&mut hear).await;
     journal.end().await?;
     Ok(ran?)

@@ -1,5 +1,7 @@
 //! One call of a table's function: what is sent, and the exchange until it has ended.
 
+use std::collections::BTreeMap;
+
 use arrow::array::RecordBatch;
 use arrow::buffer::Buffer;
 use arrow::ipc::reader::StreamDecoder;
@@ -29,6 +31,8 @@ pub(super) struct Call<'a> {
     pub(super) interval: Option<Interval>,
     /// The logical clock.
     pub(super) as_of: Timestamp,
+    /// What it finds in its environment: where it tracks.
+    pub(super) variables: &'a [(String, String)],
     /// The value that it is made for, of which type, where it is made for several.
     pub(super) each: Option<(ColumnType, Value)>,
 }
@@ -160,6 +164,7 @@ impl Call<'_> {
             "start": self.interval.map(|interval| interval.start),
             "end": self.interval.map(|interval| interval.end),
             "vars": python.vars,
+            "tracking": self.variables.iter().cloned().collect::<BTreeMap<_, _>>(),
             "each": self.each.as_ref().map(|(kind, value)| json!([word(Some(*kind)), value])),
             "seed": self.seed(),
         })

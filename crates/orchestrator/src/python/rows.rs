@@ -24,6 +24,7 @@ use crate::error::RunError;
 use crate::for_each::{ROWS, as_json, rows_of_query, values};
 use crate::services::Services;
 use crate::steps::arrow_type;
+use crate::tracked::{Hosting, Tie};
 use crate::values::micros_at;
 
 /// Fewer intervals than these are not worth another worker.
@@ -43,6 +44,8 @@ pub(crate) struct TableCall<'a> {
     pub(crate) interval: Option<Interval>,
     /// The run whose log takes what the function prints; `None` outside of runs.
     pub(crate) run: Option<&'a str>,
+    /// What runs that its programs track are tied to; `None` outside of runs.
+    pub(crate) tie: Option<&'a Tie>,
     /// The value that the table is made for, where it is made for several.
     pub(crate) each: Option<&'a str>,
 }
@@ -117,14 +120,28 @@ impl Rows<'_> {
         let input = SessionInput { tables, as_of: Some(self.call.as_of) };
         let session = Engine::new(options)?.session(input)?;
         let mut batches = Vec::new();
+        let hosting = Hosting::begin(self.call).await;
+        let variables = hosting.as_ref().map(Hosting::variables).unwrap_or_default();
+        let rows = Box::pin(self.within(tables, &variables)).await;
+        if let Some(hosting) = hosting {
+            hosting.end(rows.is_ok()).await;
+        }
+        rows
+    }
+
+    async fn within(
+        &self,
+        tables: BTreeMap<String, TableInput>,
+        variables: &[(String, String)],
+    ) -> Result<Vec<RecordBatch>, RunError> {
         match self.call.interval.filter(|_| self.call.table.materialize == Materialize::Incremental) {
-            None => batches.extend(self.of(&session, None).await?),
+            None => batches.extend(self.of(&session, None, variables).await?),
             Some(interval) => {
                 let intervals = self.intervals(&session, interval).await?;
                 let count = intervals.len();
                 // A second worker is worth its start when there is enough for it.
                 let at_once = self.call.services.python.workers().min(count / WORTH_A_WORKER).max(1);
-                let calls = intervals.into_iter().map(|interval| self.of(&session, Some(interval)));
+                let calls = intervals.into_iter().map(|interval| self.of(&session, Some(interval), variables));
                 let mut calls = futures::stream::iter(calls).buffered(at_once);
                 let mut done = 0;
                 while let Some(rows) = calls.try_next().await? {
@@ -138,7 +155,12 @@ impl Rows<'_> {
     }
 
     /// The rows of one call.
-    async fn of(&self, session: &Session, interval: Option<Interval>) -> Result<Vec<RecordBatch>, RunError> {
+    async fn of(
+        &self,
+        session: &Session,
+        interval: Option<Interval>,
+        variables: &[(String, String)],
+    ) -> Result<Vec<RecordBatch>, RunError> {
         let mut inputs = Vec::new();
         for parameter in &self.python.parameters {
             let options = BuildOptions { track_availability: true, ..BuildOptions::default() };
@@ -157,6 +179,7 @@ impl Rows<'_> {
                 .for_each
                 .as_ref()
                 .zip(*each)
+            variables,
                 .map(|(of, value)| as_json(of, value).map(|found| (of.data_type, found)))
                 .transpose()?,
         };

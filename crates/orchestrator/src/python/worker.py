@@ -19,6 +19,7 @@ _nothing = os.open(os.devnull, os.O_RDONLY)
 os.dup2(_nothing, 0)
 os.dup2(2, 1)
 
+import contextlib  # noqa: E402
 import faulthandler  # noqa: E402
 import importlib.abc  # noqa: E402
 import importlib.util  # noqa: E402
@@ -350,7 +351,8 @@ class Worker:
             call = json.loads(data)
             began = time.perf_counter()
             try:
-                rows = self.call(call)
+                with _tracking(call["tracking"]):
+                    rows = self.call(call)
             except BaseException as error:
                 self._flush()
                 _send_json(b"F", _failure(error, call))
@@ -395,6 +397,43 @@ class Worker:
                 writer.write_table(table, max_chunksize=1 << 16)
         sink.flush()
         return rows
+
+
+# Variables by which clients of MLflow find where they track; those that a call sets itself are gone after it.
+_MLFLOW = ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_NAME", "MLFLOW_EXPERIMENT_ID")
+
+
+@contextlib.contextmanager
+def _tracking(variables):
+    """The address and the run of a call, as clients of MLflow look for them; runs that it leaves open end with it."""
+    if not variables:
+        yield
+        return
+    before = {name: os.environ.pop(name, None) for name in _MLFLOW}
+    os.environ.update(variables)
+    status = "FAILED"
+    try:
+        yield
+        status = "FINISHED"
+    finally:
+        _end_runs(status)
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
+
+
+def _end_runs(status):
+    mlflow = sys.modules.get("mlflow")
+    if not hasattr(mlflow, "end_run"):
+        return
+    try:
+        while mlflow.active_run() is not None:
+            mlflow.end_run(status)
+        # The next call is of another run, and in the experiment that it chooses itself.
+        sys.modules["mlflow.tracking.fluent"]._active_experiment_id = None
+    except Exception as error:
+        _log("warning", f"a run cannot be ended: {error}")
 
 
 def _seed(seed):

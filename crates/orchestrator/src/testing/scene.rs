@@ -24,6 +24,7 @@ use crate::extent::newest_in;
 use crate::prepare::{Prepared, source_identity};
 use crate::services::{Asked, Services, Silent};
 use crate::steps::known_at;
+use crate::tracked::NoTracking;
 use crate::write::{Pass, Place};
 
 /// What a test builds, and what is landed for it.
@@ -66,6 +67,8 @@ pub(super) fn parts(services: &Services, engine: &Engine, folder: &Path) -> Resu
         parent_span: None,
         python: Arc::clone(&services.python),
         models: services.models.clone(),
+        registered: Arc::clone(&services.registered),
+        tracking: Arc::new(NoTracking),
         load_tester: Arc::clone(&services.load_tester),
         variables: Arc::clone(&services.variables),
         author: services.author.clone(),

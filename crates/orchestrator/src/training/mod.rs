@@ -38,6 +38,17 @@ impl Execution<'_> {
         let inputs = self.input_versions(asset);
         let aliases = aliases_of(self.working.get(asset));
         let key = self.training_key(asset, model, &desired.content(), &inputs, &aliases).await?;
+    ) -> Result<StepOutcome, RunError> {
+        let outcome = Box::pin(self.train_version(asset, model, reason)).await;
+        self.end_training(asset, outcome.is_ok()).await;
+        outcome
+    }
+
+    async fn train_version(
+        &mut self,
+        asset: &AssetName,
+        model: &Model,
+        reason: &str,
         if let Some(pin) = self.take_recorded(asset, &key).await? {
             self.redeploy(asset).await?;
             return Ok(StepOutcome::reused(pin.version.to_string()));
@@ -54,6 +65,7 @@ impl Execution<'_> {
             }
         };
         let champion = match aliases.get(CHAMPION) {
+                self.begin_training(asset, model, &set).await;
             Some(number) => model_version(self.services, asset, *number).await?,
             None => None,
         };
@@ -64,6 +76,7 @@ impl Execution<'_> {
         self.redeploy(asset).await?;
         Ok(StepOutcome::done(describe(&version, promoted)))
     }
+        self.log_training(asset, &version).await;
 
     /// Registers a version under the next number. Another environment may train the same model at the same time: whoever
     /// comes second takes the number after.

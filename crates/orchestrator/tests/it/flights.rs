@@ -217,6 +217,8 @@ async fn services(folder: &Path) -> Services {
         parent_span: None,
         python: Arc::new(PythonWorkers::new(PythonOptions::of(&PythonSettings::default(), folder))),
         models: RuntimeOptions::default(),
+        registered: Arc::new(baton_orchestrator::NoRegisteredModels),
+        tracking: Arc::new(baton_orchestrator::NoTracking),
         load_tester: Arc::new(InProcess),
         variables: Arc::new(|_| None),
         author: "ada@example.com".to_owned(),

@@ -122,6 +122,7 @@ async fn step_again(
         since: link.recipe.step.key.interval.map(|interval| interval.start),
         as_of,
         run: None,
+        tie: None,
         checks: Vec::new(),
         spill_joins: false,
     };

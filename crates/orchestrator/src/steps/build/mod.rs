@@ -222,7 +222,7 @@ impl Execution<'_> {
         let tables = inputs_of(self.services, &self.working, &inputs).await?;
         let (as_of, interval) = (self.as_of, key.interval);
         let call =
-            TableCall { services: self.services, asset, table, as_of, interval, run: Some(&self.run), each: None };
+            TableCall { services: self.services, asset, table, as_of, interval, run: Some(&self.run), tie: self.tracked.tie.as_ref(), each: None };
         let session = session_for(&call, tables).await?;
         let options = BuildOptions {
             time_column: table.time.clone(),

@@ -78,7 +78,7 @@ impl Execution<'_> {
 
     fn call_of<'c>(&'c self, asset: &'c AssetName, table: &'c Table) -> TableCall<'c> {
         let (services, as_of, run) = (self.services, self.as_of, Some(self.run.as_str()));
-        TableCall { services, asset, table, as_of, interval: None, run, each: None }
+        TableCall { services, asset, table, as_of, interval: None, run, tie: self.tracked.tie.as_ref(), each: None }
     }
 
     /// Stages the rows of a table for its own step.

@@ -20,6 +20,7 @@ use crate::checks::{checks_of_pass, quoted};
 use crate::error::RunError;
 use crate::python::{TableCall, session_for};
 use crate::services::Services;
+use crate::tracked::Tie;
 use crate::write::{Pass, Place};
 
 /// One time that rows meet those of the table.
@@ -35,6 +36,8 @@ pub(crate) struct Batch<'t> {
     pub(crate) as_of: Timestamp,
     /// The run that does it; `None` when it is done again outside of one.
     pub(crate) run: Option<&'t str>,
+    /// What runs that programs track are tied to.
+    pub(crate) tie: Option<&'t Tie>,
     pub(crate) checks: Vec<Check>,
     /// See [`BuildOptions::spill_joins`].
     pub(crate) spill_joins: bool,
@@ -147,7 +150,7 @@ impl Batch<'_> {
             spill_joins: self.spill_joins,
         };
         let (asset, as_of) = (self.asset, self.as_of);
-        let call = TableCall { services, asset, table, as_of, interval: None, run: self.run, each: None };
+        let call = TableCall { services, asset, table, as_of, interval: None, run: self.run, tie: self.tie, each: None };
         let session = session_for(&call, inputs).await?;
         let rows = session.execute(sql, &options).await?;
         let mut schema = kept_schema(&rows.schema(), table.materialize);

@@ -59,7 +59,9 @@ impl Execution<'_> {
         }
         let (as_of, run) = (self.as_of, self.run.clone());
         let spill_joins = self.spill_joins;
-        let batch = Batch { asset, table, stored, location, since, as_of, run: Some(&run), checks, spill_joins };
+        let tie = self.tracked.tie.clone();
+        let (run, tie) = (Some(run.as_str()), tie.as_ref());
+        let batch = Batch { asset, table, stored, location, since, as_of, run, tie, checks, spill_joins };
         self.take_in(&batch, inputs, previous.as_ref(), &key).await
     }
 
