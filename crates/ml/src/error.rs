@@ -142,6 +142,24 @@ pub enum MlError {
         /// What the loader said.
         reason: String,
     },
+    /// A model that only Python can run, without a Python.
+    #[error(
+        "there is no Python to run this model with; install Python with `mlflow` and the model's requirements, or name an \
+         interpreter: `python: {{interpreter: .venv/bin/python}}` in baton.yml"
+    )]
+    PythonMissing,
+    /// A worker process of Python does not open a model.
+    #[error("the model cannot be opened in Python: {reason}")]
+    Python {
+        /// What the worker said.
+        reason: String,
+    },
+    /// A model that a client uploaded cannot be served.
+    #[error("the uploaded model cannot be served: {reason}")]
+    Uploaded {
+        /// Why not, and what to do.
+        reason: String,
+    },
     /// A metric cannot be computed.
     #[error("metric `{metric}` cannot be computed: {reason}")]
     Metric {
@@ -170,6 +188,16 @@ impl MlError {
     /// A stored model that cannot be read.
     pub(crate) fn unreadable(reason: impl ToString) -> Self {
         Self::ModelUnreadable { reason: reason.to_string() }
+    }
+
+    /// A model that does not open in Python.
+    pub(crate) fn python(reason: impl ToString) -> Self {
+        Self::Python { reason: reason.to_string() }
+    }
+
+    /// An uploaded model that cannot be served.
+    pub(crate) fn uploaded(reason: impl ToString) -> Self {
+        Self::Uploaded { reason: reason.to_string() }
     }
 
     /// A model that failed to predict.

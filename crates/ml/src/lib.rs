@@ -2,11 +2,11 @@
 //!
 //! Owns everything between an encoded feature matrix and a stored model: [`frame`] turns Arrow rows into
 //! `f32` matrices, [`trainer`] and [`search`] fit models on them, [`model`] stores a model in an open format,
-//! [`runtime`] runs it, [`evaluate`] and [`explain`] describe it, [`gate`] decides promotion and [`card`] writes
+//! [`runtime`] runs it, [`uploaded`] takes in what clients of MLflow made, [`evaluate`] and [`explain`] describe it, [`gate`] decides promotion and [`card`] writes
 //! it all down.
 //!
 //! It does not know the lake, the ledger, the clock or the environment: bytes and arrays in, bytes and reports
-//! out. The one file it opens is the ONNX Runtime library whose path the caller passes.
+//! out. What it opens besides is what the caller names: the ONNX Runtime library, and a Python for models that nothing else runs.
 //!
 //! Invariant: the same rows, parameters and seed give the same model bytes on any number of threads.
 
@@ -26,6 +26,7 @@ pub mod search;
 #[cfg(test)]
 mod testdata;
 pub mod trainer;
+pub mod uploaded;
 
 pub use data::{LabelledRows, Task};
 pub use error::{MlError, Result};

@@ -99,6 +99,12 @@ pub enum ServingError {
         /// Why it failed.
         reason: String,
     },
+    /// A prediction ended before it was done, as when the server stops.
+    #[error("the prediction of endpoint `{endpoint}` was stopped; ask again")]
+    Stopped {
+        /// The endpoint.
+        endpoint: String,
+    },
     /// The prediction log's writer ended.
     #[error("the prediction log is closed; nothing more can be logged")]
     LogClosed,

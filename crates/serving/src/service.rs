@@ -58,7 +58,11 @@ impl PredictionService {
         version: Option<u32>,
         request: PredictRequest,
     ) -> Result<PredictResponse, ServingError> {
-        let response = deployment.predict(version, request)?;
+        let response = if deployment.waits() {
+            aside(Arc::clone(deployment), version, request).await?
+        } else {
+            deployment.predict(version, request)?
+        };
         self.log.append(&PredictionRecord::of_response(&response)).await?;
         if deployment.has_shadow() && self.shadows.try_send((Arc::clone(deployment), response.clone())).is_err() {
             self.dropped_shadows.fetch_add(1, Ordering::Relaxed);
@@ -80,6 +84,17 @@ impl PredictionService {
     pub fn dropped_shadows(&self) -> u64 {
         self.dropped_shadows.load(Ordering::Relaxed)
     }
+}
+
+/// Predicts where nobody else has to wait.
+async fn aside(
+    deployment: Arc<Deployment>,
+    version: Option<u32>,
+    request: PredictRequest,
+) -> Result<PredictResponse, ServingError> {
+    let endpoint = deployment.endpoint().to_owned();
+    let work = tokio::task::spawn_blocking(move || deployment.predict(version, request));
+    work.await.map_err(|_stopped| ServingError::Stopped { endpoint })?
 }
 
 fn score_shadows(waiting: &Receiver<ShadowJob>, log: &PredictionLog) {

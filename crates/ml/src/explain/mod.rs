@@ -71,6 +71,15 @@ pub fn shap_row(model: &StoredModel, row: &[f32]) -> Result<RowExplanation> {
     Ok(RowExplanation { bias: values[n_features], contributions: names.zip(values.iter().copied()).collect() })
 }
 
+/// Whether predictions of a model can be taken apart: those of trees and linear models can.
+pub fn is_explainable(model: &StoredModel) -> bool {
+    match model.format {
+        ModelFormat::Ubjson => true,
+        ModelFormat::Onnx => decode_linear(&model.bytes).is_ok(),
+        ModelFormat::Python => false,
+    }
+}
+
 /// One value a feature and the bias, for each row.
 fn contributions(model: &StoredModel, rows: &[f32]) -> Result<Vec<f64>> {
     let n_features = model.encoder.n_features();
@@ -87,6 +96,9 @@ fn contributions(model: &StoredModel, rows: &[f32]) -> Result<Vec<f64>> {
     match model.format {
         ModelFormat::Ubjson => of_trees(model, rows, n_features),
         ModelFormat::Onnx => of_linear(&decode_linear(&model.bytes)?, rows, n_features),
+        ModelFormat::Python => {
+            Err(MlError::unreadable("a model that Python runs cannot be taken apart; trees and linear models can"))
+        }
     }
 }
 

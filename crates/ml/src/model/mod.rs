@@ -1,6 +1,7 @@
 //! A stored model: bytes in an open format, the encoding of its features, and what is needed to judge it.
 //!
-//! Trees are XGBoost UBJSON, which the `xgboost` package loads; everything else is ONNX. Neither can run code.
+//! Trees are XGBoost UBJSON, which the `xgboost` package loads; linear models are ONNX. Neither can run code. What clients upload and
+//! only Python can run is kept as it came, and opened in a worker process.
 //! Knows nothing of folders: [`StoredModel::to_files`] names the files, the caller writes them.
 
 use crate::data::Task;
@@ -10,6 +11,7 @@ use crate::onnx::encode_linear;
 use crate::params::Params;
 use crate::runtime::Predictor;
 use crate::trainer::{ModelBody, TrainedModel};
+use crate::uploaded::pack;
 use hessboost::model::{BoostedModel, ModelFormat as TreeFormat};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -22,6 +24,8 @@ pub enum ModelFormat {
     Ubjson,
     /// ONNX.
     Onnx,
+    /// The files of a model that only Python can run, as an Arrow table of names and contents.
+    Python,
 }
 
 impl ModelFormat {
@@ -30,6 +34,7 @@ impl ModelFormat {
         match self {
             Self::Ubjson => "model.ubj",
             Self::Onnx => "model.onnx",
+            Self::Python => "model.arrow",
         }
     }
 }
@@ -100,6 +105,22 @@ impl StoredModel {
         };
         let (algorithm, params) = ("imported".to_owned(), Params::default());
         Ok(Self { format, bytes, encoder, task, algorithm, params })
+    }
+
+    /// The stored form of files that only Python can run; `flavor` says which library wrote them.
+    pub(crate) fn of_python(
+        files: &BTreeMap<String, Vec<u8>>,
+        flavor: &str,
+        encoder: FeatureEncoder,
+        task: Task,
+    ) -> Result<Self> {
+        let (format, bytes) = (ModelFormat::Python, pack(files)?);
+        Ok(Self { format, bytes, encoder, task, algorithm: flavor.to_owned(), params: Params::default() })
+    }
+
+    /// Whether `bytes` are trees in a format that is understood: XGBoost JSON or UBJSON, LightGBM text.
+    pub(crate) fn is_open_trees(bytes: &[u8]) -> bool {
+        TreeFormat::detect(bytes).is_some_and(|found| BoostedModel::decode(bytes, found).is_ok())
     }
 
     /// The model's identity: BLAKE3 over its bytes and its encoding, as hex.

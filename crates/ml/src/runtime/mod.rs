@@ -1,9 +1,13 @@
-//! Runs stored models: trees in this process, ONNX on ONNX Runtime.
+//! Runs stored models: trees in this process, ONNX on ONNX Runtime, what only Python can run in a worker process.
 //!
 //! Knows formats, not algorithms. A loaded model is `Send + Sync` and answers from any thread.
 
 mod onnx;
+mod python;
 mod trees;
+
+pub use python::PythonRuntime;
+pub(crate) use python::example as python_example;
 
 use crate::error::{MlError, Result};
 use crate::model::{ModelFormat, StoredModel};
@@ -14,6 +18,8 @@ use std::path::PathBuf;
 pub struct RuntimeOptions {
     /// The ONNX Runtime library, for example of the PyPI wheel. One process loads one: the first that loads stays.
     pub onnxruntime: Option<PathBuf>,
+    /// The Python of models that nothing else can run.
+    pub python: Option<PythonRuntime>,
 }
 
 /// A model that is ready to answer.
@@ -27,6 +33,11 @@ pub trait Predictor: Send + Sync {
 
     /// How many features a row has.
     fn n_features(&self) -> usize;
+
+    /// Whether a prediction waits for another process, so that it must not be asked for where others wait behind it.
+    fn waits(&self) -> bool {
+        false
+    }
 }
 
 /// Opens a stored model.
@@ -34,11 +45,13 @@ pub trait Predictor: Send + Sync {
 /// # Errors
 ///
 /// [`MlError::ModelUnreadable`] for broken bytes, [`MlError::OnnxRuntimeMissing`] or
-/// [`MlError::OnnxRuntimeUnloadable`] for an ONNX model without a runtime.
+/// [`MlError::OnnxRuntimeUnloadable`] for an ONNX model without a runtime, [`MlError::PythonMissing`] or [`MlError::Python`]
+/// for one that Python has to run.
 pub fn load(model: &StoredModel, options: &RuntimeOptions) -> Result<Box<dyn Predictor>> {
     match model.format {
         ModelFormat::Ubjson => Ok(Box::new(trees::TreePredictor::load(model)?)),
         ModelFormat::Onnx => Ok(Box::new(onnx::OnnxPredictor::load(model, options)?)),
+        ModelFormat::Python => Ok(Box::new(python::PythonPredictor::load(model, options)?)),
     }
 }
 

@@ -9,7 +9,7 @@ use baton_ml::runtime::{RuntimeOptions, load};
 
 #[test]
 fn stored_linear_models_predict_what_they_predicted_at_training() {
-    let options = RuntimeOptions { onnxruntime: Some(onnxruntime()) };
+    let options = RuntimeOptions { onnxruntime: Some(onnxruntime()), ..RuntimeOptions::default() };
     for (algorithm, task) in [("logistic", Task::BinaryClassification), ("linear", Task::Regression)] {
         let fitted = fit(algorithm, task);
         let files = fitted.stored.to_files().unwrap();
@@ -25,7 +25,7 @@ fn stored_linear_models_predict_what_they_predicted_at_training() {
 
 #[test]
 fn an_imported_onnx_model_is_checked_against_its_declaration() {
-    let options = RuntimeOptions { onnxruntime: Some(onnxruntime()) };
+    let options = RuntimeOptions { onnxruntime: Some(onnxruntime()), ..RuntimeOptions::default() };
     let fitted = fit("logistic", Task::BinaryClassification);
     let encoder = |names: &[&str]| {
         let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();

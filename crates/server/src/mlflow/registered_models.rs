@@ -173,6 +173,7 @@ async fn set_alias(State(tracking): State<Shared>, fields: Fields) -> Answer<Emp
     let (name, alias) = (fields.required_text("name")?, fields.required_text("alias")?);
     let version = fields.required_text("version")?;
     tracking.bring_in_trained().await?;
+    tracking.check_pointing(&name, &alias, &version).await?;
     tracking.store.set_model_alias(name.clone(), alias.clone(), &version).await?;
     Ok(Json(Empty {}))
 }

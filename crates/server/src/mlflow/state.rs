@@ -100,6 +100,15 @@ impl Tracking {
         Ok(())
     }
 
+    /// Whether an alias may point at a version, where something is served by it.
+    pub(super) async fn check_pointing(&self, name: &str, alias: &str, version: &str) -> Result<(), WireError> {
+        let Some(bridge) = &self.bridge else { return Ok(()) };
+        let found = self.store.model_version(name, version).await?;
+        let location = self.store.download_uri(name, version).await?;
+        let answer = bridge.may_point(name, alias, found.version, &location).await;
+        Ok(answer.map_err(TrackingError::invalid)?)
+    }
+
     /// What a search's filter may hold: clients of MLflow get what they know, and who sends `extended_filter` more.
     pub(super) fn dialect(fields: &Fields) -> Result<Dialect, WireError> {
         Ok(if fields.flag("extended_filter")? == Some(true) { Dialect::Extended } else { Dialect::Plain })

@@ -166,6 +166,12 @@ impl Deployment {
         !self.shadow.is_empty()
     }
 
+    /// Whether a prediction waits for another process.
+    pub fn waits(&self) -> bool {
+        let answering = std::iter::once(self.main()).chain(self.canary());
+        answering.into_iter().any(|loaded| loaded.predictor.waits())
+    }
+
     /// Where each feature comes from.
     pub fn features(&self) -> &[PlannedFeature] {
         &self.features

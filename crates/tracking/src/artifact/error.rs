@@ -60,6 +60,14 @@ pub enum ArtifactError {
         /// Why not.
         reason: String,
     },
+    /// More than is held in memory at once.
+    #[error("the files below `{path}` are larger than {most} bytes together; keep less there")]
+    TooLarge {
+        /// The folder.
+        path: String,
+        /// How many bytes there may be.
+        most: u64,
+    },
     /// The disk refused.
     #[error("could not {action} artifact `{path}`: {reason}; {hint}")]
     Disk {

@@ -11,6 +11,7 @@ mod path;
 #[cfg(test)]
 mod tests;
 mod upload;
+mod whole;
 
 use std::convert::Infallible;
 use std::io;

@@ -46,6 +46,16 @@ impl ArtifactPath {
         Self::parse(&decoded.map_err(|_not_text| ArtifactError::InvalidPath { path: encoded.to_owned() })?)
     }
 
+    /// Reads the URI of a file of this server, `mlflow-artifacts:/…`, with or without a host; none for URIs of other stores.
+    pub fn of_uri(uri: &str) -> Option<Result<Self, ArtifactError>> {
+        let rest = uri.strip_prefix("mlflow-artifacts:")?;
+        let path = match rest.strip_prefix("//") {
+            Some(rest) => rest.split_once('/').map_or("", |(_host, path)| path),
+            None => rest,
+        };
+        Some(Self::parse(path.trim_start_matches('/')))
+    }
+
     /// The path below this one.
     #[must_use]
     pub fn join(&self, below: &Self) -> Self {

@@ -57,6 +57,12 @@ pub trait RegistryBridge: Send + Sync {
     /// # Errors
     /// Why the ledger or the lake cannot be read.
     fn trained(&self) -> Told<'_, Vec<TrainedModel>>;
+
+    /// Asked before a client lets `alias` of the model `name` point at `version`, whose files are at `location`.
+    ///
+    /// # Errors
+    /// Why it must not: something is served by that alias, and the version does not do there what it does where it was logged.
+    fn may_point<'a>(&'a self, name: &'a str, alias: &'a str, version: i64, location: &'a str) -> Told<'a, ()>;
 }
 
 impl TrackingStore {
@@ -116,13 +122,13 @@ async fn import_version(
     model: i64,
     trained: &TrainedVersion,
 ) -> Result<(), TrackingError> {
+    let (run, logged) = training::made_by(transaction, &trained.location).await?;
     let insert = Statement::new(
         "INSERT INTO model_versions (model, version, creation_time, last_update_time, description, stage, source,
                                      storage_location, run_id, run_link, model_id)
          VALUES ($1, $2, $3, $3, $4, 'None', $5, $5, $6, '', $7) ON CONFLICT (model, version) DO NOTHING",
     );
     let insert = insert
-    let (run, logged) = training::made_by(transaction, &trained.location).await?;
         .bind(model)
         .bind(trained.number)
         .bind(trained.registered_at)

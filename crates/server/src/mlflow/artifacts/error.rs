@@ -41,7 +41,8 @@ impl From<ArtifactError> for ArtifactFailure {
             ArtifactError::InvalidPath { .. }
             | ArtifactError::Occupied { .. }
             | ArtifactError::Damaged { .. }
-            | ArtifactError::Parts { .. } => Self::invalid(message),
+            | ArtifactError::Parts { .. }
+            | ArtifactError::TooLarge { .. } => Self::invalid(message),
             ArtifactError::BrokenOff { .. } => Self::new(StatusCode::BAD_REQUEST, "BAD_REQUEST", message),
             ArtifactError::Disk { .. } => Self::new(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR", message),
         }

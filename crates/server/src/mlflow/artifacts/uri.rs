@@ -6,16 +6,10 @@ use super::error::ArtifactFailure;
 
 /// The path of `mlflow-artifacts:/…`; files elsewhere are fetched by clients themselves.
 pub(crate) fn path_of(uri: &str) -> Result<ArtifactPath, ArtifactFailure> {
-    let Some(rest) = uri.strip_prefix("mlflow-artifacts:") else {
-        return Err(ArtifactFailure::not_implemented(format!(
-            "artifacts at `{uri}` are not kept by this server; read them there"
-        )));
+    let elsewhere = || {
+        ArtifactFailure::not_implemented(format!("artifacts at `{uri}` are not kept by this server; read them there"))
     };
-    let path = match rest.strip_prefix("//") {
-        Some(rest) => rest.split_once('/').map_or("", |(_host, path)| path),
-        None => rest,
-    };
-    Ok(ArtifactPath::parse(path.trim_start_matches('/'))?)
+    Ok(ArtifactPath::of_uri(uri).ok_or_else(elsewhere)??)
 }
 
 #[cfg(test)]
