@@ -154,11 +154,21 @@ pub struct Limits {
     pub bytes: u64,
     /// How long to wait for rows that are still to come, in milliseconds; for queues and streams.
     pub wait_ms: u64,
+    /// How long rows may be collected before they are recorded, in milliseconds, where there is a promise; for queues and
+    /// streams.
+    pub latency_ms: Option<u64>,
+}
+
+impl Limits {
+    /// Whether what was collected for so long has to be recorded now.
+    pub(crate) fn is_overdue(&self, collected: std::time::Duration) -> bool {
+        self.latency_ms.is_some_and(|most| collected.as_millis() >= u128::from(most))
+    }
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { rows: 500_000, bytes: 256 << 20, wait_ms: 2_000 }
+        Self { rows: 500_000, bytes: 256 << 20, wait_ms: 2_000, latency_ms: None }
     }
 }
 

@@ -44,13 +44,14 @@ pub struct PullSink {
     conformer: Option<Conformer>,
     seen: u64,
     bytes: u64,
+    oldest: Option<i64>,
 }
 
 impl PullSink {
     /// A sink that holds the rows of `path` (what messages call the origin, such as `orders (postgres)`) to `contract`
     /// and sends them on.
     pub fn new(path: &str, contract: Contract, sender: mpsc::Sender<RecordBatch>) -> Self {
-        Self { path: path.to_owned(), contract, sender, conformer: None, seen: 0, bytes: 0 }
+        Self { path: path.to_owned(), contract, sender, conformer: None, seen: 0, bytes: 0, oldest: None }
     }
 
     /// Says the columns of the rows to come: in the origin's own types `natural`, while batches hold them as `stored`,
@@ -129,6 +130,22 @@ impl PullSink {
         if let Some(conformer) = &mut self.conformer {
             conformer.reject(row);
         }
+    }
+
+    /// Hears since when a row has waited at its origin, in microseconds since the epoch.
+    pub(crate) fn waited_since(&mut self, micros: i64) {
+        self.oldest = Some(self.oldest.map_or(micros, |oldest| oldest.min(micros)));
+    }
+
+    /// Since when the row has waited that waited longest, in microseconds since the epoch; `None` where the origin does not
+    /// say.
+    pub fn oldest(&self) -> Option<i64> {
+        self.oldest
+    }
+
+    /// The rows of the last batch that were set aside, by their place in it, and why.
+    pub(crate) fn refused(&self) -> &[(usize, String)] {
+        self.conformer.as_ref().map_or(&[], Conformer::refused)
     }
 
     /// What rows are held to.

@@ -73,7 +73,7 @@ impl SpooledRecords {
             let prefix = format!("{name}{separator}");
             names.iter().any(|other| other.starts_with(&prefix))
         };
-        self.columns.retain(|name, shape| *shape != Shape::Null || !is_opened(name));
+        self.columns.retain(|name, shape| !shape.is_null() || !is_opened(name));
         self
     }
 

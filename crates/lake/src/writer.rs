@@ -30,6 +30,9 @@ use crate::stats::{has_nan, stats_json};
 /// Rows of a row group: large enough to compress well, small enough for several readers of one file.
 const ROW_GROUP_ROWS: usize = 256 * 1024;
 
+/// Fewer rows than this are done before another thread wakes up.
+const WORTH_TWO_THREADS: usize = 4096;
+
 /// How files are written.
 #[derive(Debug, Clone)]
 pub struct WriteOptions {
@@ -125,6 +128,25 @@ impl Writer {
         Ok(())
     }
 
+    /// Adds the rows of `batch` to the file that is open, however many it has: for callers that say themselves, with
+    /// [`Writer::finish`], when it ends.
+    ///
+    /// # Errors
+    /// The rows do not fit the schema.
+    pub fn append(&mut self, batch: &RecordBatch) -> Result<(), LakeError> {
+        if batch.num_rows() == 0 {
+            return Ok(());
+        }
+        let batch = conform(batch, &self.schema)?;
+        let mut file = match self.open.take() {
+            Some(file) => file,
+            None => OpenFile::new(&batch, self.options.compression)?,
+        };
+        file.append(&batch)?;
+        self.open = Some(file);
+        Ok(())
+    }
+
     /// Closes the last file and returns all, each on the disk. No rows, no files.
     pub async fn finish(mut self) -> Result<Vec<StagedFile>, LakeError> {
         if let Some(file) = self.open.take() {
@@ -197,14 +219,23 @@ impl OpenFile {
 
     fn append(&mut self, batch: &RecordBatch) -> Result<(), LakeError> {
         self.rows += batch.num_rows();
-        self.digest = self.digest.and(RowDigest::of(batch)?);
-        for (field, column) in batch.schema_ref().fields().iter().zip(batch.columns()) {
-            if has_nan(column) {
-                self.unordered.insert(field.name().clone());
+        let Self { parquet, digest, unordered, ascending, .. } = self;
+        let mut look = || {
+            for (field, column) in batch.schema_ref().fields().iter().zip(batch.columns()) {
+                if has_nan(column) {
+                    unordered.insert(field.name().clone());
+                }
             }
-        }
-        self.ascending.append(batch);
-        self.parquet.write(batch).map_err(parquet_failure)
+            ascending.append(batch);
+            RowDigest::of(batch)
+        };
+        let mut write = || parquet.write(batch).map_err(parquet_failure);
+        let (of_batch, written) = match batch.num_rows() < WORTH_TWO_THREADS {
+            true => (look(), write()),
+            false => rayon::join(look, write),
+        };
+        *digest = digest.and(of_batch?);
+        written
     }
 
     /// The file's bytes, and its entry without a name.

@@ -11,6 +11,7 @@ use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOption
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
+use rayon::prelude::*;
 use serde_json::Value;
 
 use crate::report::shorten;
@@ -80,6 +81,8 @@ pub(crate) struct Conformer {
     path: String,
     plan: Plan,
     report: ReadReport,
+    /// The rows of the last batch that were set aside, and why.
+    refused: Vec<(usize, String)>,
 }
 
 impl Conformer {
@@ -87,7 +90,7 @@ impl Conformer {
     pub(crate) fn start(path: &str, found: &[Found], contract: &Contract) -> Result<Self, ConnectorError> {
         let (plan, changes) = plan::plan(path, found, contract)?;
         let report = ReadReport::new(plan.schema.clone(), changes);
-        Ok(Self { path: path.to_owned(), plan, report })
+        Ok(Self { path: path.to_owned(), plan, report, refused: Vec::new() })
     }
 
     /// The schema of every batch that comes out.
@@ -106,12 +109,12 @@ impl Conformer {
         stored: &RecordBatch,
         rows: &RowNumbers<'_>,
     ) -> Result<Option<RecordBatch>, ConnectorError> {
-        let mut columns = Vec::with_capacity(self.plan.targets.len());
+        self.refused.clear();
+        let columns = self.plan.targets.par_iter().map(|target| self.column(stored, target, rows));
+        let columns = columns.collect::<Result<Vec<_>, _>>()?;
         let mut faults = Faults::none(stored.num_rows());
-        for (index, target) in self.plan.targets.iter().enumerate() {
-            let column = self.column(stored, target, rows)?;
-            faults.note(index, target, stored, &column);
-            columns.push(column);
+        for (index, (target, column)) in self.plan.targets.iter().zip(&columns).enumerate() {
+            faults.note(index, target, stored, column);
         }
         let schema = self.plan.schema.clone();
         let batch = match faults.kept() {
@@ -130,6 +133,11 @@ impl Conformer {
         }
         self.report.rows += batch.num_rows() as u64;
         Ok(Some(batch))
+    }
+
+    /// The rows of the last batch that were set aside, by their place in it, and why.
+    pub(crate) fn refused(&self) -> &[(usize, String)] {
+        &self.refused
     }
 
     /// Ends the landing and returns its report.
@@ -154,7 +162,15 @@ impl Conformer {
         for (row, fault) in faults.by_row.iter().enumerate() {
             let Some(index) = fault else { continue };
             let target = &self.plan.targets[*index];
-            self.report.reject(|| rejected_row(target, stored, row, rows.of(row)));
+            let (value, reason) = fault_of(target, stored, row);
+            self.refused.push((row, format!("column `{}`: {reason}", target.name)));
+            self.report.reject(|| RejectedRow {
+                row: rows.of(row),
+                column: Some(target.name.clone()),
+                value: shorten(&value),
+                reason,
+                raw: raw_row(stored, row),
+            });
         }
     }
 }
@@ -202,7 +218,8 @@ impl Faults {
     }
 }
 
-fn rejected_row(target: &Target, stored: &RecordBatch, row: usize, number: u64) -> RejectedRow {
+/// The value of a row that cannot land in `target`, and why.
+fn fault_of(target: &Target, stored: &RecordBatch, row: usize) -> (String, String) {
     let column = target.source.map(|source| stored.column(source));
     let is_null = column.is_none_or(|column| column.logical_nulls().is_some_and(|nulls| nulls.is_null(row)));
     let value = match column {
@@ -214,13 +231,7 @@ fn rejected_row(target: &Target, stored: &RecordBatch, row: usize, number: u64) 
     } else {
         convert::reason(&value, &target.data_type)
     };
-    RejectedRow {
-        row: number,
-        column: Some(target.name.clone()),
-        value: shorten(&value),
-        reason,
-        raw: raw_row(stored, row),
-    }
+    (value, reason)
 }
 
 /// Returns one stored row as a JSON object, nulls included.

@@ -1,7 +1,7 @@
 //! Connector `file`: Parquet, CSV and JSON lines on this machine, each also in gzip or Zstandard, found by glob.
 //!
 //! A unit is one file. A text file with unknown types is read twice (types first, over the whole file; then rows), so
-//! memory stays at one batch whatever the size.
+//! memory stays at a few batches whatever the size.
 
 pub(crate) mod csv;
 mod discover;
@@ -9,7 +9,9 @@ mod export;
 pub(crate) mod json;
 mod open;
 mod options;
+mod parallel;
 mod parquet;
+mod remembered;
 
 use std::fs;
 use std::io;

@@ -15,7 +15,7 @@ pub(super) fn open_file(unit: &Unit) -> Result<File, ConnectorError> {
 }
 
 /// Opens a text file: decompressed, without byte order mark.
-pub(super) fn open_text(unit: &Unit) -> Result<Box<dyn BufRead>, ConnectorError> {
+pub(super) fn open_text(unit: &Unit) -> Result<Box<dyn BufRead + Send>, ConnectorError> {
     let mut reader = decompressed(unit, open_file(unit)?)?;
     let mut start = Vec::with_capacity(4);
     reader.by_ref().take(4).read_to_end(&mut start).map_err(|source| read_error(unit, None, source))?;
@@ -93,7 +93,7 @@ pub(super) fn io_error(unit: &Unit, action: &'static str, source: io::Error) -> 
     ConnectorError::Io { path: unit.path.clone(), action, source }
 }
 
-fn decompressed(unit: &Unit, file: File) -> Result<Box<dyn Read>, ConnectorError> {
+fn decompressed(unit: &Unit, file: File) -> Result<Box<dyn Read + Send>, ConnectorError> {
     let mut file = BufReader::with_capacity(BUFFER_BYTES, file);
     let start = file.fill_buf().map_err(|source| io_error(unit, "read", source))?;
     let (name, mark): (_, &[u8]) = match unit.format.compression {

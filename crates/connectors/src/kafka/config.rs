@@ -69,7 +69,8 @@ pub(super) struct KafkaOptions {
     /// What becomes of messages that cannot be read: `quarantine` (default) sets them aside, `stop` lands nothing.
     #[serde(default)]
     malformed: MalformedMessages,
-    /// A topic that messages which cannot be read are sent to as well, as they came, with the reason in their headers.
+    /// A topic that messages which cannot be read, or whose values do not fit the declared columns, are sent to as well, as
+    /// they came, with the reason in their headers.
     #[serde(default)]
     dead_letters: Option<String>,
 }

@@ -176,7 +176,7 @@ async fn land(
     }
 }
 
-/// Sends messages that could not be read to a topic, with the reason. They are there before the position moves on, so that
+/// Sends messages that could not be read or do not fit to a topic, with the reason. They are there before the position moves on, so that
 /// none is missing; after a kill some may be there twice.
 async fn bury(
     session: &Session,
@@ -186,9 +186,11 @@ async fn bury(
 ) -> Result<(), ConnectorError> {
     let producer = session.kafka.producer().metrics_push(false).build().await;
     let producer = producer.map_err(|error| session.refused(&error))?;
+    // A message of several rows goes there once.
+    let unread: BTreeMap<usize, &String> = unread.iter().rev().map(|(place, reason)| (*place, reason)).collect();
     let mut sent = Vec::new();
     for (place, reason) in unread {
-        if let Some(record) = records.get(*place) {
+        if let Some(record) = records.get(place) {
             let handle = producer.enqueue(record_for(topic, record, reason)).await;
             sent.push(handle.map_err(|error| session.refused(&error))?);
         }

@@ -189,10 +189,11 @@ impl Reader {
             .watch
             .as_ref()
             .map_or(PATIENCE, |watch| Duration::from_secs(watch.membership.session_seconds) + 2 * PATIENCE);
-        let (mut heard, mut ends) = (Instant::now(), BTreeMap::new());
+        let (began, mut heard, mut ends) = (Instant::now(), Instant::now(), BTreeMap::new());
         loop {
             let n_taken = taken.records.len();
-            if n_taken as u64 >= limits.rows || taken.n_bytes >= limits.bytes {
+            let is_overdue = n_taken > 0 && limits.is_overdue(began.elapsed());
+            if n_taken as u64 >= limits.rows || taken.n_bytes >= limits.bytes || is_overdue {
                 return Ok(false);
             }
             let answer = self.consumer.poll(POLL).await;

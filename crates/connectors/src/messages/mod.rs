@@ -101,6 +101,17 @@ pub(crate) struct Message {
     pub(crate) payload: Option<Bytes>,
 }
 
+impl Message {
+    /// When it was sent, or came, in microseconds since the epoch.
+    fn since(&self) -> Option<i64> {
+        let instant = |fact: &Fact| match fact {
+            Fact::Instant(micros) => Some(*micros),
+            Fact::Text(_) | Fact::Number(_) | Fact::Truth(_) => None,
+        };
+        self.facts.iter().find_map(instant)
+    }
+}
+
 /// The messages of one pull.
 pub(crate) struct Messages<'a> {
     /// What errors call the origin.
@@ -172,7 +183,8 @@ impl<'a> Messages<'a> {
         Schema::new(rows.natural.into_iter().chain(self.fact_fields()).collect::<Vec<_>>())
     }
 
-    /// Hands all messages on as rows. Answers with those that could not be read, by their place, and why.
+    /// Hands all messages on as rows. Answers with those that could not be read, or with a row that does not fit, by their
+    /// place, and why.
     pub(crate) async fn land(self, sink: &mut PullSink) -> Result<Vec<(usize, String)>, ConnectorError> {
         let mut rows = self.read(sink.contract());
         let with_facts = |fields: &[Field]| {
@@ -180,6 +192,7 @@ impl<'a> Messages<'a> {
         };
         let (natural, stored) = (with_facts(&rows.natural), with_facts(&rows.stored));
         sink.begin(&natural, &stored)?;
+        self.messages.iter().filter_map(Message::since).for_each(|micros| sink.waited_since(micros));
         let mut unread = self.set_aside(std::mem::take(&mut rows.faults), sink)?;
         for start in (0..rows.message_of.len()).step_by(BATCH_ROWS) {
             let end = (start + BATCH_ROWS).min(rows.message_of.len());
@@ -189,6 +202,8 @@ impl<'a> Messages<'a> {
             let options = RecordBatchOptions::new().with_row_count(Some(message_of.len()));
             let batch = RecordBatch::try_new_with_options(stored.clone(), columns, &options);
             sink.rows(&batch.map_err(|error| self.broken(&error.to_string()))?).await?;
+            let refused = sink.refused().iter();
+            unread.extend(refused.map(|(row, reason)| (message_of[*row], reason.clone())));
         }
         Ok(unread)
     }

@@ -157,7 +157,7 @@ async fn take(
             return Ok(false);
         }
         // A broker that is never quiet is followed for a while, and then again by the next run.
-        if began.elapsed() >= Duration::from_millis(limits.wait_ms) {
+        if began.elapsed() >= Duration::from_millis(limits.wait_ms) || limits.is_overdue(began.elapsed()) {
             return Ok(true);
         }
         let Some(publish) = session.next(QUIET).await? else {

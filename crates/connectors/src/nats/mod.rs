@@ -8,7 +8,7 @@
 mod config;
 mod session;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arrow::datatypes::SchemaRef;
 use async_nats::jetstream::consumer::PullConsumer;
@@ -160,9 +160,11 @@ async fn take(
 ) -> Result<bool, ConnectorError> {
     let (consumer, mut pending) = session.consumer(nats, taken.last, Some(taken.delivered)).await?;
     taken.delivered = taken.delivered.max(taken.last);
+    let began = Instant::now();
     while pending > 0 && taken.last < target {
         let room = limits.rows.saturating_sub(taken.messages.len() as u64);
-        if room == 0 || taken.messages.n_bytes() >= limits.bytes {
+        let is_overdue = taken.messages.len() > 0 && limits.is_overdue(began.elapsed());
+        if room == 0 || taken.messages.n_bytes() >= limits.bytes || is_overdue {
             return Ok(false);
         }
         pending = match take_batch(session, &consumer, pending.min(room).min(BATCH), taken).await? {

@@ -6,6 +6,7 @@
 //! nothing is left out.
 
 use std::collections::HashMap;
+use std::time::Instant;
 
 use futures::TryStreamExt as _;
 use serde::{Deserialize, Serialize};
@@ -145,6 +146,7 @@ async fn follow(
     let (end, is_on_disk) = end_of_log(session).await?;
     let mut stream = Following::new(session, postgres, columns, request, position);
     let more = stream.read().await?;
+    stream.oldest.into_iter().for_each(|micros| sink.waited_since(micros));
     stream.hand_on(sink).await?;
     let replaces = stream.log.is_truncated();
     let position = stream.position(Some(end).filter(|_| is_on_disk && !more));
@@ -188,6 +190,8 @@ struct Following<'a> {
     key: &'a [String],
     limits: Limits,
     position: CdcPosition,
+    /// When the first of the transactions was committed, in microseconds since the epoch.
+    oldest: Option<i64>,
     log: ChangeLog<PgColumn>,
     relations: HashMap<u32, Vec<usize>>,
     /// The transaction at hand, and how many of its changes were seen.
@@ -215,6 +219,7 @@ impl<'a> Following<'a> {
             key,
             limits: request.limits,
             position,
+            oldest: None,
             log,
             relations: HashMap::new(),
             passes_over: false,
@@ -233,7 +238,7 @@ impl<'a> Following<'a> {
         let session = self.session;
         let stream = session.client.query_raw(statement, parameters).await.map_err(|error| session.refused(&error))?;
         futures::pin_mut!(stream);
-        let mut n_messages = 0_u64;
+        let (began, mut n_messages) = (Instant::now(), 0_u64);
         while let Some(row) = stream.try_next().await.map_err(|error| session.refused(&error))? {
             let bytes: &[u8] = row.get(0);
             let message = parse(bytes).ok_or_else(|| {
@@ -241,7 +246,8 @@ impl<'a> Following<'a> {
             })?;
             n_messages += 1;
             self.take(message)?;
-            if self.log.n_bytes() >= self.limits.bytes {
+            let is_overdue = self.log.n_bytes() > 0 && self.limits.is_overdue(began.elapsed());
+            if self.log.n_bytes() >= self.limits.bytes || is_overdue {
                 return Ok(true);
             }
         }
@@ -251,10 +257,13 @@ impl<'a> Following<'a> {
 
     fn take(&mut self, message: Message) -> Result<(), ConnectorError> {
         match message {
-            Message::Begin { commit_lsn, transaction } => {
+            Message::Begin { commit_lsn, committed_at, transaction } => {
                 let is_landed = commit_lsn < self.position.lsn();
                 let was_seen = self.position.snapshot.as_ref().is_some_and(|snapshot| snapshot.saw(transaction));
                 (self.passes_over, self.seen) = (is_landed || was_seen, 0);
+                if !self.passes_over {
+                    self.oldest = self.oldest.or(Some(committed_at));
+                }
             }
             Message::Commit { end_lsn } => {
                 if end_lsn > self.position.lsn() {

@@ -5,6 +5,9 @@ use bytes::Buf;
 
 use crate::changes::Cell;
 
+/// Microseconds from 1970-01-01 to 2000-01-01, from which the server counts.
+const SINCE_2000: i64 = 946_684_800_000_000;
+
 /// What happened, as far as rows are concerned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Message {
@@ -12,6 +15,8 @@ pub(super) enum Message {
     Begin {
         /// Where its commit record begins.
         commit_lsn: u64,
+        /// When it was committed, in microseconds since 1970.
+        committed_at: i64,
         /// The lower half of its number.
         transaction: u32,
     },
@@ -66,8 +71,8 @@ pub(super) fn parse(mut bytes: &[u8]) -> Option<Message> {
     match input.try_get_u8().ok()? {
         b'B' => {
             let commit_lsn = input.try_get_u64().ok()?;
-            let _committed_at = input.try_get_i64().ok()?;
-            Some(Message::Begin { commit_lsn, transaction: input.try_get_u32().ok()? })
+            let committed_at = input.try_get_i64().ok()?.saturating_add(SINCE_2000);
+            Some(Message::Begin { commit_lsn, committed_at, transaction: input.try_get_u32().ok()? })
         }
         b'C' => {
             let _flags = input.try_get_u8().ok()?;

@@ -93,6 +93,14 @@ pub(super) struct Entry {
     path: PathBuf,
 }
 
+impl Entry {
+    /// When it came, in microseconds since the epoch, as far as the file system knows.
+    pub(super) fn since(&self) -> Option<i64> {
+        let modified = fs::metadata(&self.path).and_then(|found| found.modified()).ok()?;
+        i64::try_from(modified.duration_since(std::time::UNIX_EPOCH).ok()?.as_micros()).ok()
+    }
+}
+
 /// The inbox of one source.
 #[derive(Debug)]
 pub struct Inbox {

@@ -146,7 +146,9 @@ async fn land(request: &PullRequest, waiting: Vec<Entry>, sink: &mut PullSink) -
             complete = false;
             break;
         }
+        let since = entry.since();
         let batch = Batch::read(source, entry).await?;
+        since.into_iter().for_each(|micros| sink.waited_since(micros));
         bytes += batch.n_bytes();
         match batch {
             Batch::Json(_, body) if common.is_none() => take_lines(&mut records, sequence, &body)?,

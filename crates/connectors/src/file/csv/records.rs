@@ -69,7 +69,7 @@ impl<'a> Fields<'a> {
 
 /// Reads records one after the other into one buffer.
 pub(crate) struct RecordReader {
-    input: Box<dyn BufRead>,
+    input: Box<dyn BufRead + Send>,
     core: Reader,
     bytes: Vec<u8>,
     ends: Vec<usize>,
@@ -77,7 +77,7 @@ pub(crate) struct RecordReader {
 }
 
 impl RecordReader {
-    pub(crate) fn new(input: Box<dyn BufRead>, delimiter: u8) -> Self {
+    pub(crate) fn new(input: Box<dyn BufRead + Send>, delimiter: u8) -> Self {
         let core = ReaderBuilder::new().delimiter(delimiter).build();
         Self { input, core, bytes: vec![0; 4096], ends: vec![0; 64], skipped_lines: 0 }
     }

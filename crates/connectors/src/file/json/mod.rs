@@ -1,29 +1,31 @@
 //! JSON lines: one object a line, typed by all lines of the file, then held to the contract.
 //!
-//! A line that is not an object, or not JSON at all, is set aside alone.
+//! Both passes go through the file in blocks of lines, several at once. A line that is not an object, or not JSON at all,
+//! is set aside alone.
 
+mod blocks;
 pub(crate) mod infer;
-mod lines;
+mod scan;
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::datatypes::{Schema, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::json::ReaderBuilder;
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
-use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
-use self::infer::Shape;
-use self::lines::LineReader;
-use super::{BATCH_BYTES, open};
+use self::blocks::{Block, BlockReader};
+use self::infer::{Columns, Shape};
+use super::open;
+use super::parallel::in_order;
+use super::remembered::Remembered;
 use crate::conform::{Found, Landing, RowNumbers};
 use crate::report::shorten;
 use crate::{ConnectorError, Contract, ReadReport, RejectedRow, Unit};
 
-/// Rows of one batch; fewer than in the other formats, as a row is wider before it is decoded.
-const BATCH_LINES: usize = 8192;
+/// What files hold that were looked through.
+static REMEMBERED: Remembered<Columns> = Remembered::new();
 
 /// Reads the file into `sink`.
 pub(super) fn read(
@@ -31,55 +33,85 @@ pub(super) fn read(
     contract: &Contract,
     sink: &mut dyn FnMut(RecordBatch) -> Result<(), ConnectorError>,
 ) -> Result<ReadReport, ConnectorError> {
-    let columns = columns(unit, contract)?;
+    let mut columns = REMEMBERED.get_or(unit, "", || columns(unit))?;
+    columns.retain(|name, _| contract.selects(name));
     let schema = Arc::new(Schema::new(Shape::fields(&columns)));
     let found: Vec<Found> = columns.iter().map(|(name, shape)| found(name, shape)).collect();
     let mut landing = Landing::start(&unit.path, &found, contract, sink)?;
-    let mut chunk = Chunk::default();
-    let mut reader = LineReader::new(open::open_text(unit)?);
-    while let Some((line, bytes)) = next(unit, &mut reader)? {
-        chunk.push(line, bytes);
-        if chunk.is_full() {
-            chunk.land(unit, &schema, &mut landing)?;
-        }
-    }
-    chunk.land(unit, &schema, &mut landing)?;
+    let mut reader = BlockReader::new(open::open_text(unit)?);
+    in_order(
+        || next(unit, &mut reader),
+        |block| decode_block(unit, &schema, &block),
+        |decoded| decoded?.land(&mut landing),
+    )?;
     Ok(landing.finish())
 }
 
-/// Reads all lines for the columns to land and their types.
-fn columns(unit: &Unit, contract: &Contract) -> Result<IndexMap<String, Shape>, ConnectorError> {
-    let mut columns = IndexMap::new();
-    let mut reader = LineReader::new(open::open_text(unit)?);
+/// Reads all lines for their columns.
+fn columns(unit: &Unit) -> Result<Columns, ConnectorError> {
+    let mut columns = Columns::new();
+    let mut reader = BlockReader::new(open::open_text(unit)?);
     let mut has_object = false;
-    while let Some((line, bytes)) = next(unit, &mut reader)? {
-        match object(bytes) {
-            Ok(object) => {
-                has_object = true;
-                Shape::observe_object(&mut columns, &object);
-            }
-            Err(_) if line == 1 && bytes.starts_with(b"[") => {
+    in_order(
+        || next(unit, &mut reader),
+        |block| columns_of(&block),
+        |of_block| {
+            let Some(of_block) = of_block else {
                 let hint = "write one object a line, as `jq -c '.[]'` does";
                 return Err(ConnectorError::broken(&unit.path, "the file is a JSON list", hint).at(Some(1), None));
-            }
-            Err(_) => {}
-        }
-    }
+            };
+            has_object |= of_block.has_object;
+            Shape::columns_followed_by(&mut columns, of_block.columns);
+            Ok(())
+        },
+    )?;
     if !has_object {
         let reason = "no line of the file is a JSON object";
         return Err(ConnectorError::broken(&unit.path, reason, "write one object a line"));
     }
-    columns.retain(|name, _| contract.selects(name));
     Ok(columns)
+}
+
+/// What a block shows.
+#[derive(Default)]
+struct BlockColumns {
+    columns: Columns,
+    has_object: bool,
+}
+
+/// The columns of a block's objects; `None` where the file begins with a list.
+fn columns_of(block: &Block) -> Option<BlockColumns> {
+    let mut shown = BlockColumns::default();
+    let is_sound = str::from_utf8(block.bytes()).is_ok()
+        && block.lines().all(|(_, line)| {
+            shown.has_object = true;
+            str::from_utf8(line).is_ok_and(|line| scan::observe_line(&mut shown.columns, line).is_ok())
+        });
+    // A line that breaks off has shown a part of itself, which must not count.
+    if is_sound { Some(shown) } else { columns_of_sound_lines(block) }
+}
+
+fn columns_of_sound_lines(block: &Block) -> Option<BlockColumns> {
+    let mut shown = BlockColumns::default();
+    for (number, line) in block.lines() {
+        match object(line) {
+            Ok(object) => {
+                shown.has_object = true;
+                Shape::observe_object(&mut shown.columns, &object);
+            }
+            Err(_) if number == 1 && line.starts_with(b"[") => return None,
+            Err(_) => {}
+        }
+    }
+    Some(shown)
 }
 
 fn found(name: &str, shape: &Shape) -> Found {
     Found { is_untyped: shape.is_mixed(), ..Found::typed(name, &shape.data_type()) }
 }
 
-fn next<'r>(unit: &Unit, reader: &'r mut LineReader) -> Result<Option<(u64, &'r [u8])>, ConnectorError> {
-    let line = reader.line() + 1;
-    reader.next().map_err(|error| error.of(unit, line))
+fn next(unit: &Unit, reader: &mut BlockReader) -> Result<Option<Block>, ConnectorError> {
+    reader.next().map_err(|error| error.of(unit, reader.line()))
 }
 
 /// The object that a line holds, or what is wrong with it.
@@ -93,60 +125,49 @@ pub(crate) fn object(bytes: &[u8]) -> Result<Map<String, Value>, String> {
     }
 }
 
-/// The lines of the batch in the making.
-#[derive(Default)]
-struct Chunk {
-    bytes: Vec<u8>,
-    lines: Vec<(u64, Range<usize>)>,
+/// The rows of a block, and the lines that are none.
+struct Decoded {
+    batch: RecordBatch,
+    numbers: Vec<u64>,
+    rejected: Vec<RejectedRow>,
 }
 
-impl Chunk {
-    fn push(&mut self, line: u64, bytes: &[u8]) {
-        let start = self.bytes.len();
-        self.bytes.extend_from_slice(bytes);
-        self.lines.push((line, start..self.bytes.len()));
-        self.bytes.push(b'\n');
-    }
-
-    fn is_full(&self) -> bool {
-        self.lines.len() >= BATCH_LINES || self.bytes.len() >= BATCH_BYTES
-    }
-
-    fn land(&mut self, unit: &Unit, schema: &SchemaRef, landing: &mut Landing<'_>) -> Result<(), ConnectorError> {
-        let chunk = std::mem::take(self);
-        if chunk.lines.is_empty() {
-            return Ok(());
+impl Decoded {
+    fn land(self, landing: &mut Landing<'_>) -> Result<(), ConnectorError> {
+        for row in self.rejected {
+            landing.reject(|| row);
         }
-        let (chunk, batch) = match decode(schema, &chunk.bytes, chunk.lines.len()) {
-            // Without columns nothing is decoded, so nothing is known of the lines yet.
-            Ok(batch) if batch.num_columns() > 0 => (chunk, batch),
-            _ => chunk.without_malformed_lines(unit, schema, landing)?,
-        };
-        let numbers: Vec<u64> = chunk.lines.iter().map(|(line, _)| *line).collect();
-        if numbers.is_empty() { Ok(()) } else { landing.land(&batch, &RowNumbers::Each(&numbers)) }
+        if self.numbers.is_empty() { Ok(()) } else { landing.land(&self.batch, &RowNumbers::Each(&self.numbers)) }
     }
+}
 
-    /// Sets aside each line that cannot be decoded alone and decodes the rest together.
-    fn without_malformed_lines(
-        self,
-        unit: &Unit,
-        schema: &SchemaRef,
-        landing: &mut Landing<'_>,
-    ) -> Result<(Self, RecordBatch), ConnectorError> {
-        let mut sound = Self::default();
-        for (line, range) in &self.lines {
-            let bytes = &self.bytes[range.clone()];
-            match check_line(schema, bytes) {
-                Ok(()) => sound.push(*line, bytes),
-                Err(malformed) => landing.reject(|| malformed.describe(*line, bytes)),
+fn decode_block(unit: &Unit, schema: &SchemaRef, block: &Block) -> Result<Decoded, ConnectorError> {
+    let numbers: Vec<u64> = block.lines().map(|(number, _)| number).collect();
+    match decode(schema, block.bytes(), numbers.len()) {
+        // Without columns nothing is decoded, so nothing is known of the lines yet.
+        Ok(batch) if batch.num_columns() > 0 => Ok(Decoded { batch, numbers, rejected: Vec::new() }),
+        _ => decode_sound_lines(unit, schema, block),
+    }
+}
+
+/// Sets aside each line that cannot be decoded alone and decodes the rest together.
+fn decode_sound_lines(unit: &Unit, schema: &SchemaRef, block: &Block) -> Result<Decoded, ConnectorError> {
+    let (mut sound, mut numbers, mut rejected) = (Vec::new(), Vec::new(), Vec::new());
+    for (number, line) in block.lines() {
+        match check_line(schema, line) {
+            Ok(()) => {
+                sound.extend_from_slice(line);
+                sound.push(b'\n');
+                numbers.push(number);
             }
+            Err(malformed) => rejected.push(malformed.describe(number, line)),
         }
-        let batch = decode(schema, &sound.bytes, sound.lines.len()).map_err(|error| {
-            let line = sound.lines.first().map(|(line, _)| *line);
-            ConnectorError::broken(&unit.path, error.to_string(), "check the lines from there on").at(line, None)
-        })?;
-        Ok((sound, batch))
     }
+    let batch = decode(schema, &sound, numbers.len()).map_err(|error| {
+        let hint = "check the lines from there on";
+        ConnectorError::broken(&unit.path, error.to_string(), hint).at(numbers.first().copied(), None)
+    })?;
+    Ok(Decoded { batch, numbers, rejected })
 }
 
 /// Decodes `n_lines` objects that stand one behind the other.
