@@ -28,6 +28,7 @@ const FENCES: &[(&str, &str)] = &[
     ("tree-sitter*", "baton-project"),
     ("lsp-*", "baton-lsp"),
     ("miette", "baton-diagnostics"),
+    ("plotters*", "baton-charts"),
     ("clap*", "baton"),
     ("indicatif", "baton"),
 ];

@@ -6,7 +6,7 @@ use crate::repository::Package;
 /// The levels, lowest first. `ARCHITECTURE.md` says what each crate owns.
 const LEVELS: &[&[&str]] = &[
     &["baton-diagnostics"],
-    &["baton-core"],
+    &["baton-core", "baton-charts"],
     &["baton-project", "baton-lake", "baton-ledger", "baton-connectors", "baton-notify", "baton-stats"],
     &["baton-engine", "baton-ml", "baton-tracking"],
     &["baton-plan", "baton-observe", "baton-exchange"],

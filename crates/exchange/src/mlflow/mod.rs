@@ -3,6 +3,7 @@
 mod database;
 pub(crate) mod export;
 mod folder;
+mod promoted;
 mod span;
 
 use std::path::{Path, PathBuf};

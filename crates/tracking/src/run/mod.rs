@@ -3,6 +3,7 @@
 mod change;
 pub(crate) mod data;
 mod log;
+mod lookup;
 mod promise;
 pub mod search;
 pub mod study;

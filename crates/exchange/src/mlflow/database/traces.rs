@@ -1,6 +1,7 @@
 //! Rows of a trace; of versions before 3.6 its spans are in an artifact.
 
 use baton_ledger::database::Statement;
+use baton_tracking::Tag;
 use baton_tracking::trace::{NewSpan, TraceInfo, WholeTrace};
 use serde_json::{Map, Value, json};
 
@@ -8,6 +9,7 @@ use super::MlflowDatabase;
 use crate::aside::Aside;
 use crate::error::Result;
 use crate::files::Place;
+use crate::mlflow::promoted::{self, python_json};
 use crate::mlflow::{folder, span};
 use crate::source::Source as _;
 use crate::time::rfc3339;
@@ -40,8 +42,8 @@ pub(super) async fn read(from: &MlflowDatabase, trace_id: &str, aside: &mut Asid
         request_time: time.unwrap_or_default(),
         execution_duration,
         state: status.unwrap_or_else(|| "STATE_UNSPECIFIED".to_owned()),
-        metadata: texts("trace_request_metadata").await?,
-        tags: texts("trace_tags").await?,
+        metadata: [texts("trace_request_metadata").await?, metadata_in_columns(from, trace_id).await?].concat(),
+        tags: [texts("trace_tags").await?, in_column(from, trace_id, promoted::NAME).await?].concat(),
         assessments: assessments(from, trace_id, aside).await?,
     };
     let mut spans = spans(from, trace_id, aside).await?;
@@ -52,6 +54,25 @@ pub(super) async fn read(from: &MlflowDatabase, trace_id: &str, aside: &mut Asid
         spans = folder::spans_of_file(&place.join("traces.json"), trace_id, aside);
     }
     Ok(Some(WholeTrace { info, spans, runs: runs(from, trace_id).await? }))
+}
+
+/// What stands in a column, as the tag or metadata that it stands for.
+async fn in_column(from: &MlflowDatabase, trace_id: &str, (key, column): (&str, &str)) -> Result<Vec<Tag>> {
+    let text = format!("{} WHERE request_id = $1", from.select("trace_info", &[column]));
+    let rows: Vec<(Option<String>,)> = from.all(Statement::new(text).bind(trace_id)).await?;
+    Ok(rows.into_iter().filter_map(|(value,)| Some(Tag { key: key.to_owned(), value: value? })).collect())
+}
+
+async fn metadata_in_columns(from: &MlflowDatabase, trace_id: &str) -> Result<Vec<Tag>> {
+    let mut found = in_column(from, trace_id, promoted::SESSION).await?;
+    let mut numbers = Vec::new();
+    for (_, column) in promoted::NUMBERS {
+        let text = format!("{} WHERE request_id = $1", from.select("trace_info", &[&format!("{column}:REAL")]));
+        let row: Option<(Option<f64>,)> = from.all(Statement::new(text).bind(trace_id)).await?.pop();
+        numbers.push(row.and_then(|(number,)| number));
+    }
+    found.extend(promoted::metadata(&numbers));
+    Ok(found)
 }
 
 async fn spans(from: &MlflowDatabase, trace_id: &str, aside: &mut Aside) -> Result<Vec<NewSpan>> {
@@ -178,17 +199,4 @@ fn assessment(trace_id: &str, row: AssessmentRow) -> Result<Value, String> {
     set("valid", valid.is_none_or(|valid| valid != 0).into());
     set("metadata", metadata.map(|text| json(&text)).transpose()?.into());
     Ok(Value::Object(fields))
-}
-
-/// JSON as Python writes it, with a space behind each comma and colon: clients compare the text.
-fn python_json(value: &Value) -> String {
-    match value {
-        Value::Array(items) => format!("[{}]", items.iter().map(python_json).collect::<Vec<_>>().join(", ")),
-        Value::Object(fields) => {
-            let member =
-                |(key, value): (&String, &Value)| format!("{}: {}", Value::from(key.as_str()), python_json(value));
-            format!("{{{}}}", fields.iter().map(member).collect::<Vec<_>>().join(", "))
-        }
-        plain => plain.to_string(),
-    }
 }

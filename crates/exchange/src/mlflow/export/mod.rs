@@ -38,7 +38,7 @@ impl Writing {
     pub(crate) async fn begin(from: Destination, path: &Path, artifacts: &Path) -> Result<Self> {
         let database = Database::make_for_others(path).await?;
         let mut transaction = database.begin(ACTION).await?;
-        for statement in SCHEMA.split(";\n").filter(|statement| !statement.trim().is_empty()) {
+        for statement in SCHEMA.split("\n\n") {
             transaction.execute(Statement::new(statement)).await?;
         }
         transaction.commit(ACTION).await?;

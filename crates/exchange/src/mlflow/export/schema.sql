@@ -1,10 +1,11 @@
 -- The tables of a database of MLflow 3.18 in SQLite, as its own migrations leave them: this is the form in which MLflow opens it.
--- Statements end with a semicolon at the end of a line. The last one names the migration, by which MLflow knows its version.
-
+-- A blank line stands between statements. The last ones name the migration, by which MLflow knows its version, and the
+-- workspace that it always has.
 CREATE TABLE alembic_version (
     version_num VARCHAR(32) NOT NULL,
     CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
 );
+
 CREATE TABLE "runs" (
     run_uuid VARCHAR(32) NOT NULL,
     name VARCHAR(250),
@@ -25,6 +26,7 @@ CREATE TABLE "runs" (
     FOREIGN KEY(experiment_id) REFERENCES experiments (experiment_id),
     CHECK (status IN ('SCHEDULED', 'FAILED', 'FINISHED', 'RUNNING', 'KILLED'))
 );
+
 CREATE TABLE "latest_metrics" (
     "key" VARCHAR(250) NOT NULL,
     value FLOAT NOT NULL,
@@ -36,6 +38,7 @@ CREATE TABLE "latest_metrics" (
     FOREIGN KEY(run_uuid) REFERENCES runs (run_uuid),
     CHECK (is_nan IN (0, 1))
 );
+
 CREATE TABLE "metrics" (
     "key" VARCHAR(250) NOT NULL,
     value FLOAT NOT NULL,
@@ -47,8 +50,11 @@ CREATE TABLE "metrics" (
     FOREIGN KEY(run_uuid) REFERENCES runs (run_uuid),
     CHECK (is_nan IN (0, 1))
 );
+
 CREATE INDEX index_metrics_run_uuid ON metrics (run_uuid);
+
 CREATE INDEX index_latest_metrics_run_uuid ON latest_metrics (run_uuid);
+
 CREATE TABLE inputs (
     input_uuid VARCHAR(36) NOT NULL,
     source_type VARCHAR(36) NOT NULL,
@@ -57,14 +63,18 @@ CREATE TABLE inputs (
     destination_id VARCHAR(36) NOT NULL, step BIGINT DEFAULT '0' NOT NULL,
     CONSTRAINT inputs_pk PRIMARY KEY (source_type, source_id, destination_type, destination_id)
 );
+
 CREATE INDEX index_inputs_destination_type_destination_id_source_type ON inputs (destination_type, destination_id, source_type);
+
 CREATE INDEX index_inputs_input_uuid ON inputs (input_uuid);
+
 CREATE TABLE input_tags (
     input_uuid VARCHAR(36) NOT NULL,
     name VARCHAR(255) NOT NULL,
     value VARCHAR(500) NOT NULL,
     CONSTRAINT input_tags_pk PRIMARY KEY (input_uuid, name)
 );
+
 CREATE TABLE "params" (
     "key" VARCHAR(250) NOT NULL,
     value VARCHAR(8000) NOT NULL,
@@ -72,7 +82,9 @@ CREATE TABLE "params" (
     CONSTRAINT param_pk PRIMARY KEY ("key", run_uuid),
     FOREIGN KEY(run_uuid) REFERENCES runs (run_uuid)
 );
+
 CREATE INDEX index_params_run_uuid ON params (run_uuid);
+
 CREATE TABLE "trace_tags" (
     "key" VARCHAR(250) NOT NULL,
     value VARCHAR(8000),
@@ -80,7 +92,9 @@ CREATE TABLE "trace_tags" (
     CONSTRAINT trace_tag_pk PRIMARY KEY ("key", request_id),
     CONSTRAINT fk_trace_tags_request_id FOREIGN KEY(request_id) REFERENCES trace_info (request_id) ON DELETE CASCADE
 );
+
 CREATE INDEX index_trace_tags_request_id ON trace_tags (request_id);
+
 CREATE TABLE "trace_request_metadata" (
     "key" VARCHAR(250) NOT NULL,
     value VARCHAR(8000),
@@ -88,7 +102,9 @@ CREATE TABLE "trace_request_metadata" (
     CONSTRAINT trace_request_metadata_pk PRIMARY KEY ("key", request_id),
     CONSTRAINT fk_trace_request_metadata_request_id FOREIGN KEY(request_id) REFERENCES trace_info (request_id) ON DELETE CASCADE
 );
+
 CREATE INDEX index_trace_request_metadata_request_id ON trace_request_metadata (request_id);
+
 CREATE TABLE "tags" (
     "key" VARCHAR(250) NOT NULL,
     value VARCHAR(8000),
@@ -96,7 +112,9 @@ CREATE TABLE "tags" (
     CONSTRAINT tag_pk PRIMARY KEY ("key", run_uuid),
     FOREIGN KEY(run_uuid) REFERENCES runs (run_uuid)
 );
+
 CREATE INDEX index_tags_run_uuid ON tags (run_uuid);
+
 CREATE TABLE "datasets" (
     dataset_uuid VARCHAR(36) NOT NULL,
     experiment_id INTEGER NOT NULL,
@@ -109,8 +127,11 @@ CREATE TABLE "datasets" (
     CONSTRAINT dataset_pk PRIMARY KEY (experiment_id, name, digest),
     CONSTRAINT fk_datasets_experiment_id_experiments FOREIGN KEY(experiment_id) REFERENCES experiments (experiment_id) ON DELETE CASCADE
 );
+
 CREATE INDEX index_datasets_experiment_id_dataset_source_type ON datasets (experiment_id, dataset_source_type);
+
 CREATE INDEX index_datasets_dataset_uuid ON datasets (dataset_uuid);
+
 CREATE TABLE logged_models (
     model_id VARCHAR(36) NOT NULL,
     experiment_id INTEGER NOT NULL,
@@ -127,6 +148,7 @@ CREATE TABLE logged_models (
     CONSTRAINT logged_models_lifecycle_stage_check CHECK (lifecycle_stage IN ('active', 'deleted')),
     CONSTRAINT fk_logged_models_experiment_id FOREIGN KEY(experiment_id) REFERENCES experiments (experiment_id) ON DELETE CASCADE
 );
+
 CREATE TABLE logged_model_metrics (
     model_id VARCHAR(36) NOT NULL,
     metric_name VARCHAR(500) NOT NULL,
@@ -143,7 +165,9 @@ CREATE TABLE logged_model_metrics (
     CONSTRAINT fk_logged_model_metrics_model_id FOREIGN KEY(model_id) REFERENCES logged_models (model_id) ON DELETE CASCADE,
     CONSTRAINT fk_logged_model_metrics_run_id FOREIGN KEY(run_id) REFERENCES runs (run_uuid) ON DELETE CASCADE
 );
+
 CREATE INDEX index_logged_model_metrics_model_id ON logged_model_metrics (model_id);
+
 CREATE TABLE logged_model_params (
     model_id VARCHAR(36) NOT NULL,
     experiment_id INTEGER NOT NULL,
@@ -153,6 +177,7 @@ CREATE TABLE logged_model_params (
     CONSTRAINT fk_logged_model_params_experiment_id FOREIGN KEY(experiment_id) REFERENCES experiments (experiment_id),
     CONSTRAINT fk_logged_model_params_model_id FOREIGN KEY(model_id) REFERENCES logged_models (model_id) ON DELETE CASCADE
 );
+
 CREATE TABLE logged_model_tags (
     model_id VARCHAR(36) NOT NULL,
     experiment_id INTEGER NOT NULL,
@@ -162,6 +187,7 @@ CREATE TABLE logged_model_tags (
     CONSTRAINT fk_logged_model_tags_experiment_id FOREIGN KEY(experiment_id) REFERENCES experiments (experiment_id),
     CONSTRAINT fk_logged_model_tags_model_id FOREIGN KEY(model_id) REFERENCES logged_models (model_id) ON DELETE CASCADE
 );
+
 CREATE TABLE entity_associations (
     association_id VARCHAR(36) NOT NULL,
     source_type VARCHAR(36) NOT NULL,
@@ -171,8 +197,11 @@ CREATE TABLE entity_associations (
     created_time BIGINT,
     CONSTRAINT entity_associations_pk PRIMARY KEY (source_type, source_id, destination_type, destination_id)
 );
+
 CREATE INDEX index_entity_associations_association_id ON entity_associations (association_id);
+
 CREATE INDEX index_entity_associations_reverse_lookup ON entity_associations (destination_type, destination_id, source_type, source_id);
+
 CREATE TABLE webhook_events (
     webhook_id VARCHAR(256) NOT NULL,
     entity VARCHAR(50) NOT NULL,
@@ -180,9 +209,13 @@ CREATE TABLE webhook_events (
     CONSTRAINT webhook_event_pk PRIMARY KEY (webhook_id, entity, action),
     FOREIGN KEY(webhook_id) REFERENCES webhooks (webhook_id) ON DELETE cascade
 );
+
 CREATE INDEX idx_webhook_events_entity ON webhook_events (entity);
+
 CREATE INDEX idx_webhook_events_action ON webhook_events (action);
+
 CREATE INDEX idx_webhook_events_entity_action ON webhook_events (entity, action);
+
 CREATE TABLE scorers (
     experiment_id INTEGER NOT NULL,
     scorer_name VARCHAR(256) NOT NULL,
@@ -190,6 +223,7 @@ CREATE TABLE scorers (
     CONSTRAINT scorer_pk PRIMARY KEY (scorer_id),
     CONSTRAINT fk_scorers_experiment_id FOREIGN KEY(experiment_id) REFERENCES experiments (experiment_id) ON DELETE CASCADE
 );
+
 CREATE TABLE scorer_versions (
     scorer_id VARCHAR(36) NOT NULL,
     scorer_version INTEGER NOT NULL,
@@ -198,8 +232,11 @@ CREATE TABLE scorer_versions (
     CONSTRAINT scorer_version_pk PRIMARY KEY (scorer_id, scorer_version),
     CONSTRAINT fk_scorer_versions_scorer_id FOREIGN KEY(scorer_id) REFERENCES scorers (scorer_id) ON DELETE CASCADE
 );
+
 CREATE UNIQUE INDEX index_scorers_experiment_id_scorer_name ON scorers (experiment_id, scorer_name);
+
 CREATE INDEX index_scorer_versions_scorer_id ON scorer_versions (scorer_id);
+
 CREATE TABLE evaluation_dataset_tags (
     dataset_id VARCHAR(36) NOT NULL,
     "key" VARCHAR(255) NOT NULL,
@@ -207,7 +244,9 @@ CREATE TABLE evaluation_dataset_tags (
     CONSTRAINT evaluation_dataset_tags_pk PRIMARY KEY (dataset_id, "key"),
     CONSTRAINT fk_evaluation_dataset_tags_dataset_id FOREIGN KEY(dataset_id) REFERENCES evaluation_datasets (dataset_id) ON DELETE CASCADE
 );
+
 CREATE INDEX index_evaluation_dataset_tags_dataset_id ON evaluation_dataset_tags (dataset_id);
+
 CREATE TABLE "evaluation_dataset_records" (
     dataset_record_id VARCHAR(36) NOT NULL,
     dataset_id VARCHAR(36) NOT NULL,
@@ -226,7 +265,9 @@ CREATE TABLE "evaluation_dataset_records" (
     CONSTRAINT fk_evaluation_dataset_records_dataset_id FOREIGN KEY(dataset_id) REFERENCES evaluation_datasets (dataset_id) ON DELETE CASCADE,
     CONSTRAINT unique_dataset_input UNIQUE (dataset_id, input_hash)
 );
+
 CREATE INDEX index_evaluation_dataset_records_dataset_id ON evaluation_dataset_records (dataset_id);
+
 CREATE TABLE endpoint_model_mappings (
     mapping_id VARCHAR(36) NOT NULL,
     endpoint_id VARCHAR(36) NOT NULL,
@@ -238,8 +279,11 @@ CREATE TABLE endpoint_model_mappings (
     CONSTRAINT fk_endpoint_model_mappings_endpoint_id FOREIGN KEY(endpoint_id) REFERENCES endpoints (endpoint_id) ON DELETE CASCADE,
     CONSTRAINT fk_endpoint_model_mappings_model_definition_id FOREIGN KEY(model_definition_id) REFERENCES model_definitions (model_definition_id)
 );
+
 CREATE INDEX index_endpoint_model_mappings_endpoint_id ON endpoint_model_mappings (endpoint_id);
+
 CREATE INDEX index_endpoint_model_mappings_model_definition_id ON endpoint_model_mappings (model_definition_id);
+
 CREATE TABLE endpoint_bindings (
     endpoint_id VARCHAR(36) NOT NULL,
     resource_type VARCHAR(50) NOT NULL,
@@ -251,6 +295,7 @@ CREATE TABLE endpoint_bindings (
     CONSTRAINT endpoint_bindings_pk PRIMARY KEY (endpoint_id, resource_type, resource_id),
     CONSTRAINT fk_endpoint_bindings_endpoint_id FOREIGN KEY(endpoint_id) REFERENCES endpoints (endpoint_id) ON DELETE CASCADE
 );
+
 CREATE TABLE endpoint_tags (
     "key" VARCHAR(250) NOT NULL,
     value VARCHAR(5000),
@@ -258,7 +303,9 @@ CREATE TABLE endpoint_tags (
     CONSTRAINT endpoint_tag_pk PRIMARY KEY ("key", endpoint_id),
     CONSTRAINT fk_endpoint_tags_endpoint_id FOREIGN KEY(endpoint_id) REFERENCES endpoints (endpoint_id) ON DELETE CASCADE
 );
+
 CREATE INDEX index_endpoint_tags_endpoint_id ON endpoint_tags (endpoint_id);
+
 CREATE TABLE trace_metrics (
     request_id VARCHAR(50) NOT NULL,
     "key" VARCHAR(250) NOT NULL,
@@ -266,8 +313,11 @@ CREATE TABLE trace_metrics (
     CONSTRAINT trace_metrics_pk PRIMARY KEY (request_id, "key"),
     CONSTRAINT fk_trace_metrics_request_id FOREIGN KEY(request_id) REFERENCES trace_info (request_id) ON DELETE CASCADE
 );
+
 CREATE INDEX index_trace_metrics_request_id ON trace_metrics (request_id);
+
 CREATE UNIQUE INDEX unique_endpoint_model_linkage_mapping ON endpoint_model_mappings (endpoint_id, model_definition_id, linkage_type);
+
 CREATE TABLE online_scoring_configs (
     online_scoring_config_id VARCHAR(36) NOT NULL,
     scorer_id VARCHAR(36) NOT NULL,
@@ -278,6 +328,7 @@ CREATE TABLE online_scoring_configs (
     CONSTRAINT fk_online_scoring_configs_scorer_id FOREIGN KEY(scorer_id) REFERENCES scorers (scorer_id) ON DELETE CASCADE,
     CONSTRAINT fk_online_scoring_configs_experiment_id FOREIGN KEY(experiment_id) REFERENCES experiments (experiment_id)
 );
+
 CREATE TABLE span_metrics (
     trace_id VARCHAR(50) NOT NULL,
     span_id VARCHAR(50) NOT NULL,
@@ -286,7 +337,9 @@ CREATE TABLE span_metrics (
     CONSTRAINT span_metrics_pk PRIMARY KEY (trace_id, span_id, "key"),
     CONSTRAINT fk_span_metrics_span FOREIGN KEY(trace_id, span_id) REFERENCES spans (trace_id, span_id) ON DELETE CASCADE
 );
+
 CREATE INDEX index_span_metrics_trace_id_span_id ON span_metrics (trace_id, span_id);
+
 CREATE TABLE "experiments" (
     experiment_id INTEGER NOT NULL,
     name VARCHAR(256) NOT NULL,
@@ -299,6 +352,7 @@ CREATE TABLE "experiments" (
     CONSTRAINT experiments_lifecycle_stage CHECK (lifecycle_stage IN ('active', 'deleted')),
     CONSTRAINT uq_experiments_workspace_name UNIQUE (workspace, name)
 );
+
 CREATE TABLE "registered_models" (
     name VARCHAR(256) NOT NULL,
     creation_time BIGINT,
@@ -307,6 +361,7 @@ CREATE TABLE "registered_models" (
     workspace VARCHAR(63) DEFAULT 'default' NOT NULL,
     CONSTRAINT registered_model_pk PRIMARY KEY (workspace, name)
 );
+
 CREATE TABLE "model_versions" (
     name VARCHAR(256) NOT NULL,
     version INTEGER NOT NULL,
@@ -325,6 +380,7 @@ CREATE TABLE "model_versions" (
     CONSTRAINT model_version_pk PRIMARY KEY (workspace, name, version),
     CONSTRAINT fk_model_versions_registered_models FOREIGN KEY(workspace, name) REFERENCES registered_models (workspace, name) ON UPDATE CASCADE
 );
+
 CREATE TABLE "registered_model_tags" (
     "key" VARCHAR(250) NOT NULL,
     value VARCHAR(5000),
@@ -333,6 +389,7 @@ CREATE TABLE "registered_model_tags" (
     CONSTRAINT registered_model_tag_pk PRIMARY KEY (workspace, "key", name),
     CONSTRAINT fk_registered_model_tags_registered_models FOREIGN KEY(workspace, name) REFERENCES registered_models (workspace, name) ON UPDATE CASCADE
 );
+
 CREATE TABLE "model_version_tags" (
     "key" VARCHAR(250) NOT NULL,
     value TEXT,
@@ -342,6 +399,7 @@ CREATE TABLE "model_version_tags" (
     CONSTRAINT model_version_tag_pk PRIMARY KEY (workspace, "key", name, version),
     CONSTRAINT fk_model_version_tags_model_versions FOREIGN KEY(workspace, name, version) REFERENCES model_versions (workspace, name, version) ON UPDATE CASCADE
 );
+
 CREATE TABLE "registered_model_aliases" (
     alias VARCHAR(256) NOT NULL,
     version INTEGER NOT NULL,
@@ -350,6 +408,7 @@ CREATE TABLE "registered_model_aliases" (
     CONSTRAINT registered_model_alias_pk PRIMARY KEY (workspace, name, alias),
     CONSTRAINT fk_registered_model_aliases_registered_models FOREIGN KEY(workspace, name) REFERENCES registered_models (workspace, name) ON DELETE CASCADE ON UPDATE CASCADE
 );
+
 CREATE TABLE "evaluation_datasets" (
     dataset_id VARCHAR(36) NOT NULL,
     name VARCHAR(255) NOT NULL,
@@ -363,8 +422,11 @@ CREATE TABLE "evaluation_datasets" (
     workspace VARCHAR(63) DEFAULT 'default' NOT NULL,
     CONSTRAINT evaluation_datasets_pk PRIMARY KEY (dataset_id)
 );
+
 CREATE INDEX index_evaluation_datasets_created_time ON evaluation_datasets (created_time);
+
 CREATE INDEX index_evaluation_datasets_name ON evaluation_datasets (name);
+
 CREATE TABLE "webhooks" (
     webhook_id VARCHAR(256) NOT NULL,
     name VARCHAR(256) NOT NULL,
@@ -378,8 +440,11 @@ CREATE TABLE "webhooks" (
     workspace VARCHAR(63) DEFAULT 'default' NOT NULL,
     CONSTRAINT webhook_pk PRIMARY KEY (webhook_id)
 );
+
 CREATE INDEX idx_webhooks_name ON webhooks (name);
+
 CREATE INDEX idx_webhooks_status ON webhooks (status);
+
 CREATE TABLE "secrets" (
     secret_id VARCHAR(36) NOT NULL,
     secret_name VARCHAR(255) NOT NULL,
@@ -398,6 +463,7 @@ CREATE TABLE "secrets" (
     CONSTRAINT secrets_pk PRIMARY KEY (secret_id),
     CONSTRAINT uq_secrets_workspace_secret_name UNIQUE (workspace, secret_name)
 );
+
 CREATE TRIGGER prevent_secrets_aad_mutation
 BEFORE UPDATE ON secrets
 FOR EACH ROW
@@ -405,6 +471,7 @@ WHEN OLD.secret_id != NEW.secret_id OR OLD.secret_name != NEW.secret_name
 BEGIN
     SELECT RAISE(ABORT, 'secret_id and secret_name are immutable (used as AAD in encryption)');
 END;
+
 CREATE TABLE "endpoints" (
     endpoint_id VARCHAR(36) NOT NULL,
     name VARCHAR(255),
@@ -421,6 +488,7 @@ CREATE TABLE "endpoints" (
     CONSTRAINT fk_endpoints_experiment_id FOREIGN KEY(experiment_id) REFERENCES experiments (experiment_id) ON DELETE SET NULL,
     CONSTRAINT uq_endpoints_workspace_name UNIQUE (workspace, name)
 );
+
 CREATE TABLE "model_definitions" (
     model_definition_id VARCHAR(36) NOT NULL,
     name VARCHAR(255) NOT NULL,
@@ -436,8 +504,11 @@ CREATE TABLE "model_definitions" (
     CONSTRAINT fk_model_definitions_secret_id FOREIGN KEY(secret_id) REFERENCES secrets (secret_id) ON DELETE SET NULL,
     CONSTRAINT uq_model_definitions_workspace_name UNIQUE (workspace, name)
 );
+
 CREATE INDEX index_model_definitions_provider ON model_definitions (provider);
+
 CREATE INDEX index_model_definitions_secret_id ON model_definitions (secret_id);
+
 CREATE TABLE "jobs" (
     id VARCHAR(36) NOT NULL,
     creation_time BIGINT NOT NULL,
@@ -451,21 +522,32 @@ CREATE TABLE "jobs" (
     workspace VARCHAR(63) DEFAULT 'default' NOT NULL, status_details JSON, creator VARCHAR(255), executor_backend VARCHAR(255), lease_expires_at BIGINT, status_message TEXT, progress JSON, progress_updated_at BIGINT, token_hash VARCHAR(64), scoped_permissions JSON, next_attempt_at BIGINT,
     CONSTRAINT jobs_pk PRIMARY KEY (id)
 );
+
 CREATE INDEX index_jobs_name_status_creation_time ON jobs (job_name, workspace, status, creation_time);
+
 CREATE INDEX idx_experiments_workspace ON experiments (workspace);
+
 CREATE INDEX idx_registered_models_workspace ON registered_models (workspace);
+
 CREATE INDEX idx_experiments_workspace_creation_time ON experiments (workspace, creation_time);
+
 CREATE INDEX idx_evaluation_datasets_workspace ON evaluation_datasets (workspace);
+
 CREATE INDEX idx_webhooks_workspace ON webhooks (workspace);
+
 CREATE INDEX idx_secrets_workspace ON secrets (workspace);
+
 CREATE INDEX idx_endpoints_workspace ON endpoints (workspace);
+
 CREATE INDEX idx_model_definitions_workspace ON model_definitions (workspace);
+
 CREATE TABLE workspaces (
     name VARCHAR(63) NOT NULL,
     description TEXT,
     default_artifact_root TEXT, trace_archival_location TEXT, trace_archival_retention VARCHAR(32),
     CONSTRAINT workspaces_pk PRIMARY KEY (name)
 );
+
 CREATE TABLE budget_policies (
     budget_policy_id VARCHAR(36) NOT NULL,
     budget_unit VARCHAR(32) NOT NULL,
@@ -481,7 +563,9 @@ CREATE TABLE budget_policies (
     workspace VARCHAR(63) DEFAULT 'default' NOT NULL, target_value VARCHAR(255),
     CONSTRAINT budget_policies_pk PRIMARY KEY (budget_policy_id)
 );
+
 CREATE INDEX idx_budget_policies_workspace ON budget_policies (workspace);
+
 CREATE TABLE issues (
     issue_id VARCHAR(36) NOT NULL,
     experiment_id INTEGER NOT NULL,
@@ -499,10 +583,15 @@ CREATE TABLE issues (
     CONSTRAINT fk_issues_experiment_id FOREIGN KEY(experiment_id) REFERENCES experiments (experiment_id) ON DELETE CASCADE,
     CONSTRAINT fk_issues_source_run_id FOREIGN KEY(source_run_id) REFERENCES runs (run_uuid) ON DELETE SET NULL
 );
+
 CREATE INDEX index_issues_experiment_id ON issues (experiment_id);
+
 CREATE INDEX index_issues_source_run_id ON issues (source_run_id);
+
 CREATE INDEX index_issues_status ON issues (status);
+
 CREATE INDEX index_metrics_run_uuid_key_step ON metrics (run_uuid, "key", step);
+
 CREATE TABLE guardrails (
     guardrail_id VARCHAR(36) NOT NULL,
     name VARCHAR(255) NOT NULL,
@@ -520,8 +609,11 @@ CREATE TABLE guardrails (
     CONSTRAINT fk_guardrails_scorer_version FOREIGN KEY(scorer_id, scorer_version) REFERENCES scorer_versions (scorer_id, scorer_version),
     CONSTRAINT fk_guardrails_action_endpoint_id FOREIGN KEY(action_endpoint_id) REFERENCES endpoints (endpoint_id) ON DELETE SET NULL
 );
+
 CREATE INDEX idx_guardrails_workspace ON guardrails (workspace);
+
 CREATE INDEX idx_guardrails_scorer ON guardrails (scorer_id, scorer_version);
+
 CREATE TABLE guardrail_configs (
     endpoint_id VARCHAR(36) NOT NULL,
     guardrail_id VARCHAR(36) NOT NULL,
@@ -533,10 +625,15 @@ CREATE TABLE guardrail_configs (
     CONSTRAINT fk_guardrail_configs_endpoint_id FOREIGN KEY(endpoint_id) REFERENCES endpoints (endpoint_id) ON DELETE CASCADE,
     CONSTRAINT fk_guardrail_configs_guardrail_id FOREIGN KEY(guardrail_id) REFERENCES guardrails (guardrail_id) ON DELETE CASCADE
 );
+
 CREATE INDEX idx_guardrail_configs_endpoint_id ON guardrail_configs (endpoint_id);
+
 CREATE INDEX idx_guardrail_configs_guardrail_id ON guardrail_configs (guardrail_id);
+
 CREATE INDEX idx_model_version_tags_workspace_name_version ON model_version_tags (workspace, name, version);
+
 CREATE INDEX idx_registered_model_tags_workspace_name ON registered_model_tags (workspace, name);
+
 CREATE TABLE label_schemas (
     schema_id VARCHAR(36) NOT NULL,
     experiment_id INTEGER NOT NULL,
@@ -554,7 +651,9 @@ CREATE TABLE label_schemas (
     CONSTRAINT fk_label_schemas_experiment_id FOREIGN KEY(experiment_id) REFERENCES experiments (experiment_id) ON DELETE CASCADE,
     CONSTRAINT uq_label_schemas_exp_name UNIQUE (experiment_id, name)
 );
+
 CREATE INDEX index_label_schemas_experiment_id ON label_schemas (experiment_id);
+
 CREATE TABLE review_queues (
     queue_id VARCHAR(36) NOT NULL,
     experiment_id INTEGER NOT NULL,
@@ -568,14 +667,18 @@ CREATE TABLE review_queues (
     CONSTRAINT fk_review_queues_experiment_id FOREIGN KEY(experiment_id) REFERENCES experiments (experiment_id) ON DELETE CASCADE,
     CONSTRAINT uq_review_queues_experiment_name_key UNIQUE (experiment_id, name_key)
 );
+
 CREATE INDEX index_review_queues_experiment_id ON review_queues (experiment_id);
+
 CREATE TABLE review_queue_users (
     queue_id VARCHAR(36) NOT NULL,
     user_id VARCHAR(250) NOT NULL,
     CONSTRAINT review_queue_users_pk PRIMARY KEY (queue_id, user_id),
     CONSTRAINT fk_review_queue_users_queue_id FOREIGN KEY(queue_id) REFERENCES review_queues (queue_id) ON DELETE CASCADE
 );
+
 CREATE INDEX index_review_queue_users_user_id ON review_queue_users (user_id);
+
 CREATE TABLE review_queue_items (
     queue_id VARCHAR(36) NOT NULL,
     item_type VARCHAR(16) NOT NULL,
@@ -588,15 +691,20 @@ CREATE TABLE review_queue_items (
     CONSTRAINT review_queue_items_pk PRIMARY KEY (queue_id, item_id),
     CONSTRAINT fk_review_queue_items_queue_id FOREIGN KEY(queue_id) REFERENCES review_queues (queue_id) ON DELETE CASCADE
 );
+
 CREATE INDEX index_review_queue_items_queue_id_status ON review_queue_items (queue_id, status);
+
 CREATE INDEX index_review_queue_items_item_id ON review_queue_items (item_id);
+
 CREATE TABLE review_queue_label_schemas (
     queue_id VARCHAR(36) NOT NULL,
     schema_id VARCHAR(36) NOT NULL,
     CONSTRAINT review_queue_label_schemas_pk PRIMARY KEY (queue_id, schema_id),
     CONSTRAINT fk_review_queue_label_schemas_queue_id FOREIGN KEY(queue_id) REFERENCES review_queues (queue_id) ON DELETE CASCADE
 );
+
 CREATE INDEX index_review_queue_label_schemas_schema_id ON review_queue_label_schemas (schema_id);
+
 CREATE TABLE mcp_servers (
     workspace VARCHAR(63) DEFAULT 'default' NOT NULL,
     name VARCHAR(256) NOT NULL,
@@ -609,6 +717,7 @@ CREATE TABLE mcp_servers (
     last_updated_at BIGINT NOT NULL,
     CONSTRAINT mcp_servers_pk PRIMARY KEY (workspace, name)
 );
+
 CREATE TABLE mcp_server_versions (
     workspace VARCHAR(63) DEFAULT 'default' NOT NULL,
     name VARCHAR(256) NOT NULL,
@@ -629,6 +738,7 @@ CREATE TABLE mcp_server_versions (
     CONSTRAINT mcp_server_versions_pk PRIMARY KEY (workspace, name, version),
     CONSTRAINT mcp_server_versions_server_fkey FOREIGN KEY(workspace, name) REFERENCES mcp_servers (workspace, name) ON DELETE CASCADE ON UPDATE CASCADE
 );
+
 CREATE TABLE mcp_server_tags (
     workspace VARCHAR(63) DEFAULT 'default' NOT NULL,
     name VARCHAR(256) NOT NULL,
@@ -637,6 +747,7 @@ CREATE TABLE mcp_server_tags (
     CONSTRAINT mcp_server_tags_pk PRIMARY KEY (workspace, name, "key"),
     CONSTRAINT mcp_server_tags_server_fkey FOREIGN KEY(workspace, name) REFERENCES mcp_servers (workspace, name) ON DELETE CASCADE ON UPDATE CASCADE
 );
+
 CREATE TABLE mcp_server_version_tags (
     workspace VARCHAR(63) DEFAULT 'default' NOT NULL,
     name VARCHAR(256) NOT NULL,
@@ -646,6 +757,7 @@ CREATE TABLE mcp_server_version_tags (
     CONSTRAINT mcp_server_version_tags_pk PRIMARY KEY (workspace, name, version, "key"),
     CONSTRAINT mcp_server_version_tags_version_fkey FOREIGN KEY(workspace, name, version) REFERENCES mcp_server_versions (workspace, name, version) ON DELETE CASCADE ON UPDATE CASCADE
 );
+
 CREATE TABLE mcp_server_aliases (
     workspace VARCHAR(63) DEFAULT 'default' NOT NULL,
     name VARCHAR(256) NOT NULL,
@@ -654,6 +766,7 @@ CREATE TABLE mcp_server_aliases (
     CONSTRAINT mcp_server_aliases_pk PRIMARY KEY (workspace, name, alias),
     CONSTRAINT mcp_server_aliases_server_fkey FOREIGN KEY(workspace, name) REFERENCES mcp_servers (workspace, name) ON DELETE CASCADE ON UPDATE CASCADE
 );
+
 CREATE TABLE mcp_access_endpoints (
     id VARCHAR(36) NOT NULL,
     workspace VARCHAR(63) DEFAULT 'default' NOT NULL,
@@ -669,11 +782,17 @@ CREATE TABLE mcp_access_endpoints (
     CONSTRAINT mcp_access_endpoints_pk PRIMARY KEY (id),
     CONSTRAINT mcp_access_endpoints_server_fkey FOREIGN KEY(workspace, server_name) REFERENCES mcp_servers (workspace, name) ON DELETE CASCADE ON UPDATE CASCADE
 );
+
 CREATE INDEX idx_mcp_server_versions_latest ON mcp_server_versions (workspace, name, status, version_major DESC, version_minor DESC, version_patch DESC);
+
 CREATE INDEX ix_mcp_access_endpoints_server_name ON mcp_access_endpoints (workspace, server_name);
+
 CREATE INDEX ix_mcp_access_endpoints_version ON mcp_access_endpoints (workspace, server_name, server_version);
+
 CREATE INDEX ix_mcp_access_endpoints_alias ON mcp_access_endpoints (workspace, server_name, server_alias);
+
 CREATE INDEX idx_budget_policies_target_value ON budget_policies (target_value);
+
 CREATE TABLE "trace_info" (
     request_id VARCHAR(50) NOT NULL,
     experiment_id INTEGER NOT NULL,
@@ -687,8 +806,11 @@ CREATE TABLE "trace_info" (
     CONSTRAINT trace_info_pk PRIMARY KEY (request_id),
     CONSTRAINT fk_trace_info_experiment_id FOREIGN KEY(experiment_id) REFERENCES experiments (experiment_id) ON DELETE CASCADE
 );
+
 CREATE INDEX index_trace_info_experiment_id_timestamp_ms ON trace_info (experiment_id, timestamp_ms);
+
 CREATE INDEX index_trace_info_timestamp_ms_request_id ON trace_info (timestamp_ms, request_id);
+
 CREATE TABLE "experiment_tags" (
     "key" VARCHAR(250) NOT NULL,
     value TEXT,
@@ -696,6 +818,7 @@ CREATE TABLE "experiment_tags" (
     CONSTRAINT experiment_tag_pk PRIMARY KEY ("key", experiment_id),
     FOREIGN KEY(experiment_id) REFERENCES experiments (experiment_id)
 );
+
 CREATE TABLE "assessments" (
     assessment_id VARCHAR(50) NOT NULL,
     trace_id VARCHAR(50) NOT NULL,
@@ -720,10 +843,15 @@ CREATE TABLE "assessments" (
     CONSTRAINT assessments_pk PRIMARY KEY (assessment_id),
     CONSTRAINT fk_assessments_trace_id FOREIGN KEY(trace_id) REFERENCES trace_info (request_id) ON DELETE CASCADE
 );
+
 CREATE INDEX index_assessments_run_id_created_timestamp ON assessments (run_id, created_timestamp);
+
 CREATE INDEX index_assessments_assessment_type ON assessments (assessment_type);
+
 CREATE INDEX index_assessments_last_updated_timestamp ON assessments (last_updated_timestamp);
+
 CREATE INDEX index_assessments_trace_id_created_timestamp ON assessments (trace_id, created_timestamp);
+
 CREATE TABLE sql_trace_metric_daily_rollups (
     id INTEGER NOT NULL,
     experiment_id INTEGER NOT NULL,
@@ -740,6 +868,7 @@ CREATE TABLE sql_trace_metric_daily_rollups (
     p99_value FLOAT,
     CONSTRAINT sql_trace_metric_daily_rollups_pk PRIMARY KEY (id)
 );
+
 CREATE TABLE sql_span_cost_daily_rollups (
     id INTEGER NOT NULL,
     experiment_id INTEGER NOT NULL,
@@ -754,6 +883,7 @@ CREATE TABLE sql_span_cost_daily_rollups (
     max_value FLOAT,
     CONSTRAINT sql_span_cost_daily_rollups_pk PRIMARY KEY (id)
 );
+
 CREATE TABLE sql_assessment_daily_rollups (
     id INTEGER NOT NULL,
     experiment_id INTEGER NOT NULL,
@@ -766,12 +896,14 @@ CREATE TABLE sql_assessment_daily_rollups (
     max_value FLOAT,
     CONSTRAINT sql_assessment_daily_rollups_pk PRIMARY KEY (id)
 );
+
 CREATE TABLE sql_trace_rollup_rebuild_queue (
     experiment_id INTEGER NOT NULL,
     rollup_day DATE NOT NULL,
     rollup_family VARCHAR(50) NOT NULL,
     CONSTRAINT sql_trace_rollup_rebuild_queue_pk PRIMARY KEY (experiment_id, rollup_day, rollup_family)
 );
+
 CREATE TABLE "spans" (
     trace_id VARCHAR(50) NOT NULL,
     experiment_id INTEGER NOT NULL,
@@ -793,25 +925,40 @@ CREATE TABLE "spans" (
     CONSTRAINT fk_spans_experiment_id FOREIGN KEY(experiment_id) REFERENCES experiments (experiment_id),
     CONSTRAINT fk_spans_trace_id FOREIGN KEY(trace_id) REFERENCES trace_info (request_id) ON DELETE CASCADE
 );
+
 CREATE INDEX index_spans_experiment_id_type_status ON spans (experiment_id, type, status);
+
 CREATE INDEX index_spans_experiment_id_duration ON spans (experiment_id, duration_ns);
+
 CREATE INDEX index_spans_experiment_id_start_time ON spans (experiment_id, start_time_unix_nano);
+
 CREATE INDEX index_spans_experiment_id_status_type ON spans (experiment_id, status, type);
+
 CREATE INDEX index_trace_info_experiment_id_session_id ON trace_info (experiment_id, session_id);
+
 CREATE INDEX idx_trace_rollups_lookup ON sql_trace_metric_daily_rollups (experiment_id, rollup_day, metric_name, grouping_set, trace_status);
+
 CREATE INDEX idx_span_cost_rollups_lookup ON sql_span_cost_daily_rollups (experiment_id, rollup_day, metric_name, grouping_set, model_name, model_provider);
+
 CREATE INDEX idx_assessment_rollups_lookup ON sql_assessment_daily_rollups (experiment_id, rollup_day, metric_name, grouping_set);
+
 CREATE INDEX idx_spans_cost_trace_time_cover ON spans (trace_id, start_time_unix_nano);
+
 CREATE INDEX idx_spans_cost_exp_time_cover ON spans (experiment_id, start_time_unix_nano);
+
 CREATE INDEX idx_assessments_exp_trace_ts ON assessments (experiment_id, trace_timestamp_ms);
+
 CREATE INDEX idx_assessments_exp_trace_ts_name ON assessments (experiment_id, trace_timestamp_ms, name);
+
 CREATE INDEX idx_assessments_exp_name_valid ON assessments (experiment_id, name, valid);
+
 CREATE TABLE scheduler_leases (
     lease_key VARCHAR(255) NOT NULL,
     acquired_at BIGINT NOT NULL,
     ttl_seconds INTEGER NOT NULL,
     CONSTRAINT scheduler_leases_pk PRIMARY KEY (lease_key)
 );
+
 CREATE TABLE job_locks (
     lock_key VARCHAR(255) NOT NULL,
     job_id VARCHAR(36) NOT NULL,
@@ -819,8 +966,11 @@ CREATE TABLE job_locks (
     CONSTRAINT job_locks_pk PRIMARY KEY (lock_key),
     CONSTRAINT fk_job_locks_job_id FOREIGN KEY(job_id) REFERENCES jobs (id) ON DELETE CASCADE
 );
+
 CREATE INDEX index_job_locks_job_id ON job_locks (job_id);
+
 CREATE INDEX index_jobs_status_lease_expires_at ON jobs (status, lease_expires_at);
+
 CREATE TABLE skills (
     workspace VARCHAR(63) DEFAULT 'default' NOT NULL,
     organization VARCHAR(64) DEFAULT '' NOT NULL,
@@ -834,6 +984,7 @@ CREATE TABLE skills (
     last_updated_at BIGINT NOT NULL,
     CONSTRAINT skills_pk PRIMARY KEY (workspace, organization, name)
 );
+
 CREATE TABLE skill_versions (
     workspace VARCHAR(63) DEFAULT 'default' NOT NULL,
     organization VARCHAR(64) DEFAULT '' NOT NULL,
@@ -852,6 +1003,7 @@ CREATE TABLE skill_versions (
     CONSTRAINT skill_versions_pk PRIMARY KEY (workspace, organization, name, version),
     CONSTRAINT skill_versions_skill_fkey FOREIGN KEY(workspace, organization, name) REFERENCES skills (workspace, organization, name) ON DELETE CASCADE ON UPDATE CASCADE
 );
+
 CREATE TABLE skill_tags (
     workspace VARCHAR(63) DEFAULT 'default' NOT NULL,
     organization VARCHAR(64) DEFAULT '' NOT NULL,
@@ -861,6 +1013,7 @@ CREATE TABLE skill_tags (
     CONSTRAINT skill_tags_pk PRIMARY KEY (workspace, organization, name, "key"),
     CONSTRAINT skill_tags_skill_fkey FOREIGN KEY(workspace, organization, name) REFERENCES skills (workspace, organization, name) ON DELETE CASCADE ON UPDATE CASCADE
 );
+
 CREATE TABLE skill_version_tags (
     workspace VARCHAR(63) DEFAULT 'default' NOT NULL,
     organization VARCHAR(64) DEFAULT '' NOT NULL,
@@ -871,6 +1024,7 @@ CREATE TABLE skill_version_tags (
     CONSTRAINT skill_version_tags_pk PRIMARY KEY (workspace, organization, name, version, "key"),
     CONSTRAINT skill_version_tags_version_fkey FOREIGN KEY(workspace, organization, name, version) REFERENCES skill_versions (workspace, organization, name, version) ON DELETE CASCADE ON UPDATE CASCADE
 );
+
 CREATE TABLE skill_aliases (
     workspace VARCHAR(63) DEFAULT 'default' NOT NULL,
     organization VARCHAR(64) DEFAULT '' NOT NULL,
@@ -880,10 +1034,15 @@ CREATE TABLE skill_aliases (
     CONSTRAINT skill_aliases_pk PRIMARY KEY (workspace, organization, name, alias),
     CONSTRAINT skill_aliases_skill_fkey FOREIGN KEY(workspace, organization, name) REFERENCES skills (workspace, organization, name) ON DELETE CASCADE ON UPDATE CASCADE
 );
+
 CREATE INDEX ix_skill_versions_latest_lookup ON skill_versions (workspace, organization, name, status, version);
+
 CREATE INDEX ix_skill_versions_digest ON skill_versions (workspace, organization, name, digest);
+
 CREATE INDEX index_issues_experiment_last_seen ON issues (experiment_id, last_seen_timestamp);
+
 CREATE INDEX index_issues_experiment_updated ON issues (experiment_id, last_updated_timestamp);
+
 CREATE TABLE issue_categories (
     issue_id VARCHAR(36) NOT NULL,
     category_hash VARCHAR(64) NOT NULL,
@@ -891,6 +1050,9 @@ CREATE TABLE issue_categories (
     CONSTRAINT issue_categories_pk PRIMARY KEY (issue_id, category_hash),
     CONSTRAINT fk_issue_categories_issue_id FOREIGN KEY(issue_id) REFERENCES issues (issue_id) ON DELETE CASCADE
 );
+
 CREATE INDEX index_issue_categories_hash ON issue_categories (category_hash);
+
 INSERT INTO alembic_version (version_num) VALUES ('f4a9b2c7d1e6');
+
 INSERT INTO workspaces (name, description) VALUES ('default', 'Default workspace for legacy resources');

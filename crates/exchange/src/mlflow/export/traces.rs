@@ -1,17 +1,28 @@
 //! Rows of traces.
 
 use baton_ledger::database::{Transaction, Value};
+use baton_tracking::Tag;
 use serde_json::Value as Json;
 
 use super::{Writing, insert};
 use crate::error::Result;
-use crate::mlflow::span;
+use crate::mlflow::{promoted, span};
 use crate::time::milliseconds;
 
 /// The tag that says where a trace's files are.
 const LOCATION_TAG: &str = "mlflow.artifactLocation";
-/// The tag that holds a trace's name.
-const NAME_TAG: &str = "mlflow.traceName";
+
+/// Columns that every version has.
+const COLUMNS: [&str; 8] = [
+    "request_id",
+    "experiment_id",
+    "timestamp_ms",
+    "execution_time_ms",
+    "status",
+    "client_request_id",
+    "request_preview",
+    "response_preview",
+];
 
 /// Writes a trace.
 pub(super) async fn write(
@@ -21,8 +32,8 @@ pub(super) async fn write(
     experiment: i64,
 ) -> Result<()> {
     let (info, spans) = writing.from.store.trace(trace_id).await?;
-    let name = info.tags.iter().find(|tag| tag.key == NAME_TAG).map(|tag| tag.value.clone());
-    let row = vec![
+    let said = |texts: &[Tag], key: &str| texts.iter().find(|text| text.key == key).map(|text| text.value.clone());
+    let mut row = vec![
         trace_id.into(),
         experiment.into(),
         info.request_time.into(),
@@ -31,19 +42,23 @@ pub(super) async fn write(
         (&info.client_request_id).into(),
         (&info.request_preview).into(),
         (&info.response_preview).into(),
-        name.into(),
+        said(&info.tags, promoted::NAME.0).into(),
+        said(&info.metadata, promoted::SESSION.0).into(),
     ];
-    let columns = "request_id, experiment_id, timestamp_ms, execution_time_ms, status, client_request_id, request_preview, \
-                   response_preview, trace_name";
-    insert(transaction, "trace_info", columns, vec![row]).await?;
+    row.extend(promoted::columns(&info.metadata).into_iter().map(Value::from));
+    let own = [promoted::NAME.1, promoted::SESSION.1].into_iter();
+    let columns: Vec<&str> =
+        COLUMNS.into_iter().chain(own).chain(promoted::NUMBERS.map(|(_, column)| column)).collect();
+    insert(transaction, "trace_info", &columns.join(", "), vec![row]).await?;
     let mut tags: Vec<Vec<Value>> = Vec::new();
-    for tag in &info.tags {
+    for tag in info.tags.iter().filter(|tag| tag.key != promoted::NAME.0) {
         let is_place = tag.key == LOCATION_TAG;
         let value = if is_place { super::files::written_to(&writing.artifacts, &tag.value) } else { tag.value.clone() };
         tags.push(vec![(&tag.key).into(), value.into(), trace_id.into()]);
     }
     insert(transaction, "trace_tags", "key, value, request_id", tags).await?;
-    let metadata = info.metadata.iter().map(|tag| vec![(&tag.key).into(), (&tag.value).into(), trace_id.into()]);
+    let metadata = info.metadata.iter().filter(|tag| !promoted::has_column(&tag.key));
+    let metadata = metadata.map(|tag| vec![(&tag.key).into(), (&tag.value).into(), trace_id.into()]);
     insert(transaction, "trace_request_metadata", "key, value, request_id", metadata.collect()).await?;
     let spans = spans.iter().filter_map(|content| span_row(trace_id, experiment, content)).collect();
     let columns = "trace_id, experiment_id, span_id, parent_span_id, name, type, status, start_time_unix_nano, end_time_unix_nano, \
