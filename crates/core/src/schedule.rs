@@ -53,6 +53,8 @@ pub struct Schedule {
 pub struct Triggers {
     /// Cron lines with five fields, in [`Self::timezone`].
     pub cron: Vec<String>,
+    /// Seconds between runs, counted from midnight of 1970-01-01.
+    pub every: Option<i64>,
     /// Name of the time zone of the cron lines and of blackouts by time of day, such as `Europe/Zurich`.
     pub timezone: String,
     /// Commits that give assets a new version.

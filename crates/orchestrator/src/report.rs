@@ -138,6 +138,9 @@ pub struct ReplayReport {
     pub trained: Vec<String>,
     /// Incidents by id, in their newest state.
     pub incidents: BTreeMap<String, Incident>,
+    /// What was delivered to systems outside, at the end.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exports: Vec<crate::exports::DeliveryReport>,
 }
 
 /// An asset in an environment, in a line.

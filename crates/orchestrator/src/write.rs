@@ -17,6 +17,9 @@ use crate::services::Services;
 /// Rows of one data file, so that a profile belongs to exactly one file.
 const FILE_ROWS: u64 = 1 << 20;
 
+/// Fewer rows than this are done before another thread wakes up.
+const WORTH_TWO_THREADS: usize = 4096;
+
 /// Where rows go.
 #[derive(Clone, Copy)]
 pub(crate) struct Place<'p> {
@@ -98,26 +101,30 @@ impl<'a> Pass<'a> {
         if batch.num_rows() == 0 {
             return Ok(());
         }
-        let seen = batch.project(&self.visible_columns).map_err(RunError::rows(self.location.name()))?;
-        self.checker.update(&seen, None)?;
         if self.writer.is_none() {
             let options = WriteOptions {
                 base: self.base,
                 files_before: self.files_before + self.files.len(),
-                target_file_rows: usize::MAX,
                 ..WriteOptions::default()
             };
             let writer = self.services.lake.writer(&self.location, &self.stored, options).await?;
             self.writer = Some((writer, Profiler::new(&self.visible), 0));
         }
-        if let Some((writer, profiler, rows)) = &mut self.writer {
-            profiler.update(&seen)?;
-            writer.write(batch).await?;
-            *rows += batch.num_rows() as u64;
-            self.rows += batch.num_rows() as u64;
-            if *rows >= FILE_ROWS {
-                self.close_file().await?;
-            }
+        let seen = batch.project(&self.visible_columns).map_err(RunError::rows(self.location.name()))?;
+        let Some((writer, profiler, rows)) = &mut self.writer else { return Ok(()) };
+        let checker = &mut self.checker;
+        let mut look = || checker.update(&seen, None).and_then(|()| profiler.update(&seen));
+        let mut write = || writer.append(batch);
+        let (looked, written) = match batch.num_rows() < WORTH_TWO_THREADS {
+            true => (look(), write()),
+            false => rayon::join(look, write),
+        };
+        looked?;
+        written?;
+        *rows += batch.num_rows() as u64;
+        self.rows += batch.num_rows() as u64;
+        if *rows >= FILE_ROWS {
+            self.close_file().await?;
         }
         Ok(())
     }

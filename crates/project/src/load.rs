@@ -16,9 +16,10 @@ use crate::resolve::{Known, resolve};
 use crate::seed::{self, is_seed};
 use crate::spec::{
     Declared, Head, Sections, TableNote, complete_commands, read_head, read_sections, report_double_channels,
-    report_doubles, report_unknown_pools, report_wrong_runbooks, report_wrong_schedules,
+    report_doubles, report_unknown_environments, report_unknown_pools, report_wrong_runbooks, report_wrong_schedules,
 };
 use crate::sql_file;
+use crate::streams;
 use crate::template::Templates;
 use crate::unread::Unread;
 use crate::yaml::{self, Span};
@@ -93,8 +94,12 @@ pub(crate) fn load_with_vars(
     report_double_channels(&channels, &mut findings.diagnostics);
     let known: Vec<&str> = channels.iter().map(|found| found.name.as_str()).collect();
     report_wrong_schedules(&schedules, &known, &mut findings.diagnostics);
-    let schedules: Vec<_> = schedules.into_iter().map(|found| found.schedule).collect();
+    let mut schedules: Vec<_> = schedules.into_iter().map(|found| found.schedule).collect();
     report_unknown_pools(&head.pools, &head.execution, &schedules, &mut findings.diagnostics);
+    schedules.extend(streams::schedules(&assets, &schedules));
+    if is_head_read {
+        report_unknown_environments(&head.environments, &findings.environments, &mut findings.diagnostics);
+    }
     let named = BTreeMap::from([
         ("channel", channels.iter().map(|found| found.name.to_string()).collect()),
         ("pool", head.pools.keys().cloned().collect()),

@@ -37,6 +37,17 @@ pub(crate) struct LabelClaim {
     pub(crate) place: Place,
 }
 
+/// A name in a file that should be an environment's.
+#[derive(Debug, Clone)]
+pub(crate) struct EnvironmentMention {
+    /// Kind and name of what mentions it: "export `crm`".
+    pub(crate) by: String,
+    /// The mentioned name.
+    pub(crate) name: String,
+    /// Where.
+    pub(crate) place: Place,
+}
+
 /// A span in a named file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Place {
@@ -64,6 +75,7 @@ pub(crate) struct Report {
     diagnostics: RefCell<Vec<Diagnostic>>,
     mentions: RefCell<Vec<Mention>>,
     claims: RefCell<Vec<LabelClaim>>,
+    environments: RefCell<Vec<EnvironmentMention>>,
 }
 
 /// All that was found in the files so far.
@@ -72,12 +84,19 @@ pub(crate) struct Findings {
     pub(crate) diagnostics: Vec<Diagnostic>,
     pub(crate) mentions: Vec<Mention>,
     pub(crate) claims: Vec<LabelClaim>,
+    pub(crate) environments: Vec<EnvironmentMention>,
 }
 
 impl Report {
     pub(crate) fn new(file: &str) -> Self {
         let file = file.to_owned();
-        Self { file, diagnostics: RefCell::default(), mentions: RefCell::default(), claims: RefCell::default() }
+        Self {
+            file,
+            diagnostics: RefCell::default(),
+            mentions: RefCell::default(),
+            claims: RefCell::default(),
+            environments: RefCell::default(),
+        }
     }
 
     /// A span of this file.
@@ -105,10 +124,16 @@ impl Report {
         self.claims.borrow_mut().push(claim);
     }
 
+    /// Notes the name of an environment to look up when all files are read.
+    pub(crate) fn mention_environment(&self, mention: EnvironmentMention) {
+        self.environments.borrow_mut().push(mention);
+    }
+
     /// Hands over all that was found.
     pub(crate) fn add_to(self, findings: &mut Findings) {
         findings.diagnostics.extend(self.diagnostics.into_inner());
         findings.mentions.extend(self.mentions.into_inner());
         findings.claims.extend(self.claims.into_inner());
+        findings.environments.extend(self.environments.into_inner());
     }
 }

@@ -1,9 +1,12 @@
-//! `baton export`: rows of the environment to a system outside, now.
+//! `baton export`: rows of the environment to a system outside, now; and how commands that move an environment tell of what
+//! they delivered by the way.
 
 use baton_core::AssetName;
+use baton_orchestrator::RunReport;
+use serde_json::{Value, json};
 
 use super::end_at_interrupt;
-use super::run::finish;
+use super::run::{finish, outcome_of};
 use crate::args::ExportArguments;
 use crate::context::Context;
 use crate::error::CliError;
@@ -37,4 +40,24 @@ pub(super) async fn export(context: &Context, arguments: &ExportArguments) -> Re
     let prepared = workspace.prepare(as_of).await?;
     let report = baton_orchestrator::export(services, &prepared, environment, &name, arguments.full_refresh).await?;
     finish(context, &report)
+}
+
+/// A line for each delivery that was due when an environment had moved, and did or failed something.
+pub(super) fn delivered_text(delivered: Option<&RunReport>) -> String {
+    delivered.map(render::delivered).unwrap_or_default()
+}
+
+/// As key `delivered`, where anything was due.
+pub(super) fn add_delivered(told: &mut Value, delivered: Option<&RunReport>) {
+    if let (Value::Object(told), Some(delivered)) = (told, delivered) {
+        told.insert("delivered".to_owned(), json!(delivered));
+    }
+}
+
+/// Deliveries that failed make the command fail: asked again, it delivers.
+///
+/// # Errors
+/// [`CliError::StepsFailed`].
+pub(super) fn delivered_outcome(delivered: Option<&RunReport>) -> Result<Outcome, CliError> {
+    delivered.map_or(Ok(Outcome::Fine), outcome_of)
 }

@@ -2,9 +2,11 @@
 
 use std::path::Path;
 
-use baton_orchestrator::{Prefer, Prepared, PromoteOptions, PromoteReport};
+use baton_orchestrator::{Prefer, Prepared, PromoteOptions, PromoteReport, RunReport, deliver_due};
 use baton_plan::{PlannedPromotion, SavedPlan};
+use serde_json::json;
 
+use super::export::{add_delivered, delivered_outcome, delivered_text};
 use super::{confirm, end_at_interrupt};
 use crate::args::{PromoteArguments, Side};
 use crate::context::Context;
@@ -37,14 +39,14 @@ pub(super) async fn promote(context: &Context, arguments: &PromoteArguments) -> 
         let planned = going.go(PromoteOptions { dry_run: true, ..options.clone() }).await?;
         let has_nothing_to_ask = planned.moves.is_empty() || !planned.conflicts.is_empty();
         if has_nothing_to_ask || !planned.approvals.is_empty() {
-            return finish(&context, &planned, None);
+            return finish(&context, &planned, None, None);
         }
         if !context.is_json() {
             output::print(&render::promotion(&planned))?;
         }
         confirm(&workspace, arguments.yes, "Promote this?")?;
     }
-    finish(&context, &going.go(options).await?, None)
+    going.finish(options, None).await
 }
 
 /// Promotes what was saved, as long as both environments are where they were.
@@ -70,7 +72,7 @@ pub(super) async fn promote_saved(
         exactly: Some(saved.digest.clone()),
     };
     let going = Going { workspace: &workspace, prepared: &prepared, source: &promotion.source };
-    finish(&context, &going.go(options).await?, Some(path))
+    going.finish(options, Some(path)).await
 }
 
 /// Where a promotion comes from and goes to.
@@ -85,6 +87,19 @@ impl Going<'_> {
         let (services, target) = (self.workspace.services(), &self.workspace.environment);
         Ok(baton_orchestrator::promote(services, self.prepared, self.source, target, options).await?)
     }
+
+    /// Promotes, and delivers what is due then.
+    async fn finish(&self, options: PromoteOptions, path: Option<&Path>) -> Result<Outcome, CliError> {
+        let report = self.go(options).await?;
+        let delivered = match report.commit {
+            Some(_) => {
+                let prepared = self.workspace.prepare(report.as_of).await?;
+                deliver_due(self.workspace.services(), &prepared, &self.workspace.environment).await?
+            }
+            None => None,
+        };
+        finish(&self.workspace.context, &report, delivered.as_ref(), path)
+    }
 }
 
 fn prefer_of(side: Side) -> Prefer {
@@ -96,7 +111,7 @@ fn prefer_of(side: Side) -> Prefer {
 
 /// What would move; saved as a plan where a file is named.
 fn show(workspace: &Workspace, planned: &PromoteReport, out: Option<&Path>) -> Result<Outcome, CliError> {
-    let outcome = told(&workspace.context, planned)?;
+    let outcome = told(&workspace.context, planned, None)?;
     let Some(path) = out else { return Ok(outcome) };
     let Some(saved) = &planned.saved else {
         output::say(&format!("nothing to promote, so `{}` is not written", path.display()));
@@ -107,11 +122,13 @@ fn show(workspace: &Workspace, planned: &PromoteReport, out: Option<&Path>) -> R
     Ok(outcome)
 }
 
-fn told(context: &Context, report: &PromoteReport) -> Result<Outcome, CliError> {
+fn told(context: &Context, report: &PromoteReport, delivered: Option<&RunReport>) -> Result<Outcome, CliError> {
     if context.is_json() {
-        output::print_json(report)?;
+        let mut told = json!(report);
+        add_delivered(&mut told, delivered);
+        output::print_json(&told)?;
     } else {
-        output::print(&render::promotion(report))?;
+        output::print(&(render::promotion(report) + &delivered_text(delivered)))?;
     }
     match report.conflicts.len() {
         0 => Ok(Outcome::Fine),
@@ -122,10 +139,15 @@ fn told(context: &Context, report: &PromoteReport) -> Result<Outcome, CliError> 
     }
 }
 
-fn finish(context: &Context, report: &PromoteReport, path: Option<&Path>) -> Result<Outcome, CliError> {
-    let outcome = told(context, report)?;
+fn finish(
+    context: &Context,
+    report: &PromoteReport,
+    delivered: Option<&RunReport>,
+    path: Option<&Path>,
+) -> Result<Outcome, CliError> {
+    told(context, report, delivered)?;
     if report.approvals.is_empty() {
-        return Ok(outcome);
+        return delivered_outcome(delivered);
     }
     let (source, target) = (&report.source, &report.target);
     Err(CliError::Unapproved {

@@ -38,6 +38,12 @@ pub(crate) fn run(report: &RunReport, all: bool, explain: bool) -> String {
     text
 }
 
+/// What was delivered after an environment had moved.
+pub(crate) fn delivered(report: &RunReport) -> String {
+    let shown = report.steps.iter().filter(|step| !matches!(step.state, StepState::UpToDate));
+    shown.map(step_line).chain(report.incidents.iter().map(incident_line)).collect()
+}
+
 fn step_line(step: &StepReport) -> String {
     let sign = match step.state {
         StepState::Done => style::good("✓"),
@@ -101,6 +107,9 @@ pub(crate) fn replay(report: &ReplayReport) -> String {
     }
     for step in report.failures.iter().rev().take(10).rev() {
         text.push_str(&step_line(step));
+    }
+    for delivered in &report.exports {
+        text.push_str(&format!("  delivered {}: {}\n", delivered.export, delivered.detail()));
     }
     for incident in report.incidents.values() {
         text.push_str(&incident_line(incident));

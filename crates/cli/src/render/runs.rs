@@ -190,6 +190,7 @@ fn triggers(schedule: &Schedule) -> String {
     let triggers = &schedule.triggers;
     let zone = if triggers.timezone == "UTC" { String::new() } else { format!(" {}", triggers.timezone) };
     let mut words: Vec<String> = triggers.cron.iter().map(|line| format!("{line}{zone}")).collect();
+    words.extend(triggers.every.map(|seconds| format!("every {}", format_seconds(seconds))));
     words.extend(triggers.commits.as_ref().map(|on| {
         let names: Vec<&str> = on.assets.iter().map(|asset| asset.as_str()).collect();
         format!("on commit of {}{}", if on.all && names.len() > 1 { "all of " } else { "" }, names.join(", "))

@@ -20,6 +20,9 @@ pub struct Pull {
     pub key: Vec<String>,
     /// What becomes of rows that are deleted at the origin; only change data capture sees them.
     pub deletes: DeletedRows,
+    /// Seconds that a row may wait until it is landed: a server looks that often, and one landing collects no longer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency: Option<i64>,
 }
 
 /// How much is asked for each time.

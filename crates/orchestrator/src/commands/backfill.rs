@@ -19,6 +19,7 @@ use super::look::known_asset;
 use super::{change::is_applied, head};
 use crate::error::RunError;
 use crate::execution::Execution;
+use crate::exports::due_stages;
 use crate::prepare::Prepared;
 use crate::report::RunReport;
 use crate::services::Services;
@@ -192,7 +193,10 @@ pub async fn backfill(services: &Services, prepared: &Prepared, plan: &BackfillP
     // The last slice is published together with what takes it in.
     stages.pop();
     stages.extend(work.chain([Stage::Publish]));
-    execution.execute(&stages).await
+    let is_reached =
+        |name: &AssetName| *name == plan.asset || plan.downstream.iter().any(|reader| reader.name == *name);
+    stages.extend(due_stages(&prepared.project, &plan.environment, &services.asked, is_reached));
+    Box::pin(execution.execute(&stages)).await
 }
 
 fn has_no_intervals(name: &AssetName, kind: Kind) -> RunError {

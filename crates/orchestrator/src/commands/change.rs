@@ -274,14 +274,15 @@ pub async fn run(
     tick(services, prepared, (environment, as_of), |_| true, true).await
 }
 
-/// As [`run`], for a replay of what was: nothing is delivered to systems outside.
+/// As [`run`], for a replay of what was: only `is_last`, where the environment stays, delivers to systems outside.
 pub(super) async fn run_again(
     services: &Services,
     prepared: &Prepared,
     environment: &str,
     as_of: Timestamp,
+    is_last: bool,
 ) -> Result<RunReport, RunError> {
-    tick(services, prepared, (environment, as_of), |_| true, false).await
+    tick(services, prepared, (environment, as_of), |_| true, is_last).await
 }
 
 /// As [`run`], for these assets only: what they read is taken as it stands.

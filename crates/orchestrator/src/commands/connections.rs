@@ -1,11 +1,11 @@
-//! Whether the origins of sources can be reached, and have what is needed.
+//! Whether the origins of sources can be reached and have what is needed, and when they were asked last.
 
 use baton_core::{AssetName, Definition};
 use baton_project::Project;
 
 use crate::error::RunError;
 use crate::services::Services;
-use crate::steps::{check_connection, place_of};
+use crate::steps::{SourceLanding, check_connection, newest_landings, place_of};
 
 /// Tries every source whose rows do not lie on this machine, one after the other: what answered, or what is wrong and
 /// what to do.
@@ -23,4 +23,14 @@ pub async fn connections(services: &Services, project: &Project) -> Vec<(AssetNa
         }
     }
     tried
+}
+
+/// The newest landing of every source that is asked for rows; those without one are left out.
+///
+/// # Errors
+/// Those of the ledger.
+pub async fn landings(services: &Services, project: &Project) -> Result<Vec<SourceLanding>, RunError> {
+    let is_asked =
+        |asset: &&baton_core::Asset| matches!(&asset.definition, Definition::Source(source) if source.pull.is_some());
+    newest_landings(services, project.assets.values().filter(is_asked).map(|asset| &asset.name)).await
 }

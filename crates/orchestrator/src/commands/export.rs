@@ -1,4 +1,5 @@
-//! Exports by hand: delivered now, or looked at beforehand; and whether their destinations can be reached.
+//! Exports outside of runs: delivered by hand, looked at beforehand, or brought along by what moved an environment; and
+//! whether their destinations can be reached.
 
 use baton_core::AssetName;
 use baton_core::asset::Export;
@@ -6,10 +7,13 @@ use baton_plan::Stage;
 use baton_project::Project;
 use serde::Serialize;
 
+use super::change::is_applied;
 use super::head;
 use crate::error::RunError;
 use crate::execution::Execution;
-use crate::exports::{Delivering, DeliveryReport, Outcome, delivered_asset, export_of, is_for, resolved_place};
+use crate::exports::{
+    Delivering, DeliveryReport, Outcome, delivered_asset, due_stages, export_of, is_for, resolved_place,
+};
 use crate::prepare::Prepared;
 use crate::report::RunReport;
 use crate::services::Services;
@@ -42,6 +46,30 @@ pub async fn export(
     let commit = head(services, environment).await?;
     let execution = Execution::begin(services, prepared, environment, commit.as_of, "export").await?;
     execution.execute(&[Stage::Export { asset: name.clone(), full }]).await
+}
+
+/// Delivers what the environment's newest commit has, after a promotion or a rollback made it that; `None` where no export is
+/// due.
+///
+/// # Errors
+/// Those of the stores. A delivery that fails is a failed step of the report; what moved stays moved.
+pub async fn deliver_due(
+    services: &Services,
+    prepared: &Prepared,
+    environment: &str,
+) -> Result<Option<RunReport>, RunError> {
+    let Some(commit) = services.ledger.head(environment).await? else { return Ok(None) };
+    let is_there = |stage: &Stage| {
+        let pin = stage.asset().and_then(|asset| Some((commit.assets.get(asset)?, asset)));
+        pin.is_some_and(|(pin, asset)| is_applied(pin, asset, prepared))
+    };
+    let mut due = due_stages(&prepared.project, environment, &services.asked, |_| true);
+    due.retain(is_there);
+    if due.is_empty() {
+        return Ok(None);
+    }
+    let execution = Execution::begin(services, prepared, environment, commit.as_of, "deliver").await?;
+    Ok(Some(Box::pin(execution.execute(&due)).await?))
 }
 
 /// Says what [`export`] would send, and sends nothing.

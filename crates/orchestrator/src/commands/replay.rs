@@ -36,7 +36,8 @@ pub async fn replay(
         if done_through.is_some_and(|done| tick <= done) {
             continue;
         }
-        let tick_report = run_again(services, prepared, environment, tick).await?;
+        let is_last = number as u64 + 1 == total;
+        let tick_report = run_again(services, prepared, environment, tick, is_last).await?;
         add(&mut report, tick_report);
         let subject = format!("{environment} {}", tick.format("%Y-%m-%d"));
         services.progress.advanced(&subject, number as u64 + 1, total);
@@ -72,6 +73,7 @@ fn add(report: &mut ReplayReport, tick: RunReport) {
         }
     }
     report.failures.extend(tick.failures().cloned());
+    report.exports.extend(tick.exports);
     for incident in tick.incidents {
         report.incidents.insert(incident.id.clone(), incident);
     }

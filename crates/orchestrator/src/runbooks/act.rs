@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 use super::Book;
 use crate::checks::rows_as_json;
 use crate::commands::{
-    BackfillPlan, BackfillRequest, backfill, head, plan_backfill, query, rollback, rollback_told, run, run_selected,
-    select,
+    BackfillPlan, BackfillRequest, backfill, deliver_due, head, plan_backfill, query, rollback, rollback_told, run,
+    run_selected, select,
 };
 use crate::error::RunError;
 use crate::report::{RunReport, StepState, counted};
@@ -118,6 +118,7 @@ impl Book<'_> {
     async fn roll_back(&self, to: Option<&str>) -> Result<String, RunError> {
         let done = rollback(self.services, self.prepared, self.environment, to).await?;
         rollback_told(self.services, &done).await?;
+        deliver_due(self.services, self.prepared, self.environment).await?;
         let (commit, undone) = (done.commit.id.short(), done.undone.short());
         Ok(format!("{} is at {commit} ({}); {undone} is undone", self.environment, done.commit.reason))
     }

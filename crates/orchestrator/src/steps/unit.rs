@@ -18,8 +18,10 @@ use crate::write::{Pass, Place, Written};
 /// The system column that names the delivery a row came with.
 pub(crate) const FILE: &str = "_file";
 
-/// Batches that are stamped together; bounds memory.
-const CHUNK_BATCHES: usize = 32;
+/// Batches on their way from the connector to the writer; bounds memory.
+const BATCHES_ON_THE_WAY: usize = 4;
+/// Rows that are stamped together: enough that the query costs nothing, few enough that they stay near.
+const CHUNK_ROWS: usize = 1 << 16;
 
 /// Where a delivery goes.
 pub(crate) struct Destination<'a> {
@@ -41,7 +43,7 @@ pub(crate) async fn stage_unit(
     destination: &Destination<'_>,
 ) -> Result<(Written, SchemaRef, ReadReport), RunError> {
     let contract = contract_of(source);
-    let (sender, mut receiver) = tokio::sync::mpsc::channel::<RecordBatch>(CHUNK_BATCHES);
+    let (sender, mut receiver) = tokio::sync::mpsc::channel::<RecordBatch>(BATCHES_ON_THE_WAY);
     let reading = unit.clone();
     let reader = tokio::task::spawn_blocking(move || {
         connector.read(&reading, &contract, &mut |batch| {
@@ -54,7 +56,7 @@ pub(crate) async fn stage_unit(
     let mut failed = None;
     while let Some(batch) = receiver.recv().await {
         chunk.push(batch);
-        if chunk.len() >= CHUNK_BATCHES
+        if chunk.iter().map(RecordBatch::num_rows).sum::<usize>() >= CHUNK_ROWS
             && let Err(error) = write_chunk(services, &stamp, &mut chunk, &mut pass, destination).await
         {
             failed = Some(error);

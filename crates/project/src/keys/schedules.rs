@@ -28,6 +28,7 @@ pub(crate) const SCHEDULE: Shape = &[
     key("select", List(&Text), "What it runs, as with `baton run --select`; all when left out."),
     key("exclude", List(&Text), "What it leaves out, in the same grammar."),
     key("cron", List(&Text), "Cron lines in `timezone`: minute hour day month weekday."),
+    key("every", Duration, "Runs so often, such as `5s` or `15m`, counted from midnight UTC."),
     key("timezone", Text, "Time zone of `cron` and `blackouts`, such as `Europe/Zurich`; default UTC."),
     key("on", Object(ON_COMMIT), "Runs when assets have a new version."),
     key("freshness", Object(DEADLINE), "Runs when an asset had no new version for so long."),

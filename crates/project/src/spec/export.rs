@@ -9,6 +9,8 @@ use serde_json::{Map, Value};
 
 use crate::keys;
 use crate::reader::{Reader, join_words, wrong_type};
+use crate::report::EnvironmentMention;
+use crate::spec::EnvironmentSpec;
 use crate::yaml::{self, Entry};
 
 /// What has rows that can be delivered.
@@ -33,7 +35,7 @@ pub(super) fn read(reader: &Reader<'_>, _columns: &[Column]) -> Option<Definitio
     };
     let evolve = reader.word("on_schema_change", keys::NEW_COLUMNS) == Some("evolve");
     let batch = reader.whole("batch", 1, MOST_AT_ONCE).unwrap_or(USUAL_BATCH);
-    let (filter, environments) = (reader.text("where"), reader.texts("environments"));
+    let (filter, environments) = (reader.text("where"), read_environments(reader));
     let (from, (connector, options)): (AssetName, _) = (from?, destination?);
     let export = Export {
         from: from.clone(),
@@ -134,6 +136,34 @@ fn read_names(reader: &Reader<'_>, select: &[String]) -> BTreeMap<String, String
         names.insert(entry.key.clone(), name);
     }
     names
+}
+
+/// Rows that go to an environment which nobody has would never be delivered.
+fn read_environments(reader: &Reader<'_>) -> Vec<String> {
+    let nodes = reader.items("environments").iter();
+    let named = nodes.filter_map(|node| {
+        let name = reader.as_text("environments", node)?;
+        let place = reader.report.place(node.span);
+        reader.report.mention_environment(EnvironmentMention { by: reader.what().to_owned(), name: name.clone(), place });
+        Some(name)
+    });
+    named.collect()
+}
+
+/// Reports names of environments that the project does not declare.
+pub(crate) fn report_unknown_environments(
+    declared: &BTreeMap<String, EnvironmentSpec>,
+    mentions: &[EnvironmentMention],
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    for mention in mentions.iter().filter(|mention| !declared.contains_key(&mention.name)) {
+        let message = format!("{} delivers environment `{}`, which does not exist", mention.by, mention.name);
+        let diagnostic = Diagnostic::error(codes::UNKNOWN_REFERENCE, message)
+            .with_label(mention.place.label("no environment of this name"))
+            .with_nearest(nearest(&mention.name, declared.keys().map(String::as_str)))
+            .with_help("declare it under `environments:` in `baton.yml`");
+        diagnostics.push(diagnostic);
+    }
 }
 
 fn report_left_out_keys(reader: &Reader<'_>, key: &[String], select: &[String]) {

@@ -18,7 +18,7 @@ const STREAMS: &[&str] = &["kafka", "mqtt", "nats", "push"];
 const TABLE_KEYS: &[&str] = &["path", "table", "query", "mode", "cursor", "lag", "deletes"];
 
 /// Keys that mean nothing for files.
-const PULL_KEYS: &[&str] = &["url", "table", "query", "mode", "cursor", "lag", "key", "deletes", "options"];
+const PULL_KEYS: &[&str] = &["url", "table", "query", "mode", "cursor", "lag", "key", "deletes", "latency", "options"];
 
 /// Reports keys that mean nothing for files.
 pub(super) fn refuse_keys(reader: &Reader<'_>) {
@@ -59,6 +59,7 @@ pub(super) fn read_stream(reader: &Reader<'_>, connector: &str) -> Option<(Pull,
         lag: 0,
         key: reader.texts("key"),
         deletes: DeletedRows::Remove,
+        latency: reader.positive_seconds("latency"),
     };
     let load = read_load(reader, &pull);
     report_missing_key(reader, &pull, load);
@@ -86,10 +87,21 @@ pub(super) fn read(reader: &Reader<'_>) -> Option<(Pull, Load)> {
             Some("keep") => DeletedRows::Keep,
             _ => DeletedRows::Remove,
         },
+        latency: reader.positive_seconds("latency"),
     };
+    report_latency(reader, mode);
     let load = read_load(reader, &pull);
     report_missing_key(reader, &pull, load);
     Some((pull, load))
+}
+
+/// What is asked for as a whole, or by a cursor, has no row that waits.
+fn report_latency(reader: &Reader<'_>, mode: PullMode) {
+    if let (Some(entry), true) = (reader.entry("latency"), mode != PullMode::Cdc) {
+        let message = format!("{} means nothing with mode `{}`", reader.of("latency"), mode.word());
+        let hint = "for streams and mode `cdc`; a schedule says how often others are asked";
+        reader.report.error(codes::INVALID_VALUE, message, entry.key_span, hint);
+    }
 }
 
 fn options(reader: &Reader<'_>) -> Map<String, Value> {

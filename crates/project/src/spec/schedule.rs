@@ -30,6 +30,7 @@ pub(super) fn read(report: &Report, node: &Node) -> Option<FoundSchedule> {
     let timezone = read_timezone(&reader);
     let triggers = Triggers {
         cron: reader.crons("cron"),
+        every: reader.positive_seconds("every"),
         timezone: timezone.name().to_owned(),
         commits: reader.object("on", keys::ON_COMMIT).and_then(|on| read_commits(&reader, &on)),
         deadline: reader.object("freshness", keys::DEADLINE).and_then(|deadline| read_deadline(&reader, &deadline)),

@@ -26,7 +26,7 @@ fn what_is_left_out_follows_from_the_rest() {
     assert!(!export.evolve && export.batch == 1_000 && export.environments.is_empty());
     let export = read(
         "exports:
-  - {name: crm, from: landing, key: id, deletes: mark, on: schedule, environments: prod, on_schema_change: evolve,
+  - {name: crm, from: landing, key: id, deletes: mark, on: schedule, environments: dev, on_schema_change: evolve,
      select: [id, score], rename: {score: churn}, where: score > 0, batch: 50,
      to: {connector: http, url: 'https://example.com', auth: {type: bearer, token: '${env:T}'}}}
 ",
@@ -44,7 +44,7 @@ fn mistakes_are_named_where_they_stand() {
             "{HEAD}exports:
   - {{name: a, from: landing, to: {{connector: postgrs, url: x}}}}
   - {{name: b, from: landing, to: {{path: x}}, mode: upsert}}
-  - {{name: c, from: nothing, to: {{connector: file, path: x}}, mode: append, deletes: ignore}}
+  - {{name: c, from: nothing, to: {{connector: file, path: x}}, mode: append, deletes: ignore, environments: [dev, dav]}}
   - {{name: d, from: landing, to: {{connector: file, path: x}}, key: [id], select: [name], rename: {{a: name, b: name}}}}
   - {{name: e, from: landing, to: here, colour: red}}
 "
@@ -142,5 +142,27 @@ fn mistakes_are_named_where_they_stand() {
 
             10 errors, 0 warnings
         "#]],
+    );
+}
+
+#[test]
+fn a_latency_makes_a_schedule_of_its_own() {
+    let sources = |more: &str| {
+        let orders = "{name: orders, connector: nats, url: 'nats://x', latency: 5s, owner: shop@x.example, options: {stream: A}}";
+        load_texts(files(&with_head(&format!("-- /s.yml\nsources: [{orders}{more}]\n"))))
+    };
+    let (project, diagnostics) = sources("");
+    assert!(diagnostics.is_empty(), "{diagnostics:?}");
+    let [schedule] = project.schedules.as_slice() else { panic!("{:?}", project.schedules) };
+    assert_eq!((schedule.name.as_str(), schedule.triggers.every), ("orders_stream", Some(5)));
+    assert_eq!((schedule.select.as_slice(), schedule.owner.as_deref()), (&["orders".to_owned()][..], Some("shop@x.example")));
+    let declared = "]\nschedules: [{name: orders_stream, every: 1m, select: orders+}";
+    let (project, _) = sources(declared);
+    assert_eq!(project.schedules.iter().map(|schedule| schedule.triggers.every).collect::<Vec<_>>(), [Some(60)]);
+    check(
+        &with_head(
+            "-- /s.yml\nsources: [{name: a, path: x, latency: 5s}, {name: b, connector: postgres, url: x, table: t, latency: 5s}]\n",
+        ),
+        expect![[]],
     );
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use baton_connectors::Position;
 use baton_core::event::EventFilter;
-use baton_core::{Event, EventKind, Fingerprint, TableVersion, Timestamp, failpoint};
+use baton_core::{AssetName, Event, EventKind, Fingerprint, TableVersion, Timestamp, failpoint};
 use baton_lake::{Change, TableLocation};
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
@@ -42,6 +42,9 @@ pub(crate) struct Landed {
     /// What stands for the rows of a whole load, so that the same rows are not landed twice.
     #[serde(default)]
     pub(crate) digest: Option<String>,
+    /// Milliseconds from when the oldest of its rows was at the origin until it was landed; `None` where nobody knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) waited_ms: Option<i64>,
 }
 
 /// The newest link of a location; with `as_of`, of those landed by then.
@@ -79,6 +82,40 @@ pub(crate) async fn chain_tips(services: &Services) -> Result<Vec<TableVersion>,
         tips.insert(location, read(event)?.version);
     }
     Ok(tips.into_values().collect())
+}
+
+/// The newest landing of a source that is asked for rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceLanding {
+    /// The source.
+    pub source: AssetName,
+    /// When it was recorded, on the machine's clock.
+    pub at: Timestamp,
+    /// Milliseconds from when the oldest of its rows was at the origin until then; `None` where nobody knows.
+    pub waited_ms: Option<i64>,
+}
+
+/// The newest landing of each of `sources` that has one.
+///
+/// # Errors
+/// Those of the ledger.
+pub(crate) async fn newest_landings<'n>(
+    services: &Services,
+    sources: impl Iterator<Item = &'n AssetName>,
+) -> Result<Vec<SourceLanding>, RunError> {
+    let mut found = Vec::new();
+    for source in sources {
+        let filter = EventFilter {
+            kinds: vec![EventKind::SourcePulled],
+            asset: Some(source.clone()),
+            last: Some(1),
+            ..EventFilter::default()
+        };
+        let Some(event) = services.ledger.events(&filter).await?.pop() else { continue };
+        let at = event.event.at;
+        found.push(SourceLanding { source: source.clone(), at, waited_ms: read(event)?.waited_ms });
+    }
+    Ok(found)
 }
 
 /// What tells this warehouse from others that ask the same origin for the same, such as a colleague's; made once.
@@ -147,6 +184,7 @@ pub(super) async fn land(
     }
     let digest = fetched.digest().or_else(|| tip.and_then(|tip| tip.digest.clone()));
     let position = fetched.pulled.position.clone();
+    let oldest = fetched.oldest;
     let mut events = Vec::new();
     let version = match tip.filter(|_| !has_news) {
         Some(tip) => tip.version.clone(),
@@ -157,7 +195,9 @@ pub(super) async fn land(
             version
         }
     };
-    let landed = Landed { version, position, as_of: execution.as_of, rows, rejected, digest };
+    let now = execution.services.clock.now().timestamp_micros();
+    let waited_ms = oldest.map(|oldest| ((now - oldest) / 1_000).max(0));
+    let landed = Landed { version, position, as_of: execution.as_of, rows, rejected, digest, waited_ms };
     events.push(execution.event(EventKind::SourcePulled, pulling.asset, &pulling.location.to_string(), json!(landed)));
     failpoint::reach("pull.before_record");
     execution.services.ledger.append(events).await?;

@@ -39,6 +39,8 @@ pub(super) struct Fetched {
     /// The keys of landed rows that go; `None` where rows only come.
     pub(super) gone: Option<RecordBatch>,
     pub(super) checks: Option<Vec<CheckResult>>,
+    /// Since when the row has waited that waited longest, in microseconds since the epoch; `None` where nobody knows.
+    pub(super) oldest: Option<i64>,
 }
 
 impl Fetched {
@@ -80,10 +82,12 @@ pub(super) async fn fetch(
     let path = format!("{} ({})", pulling.asset, pulling.source.connector);
     let mut sink = PullSink::new(&path, contract, sender);
     let position = tip.map(|tip| tip.position.clone());
-    let request = PullRequest { source: asked, position, limits: Limits::default() };
+    let latency_ms =
+        pulling.pull.latency.and_then(|seconds| u64::try_from(seconds).ok()).map(|seconds| seconds * 1_000);
+    let request = PullRequest { source: asked, position, limits: Limits { latency_ms, ..Limits::default() } };
     let pulled = async {
         let outcome = puller.pull(&request, &mut sink).await;
-        (outcome, sink.finish())
+        (outcome, sink.oldest(), sink.finish())
     };
     let checks = checks_of_pass(&execution.checks_of(pulling.asset), false);
     let mut writing = Writing {
@@ -96,13 +100,14 @@ pub(super) async fn fetch(
         together: Vec::new(),
         is_by_key: pulling.source.load == Load::Merge,
     };
-    let ((outcome, report), written) = tokio::join!(pulled, writing.take_all(receiver));
+    let ((outcome, oldest, report), written) = tokio::join!(pulled, writing.take_all(receiver));
     written?;
     let mut pulled = outcome?;
     // Rows that meet landed ones by key do not void the others.
     pulled.replaces &= pulling.source.load != Load::Merge;
     let tip = tip.filter(|_| !pulled.replaces);
-    writing.finish(pulled, report, tip, execution).await
+    let fetched = writing.finish(pulled, report, tip, execution).await?;
+    Ok(Fetched { oldest, ..fetched })
 }
 
 /// Rows on their way into files: at once, or, where they meet others by key, when all are there.
@@ -176,7 +181,7 @@ impl<'a> Writing<'a> {
             rows = written.rows;
         }
         let checks = Some(written.checks).filter(|_| !pulled.replaces || self.base.is_none() || rows > 0);
-        Ok(Fetched { pulled, report, schema, files: written.files, rows, gone, checks })
+        Ok(Fetched { pulled, report, schema, files: written.files, rows, gone, checks, oldest: None })
     }
 }
 

@@ -9,7 +9,8 @@ mod chain;
 mod fetch;
 mod meet;
 
-pub(crate) use chain::chain_tips;
+pub use chain::SourceLanding;
+pub(crate) use chain::{chain_tips, newest_landings};
 pub(crate) use fetch::{check_connection, described_schema, examine, pull_source};
 
 use chain::Landed;
@@ -45,8 +46,30 @@ struct Pulling<'a> {
 struct Round {
     landings: usize,
     rows: u64,
+    /// Milliseconds that a row has waited to be landed, at most.
+    waited_ms: Option<i64>,
     /// What the rows were held to while they were written.
     checks: Vec<Vec<CheckResult>>,
+}
+
+impl Round {
+    /// In words, such as `2 pulls, 700 rows`; where a latency is promised, also how it was kept.
+    fn detail(&self, latency: Option<i64>) -> String {
+        let what = format!("{}, {}", counted(self.landings as u64, "pull", "pulls"), rows_of(self.rows));
+        match self.waited_ms.filter(|_| latency.is_some()) {
+            Some(waited) => format!("{what}, the oldest landed {} after it came", waited_for(waited)),
+            None => what,
+        }
+    }
+}
+
+/// `0.4 s`, `12 min`, `3.5 h`.
+fn waited_for(milliseconds: i64) -> String {
+    match milliseconds {
+        ..60_000 => format!("{:.1} s", milliseconds as f64 / 1_000.0),
+        60_000..3_600_000 => format!("{} min", milliseconds / 60_000),
+        _ => format!("{:.1} h", milliseconds as f64 / 3_600_000.0),
+    }
 }
 
 impl Execution<'_> {
@@ -78,7 +101,7 @@ impl Execution<'_> {
         }
         let mut key = StepKey::new("ingest", &terms_of(&contract, &checks));
         key.inputs.insert("landing".to_owned(), known.version.to_string());
-        let detail = format!("{}, {}", counted(round.landings as u64, "pull", "pulls"), rows_of(round.rows));
+        let detail = round.detail(pull.latency);
         if self.take_recorded(asset, &key).await?.is_some() {
             return Ok(StepOutcome::reused(detail));
         }
@@ -131,6 +154,7 @@ impl Execution<'_> {
             if tip.as_ref().is_none_or(|tip| tip.version != landed.version) {
                 round.landings += 1;
                 round.rows += rows;
+                round.waited_ms = round.waited_ms.max(landed.waited_ms);
             }
             self.services.progress.advanced(pulling.asset, round.rows, round.rows);
             fetch::confirm(self.services, pulling, &landed.position).await;
