@@ -16,6 +16,7 @@ mod export;
 mod for_each;
 mod pull;
 mod python;
+mod search;
 mod table;
 
 pub use command::CommandStep;
@@ -23,6 +24,7 @@ pub use export::{Export, ExportMode, ExportTrigger, GoneRows};
 pub use for_each::{EachOf, ForEach};
 pub use pull::{DeletedRows, Pull, PullMode};
 pub use python::{Handed, Parameter, Python};
+pub use search::{Search, SearchMethod, SearchPruning};
 pub use table::{ColumnPolicy, Deletes, Keep, Materialize, SNAPSHOT_AT, Table, VALID_FROM, VALID_TO};
 
 /// The kinds of asset.
@@ -321,6 +323,12 @@ pub struct Train {
     pub metric: String,
     /// Seed of everything random.
     pub seed: u64,
+    /// How trials are chosen and stopped, where the project says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search: Option<Search>,
+    /// Not trained here: the registered model whose versions come in and are judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registered: Option<RegisteredReference>,
 }
 
 /// A condition of promotion, as written: text such as `roc_auc >= 0.65`, or an object such as `{load_test: {…}}`.

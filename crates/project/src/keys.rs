@@ -294,6 +294,51 @@ pub(crate) const TRAIN: Shape = &[
     key("cross_validate", Whole, "Folds of cross-validation by time; default 3."),
     key("metric", Text, "What search optimises; default `roc_auc`, for regression `rmse`."),
     key("seed", Whole, "Seed of everything random; default 7."),
+    key("search", Object(SEARCH), "How trials are chosen and which stop early; default: at random, the worse half after its first fold."),
+    key("registered", Text, "Not trained here: `models:/NAME@ALIAS` of the registry, logged by a client of MLflow."),
+];
+
+pub(crate) const SEARCH: Shape = &[
+    key("method", Words(SEARCH_METHODS), "How points are chosen: `random` (default), `grid` or `tpe`."),
+    key(
+        "prune",
+        Words(SEARCH_PRUNINGS),
+        "Which trials stop early: `half` (default; the worse half after its first fold), `median` (default for `tpe` and with \
+         `patience`), `halving`, or `none`.",
+    ),
+    key("budget", Duration, "How long trials may begin."),
+    key("patience", Whole, "The search ends when so many trials in a row brought nothing better."),
+    key("parallel", Whole, "How many trials may go on at a time, 1 to 64; default 4. Another number is another search."),
+    key("parameters", Map(&Object(SEARCHED)), "What is drawn, by parameter; default: the algorithm's own ranges."),
+];
+
+pub(crate) const SEARCH_METHODS: &[&str] = &["random", "grid", "tpe"];
+pub(crate) const SEARCH_PRUNINGS: &[&str] = &["half", "median", "halving", "none"];
+
+pub(crate) const SEARCHED: Shape = &[
+    key("value", Scalar, "The one value."),
+    key("values", List(&Scalar), "The values to choose from."),
+    key("probabilities", List(&Number), "How likely each of `values` is."),
+    key("distribution", Words(DISTRIBUTIONS), "How numbers lie, in the words of sweeps; default `uniform`, for whole bounds `int_uniform`."),
+    key("min", Number, "The least number."),
+    key("max", Number, "The greatest number."),
+    key("q", Number, "For distributions that begin with `q_`: only multiples of this; default 1."),
+    key("mu", Number, "For normal distributions: the mean; default 0."),
+    key("sigma", Number, "For normal distributions: the standard deviation; default 1."),
+];
+
+pub(crate) const DISTRIBUTIONS: &[&str] = &[
+    "uniform",
+    "int_uniform",
+    "q_uniform",
+    "log_uniform",
+    "log_uniform_values",
+    "q_log_uniform",
+    "q_log_uniform_values",
+    "normal",
+    "q_normal",
+    "log_normal",
+    "q_log_normal",
 ];
 
 pub(crate) const RETRAIN: Shape = &[

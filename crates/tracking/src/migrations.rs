@@ -9,6 +9,7 @@ pub(crate) const STEPS: &[Step] = &[
     (2, "models", include_str!("../migrations/0002_models.sql")),
     (3, "traces", include_str!("../migrations/0003_traces.sql")),
     (4, "webhooks", include_str!("../migrations/0004_webhooks.sql")),
+    (5, "studies", include_str!("../migrations/0005_studies.sql")),
 ];
 
 #[cfg(test)]

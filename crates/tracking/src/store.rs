@@ -49,7 +49,7 @@ impl TrackingStore {
     }
 
     /// Now, in milliseconds since 1970.
-    pub(crate) fn now(&self) -> i64 {
+    pub fn now(&self) -> i64 {
         self.inner.options.clock.now().timestamp_millis()
     }
 

@@ -19,6 +19,9 @@ pub const CHECKPOINTS: u64 = 30;
 
 /// Hears of a study, and remembers. All calls may come from several threads at once.
 pub trait StudyLog: Sync {
+    /// A study begins; `digest` stands for the data, the metric and the code of its trials.
+    fn planned(&self, _study: &Study, _digest: &str) {}
+
     /// A trial of this key that ended before, in this study or another.
     fn known(&self, _key: &str) -> Option<Trial> {
         None

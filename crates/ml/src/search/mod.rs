@@ -19,8 +19,10 @@ mod study;
 pub mod sweep;
 mod tpe;
 
+pub use baton_stats::metrics::Direction;
 pub use engine::{CHECKPOINTS, StudyLog, Unwatched};
 pub use folds::{TimeFold, time_folds};
+pub use objective::Trials;
 pub use pruning::Pruning;
 pub use space::{Branch, Domain, MOST_POINTS, Parameter, Point, Range, Scale, Space};
 pub use study::{Method, Observed, Study, TrialState};
@@ -220,13 +222,10 @@ pub struct Progress {
 /// when every trial fails.
 pub fn search(config: &SearchConfig, data: &SearchData<'_>, log: &dyn StudyLog) -> Result<SearchReport> {
     let study = study_of(config, data.task)?;
-    let first = data.rows.n_rows().saturating_sub(config.search_rows.max(1));
-    let latest = data.rows.part(first..data.rows.n_rows())?;
-    let times = data.times.map(|times| times.get(first..).unwrap_or_default());
-    let folds = time_folds(latest.n_rows(), times, config.folds, config.embargo)?;
-    let bench = Bench::new(config, data, &latest, &folds, objective::most_rounds(&study, data.task))?;
+    let bench = Bench::of(config, data, &study)?;
+    log.planned(&study, bench.digest());
     let trials = engine::run(&study, &bench, log)?;
-    report(config, &study, trials, latest.n_rows())
+    report(config, &study, trials, bench.n_rows())
 }
 
 /// Fits the best trial's algorithm and parameters on all `rows`, with as many boosting rounds as its folds kept on

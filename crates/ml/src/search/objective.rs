@@ -2,11 +2,13 @@
 
 use super::engine::{CHECKPOINTS, Objective, Scored};
 use super::pruning::Pruning;
-use super::{SearchConfig, SearchData, TimeFold, Trial};
+use super::{SearchConfig, SearchData, TimeFold, Trial, time_folds};
 use crate::data::LabelledRows;
 use crate::error::Result;
 use crate::evaluate::score;
+use crate::params::Params;
 use crate::trainer::{TrainingData, Watch, trainer};
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 /// Raised when trainers or scoring change what a trial comes to, so that what was tried before is tried again.
@@ -14,6 +16,47 @@ const CODE: &str = "1";
 
 /// Boosting rounds where a trial does not say.
 const ROUNDS: &str = "rounds";
+
+/// What every trial is run on, for callers that choose trials themselves.
+pub struct Trials<'a>(Bench<'a>);
+
+impl<'a> Trials<'a> {
+    /// Trials by the folds, the metric and the rows of a search.
+    ///
+    /// # Errors
+    ///
+    /// As [`super::search`].
+    pub fn new(config: &'a SearchConfig, data: &'a SearchData<'a>) -> Result<Self> {
+        let study = super::study_of(config, data.task)?;
+        Ok(Self(Bench::of(config, data, &study)?))
+    }
+
+    /// The mean over all folds; `None` when `report`, which hears what a trial reports, broke it off.
+    ///
+    /// # Errors
+    ///
+    /// As [`crate::trainer::Trainer::train`].
+    pub fn score(
+        &self,
+        algorithm: &str,
+        params: &Params,
+        report: &mut (dyn FnMut(u64, f64) -> ControlFlow<()> + Send),
+    ) -> Result<Option<f64>> {
+        let point = super::Point { branch: algorithm.to_owned(), settings: BTreeMap::new() };
+        let trial = Trial { params: params.clone(), ..Trial::planned(0, &point)? };
+        let mut scores = Vec::new();
+        for fold in 0..self.0.folds() {
+            let Some((score, _)) = self.0.score(&trial, fold, report)? else { return Ok(None) };
+            scores.push(score);
+            let mean = scores.iter().sum::<f64>() / scores.len() as f64;
+            let is_last = scores.len() == self.0.folds();
+            if report(CHECKPOINTS + scores.len() as u64, mean).is_break() && !is_last {
+                return Ok(None);
+            }
+        }
+        Ok(Some(scores.iter().sum::<f64>() / scores.len() as f64))
+    }
+}
 
 /// What every trial is run on.
 pub(super) struct Bench<'a> {
@@ -24,22 +67,32 @@ pub(super) struct Bench<'a> {
     every: usize,
     /// The digest of everything that a trial depends on but its own parameters.
     digest: String,
+    n_rows: usize,
 }
 
 impl<'a> Bench<'a> {
-    /// Folds of the `latest` rows of `data`.
-    pub(super) fn new(
-        config: &'a SearchConfig,
-        data: &'a SearchData<'a>,
-        latest: &LabelledRows<'a>,
-        folds: &[TimeFold],
-        most_rounds: f64,
-    ) -> Result<Self> {
+    /// Folds of the latest rows of `data`.
+    pub(super) fn of(config: &'a SearchConfig, data: &'a SearchData<'a>, study: &super::Study) -> Result<Self> {
+        let first = data.rows.n_rows().saturating_sub(config.search_rows.max(1));
+        let latest = data.rows.part(first..data.rows.n_rows())?;
+        let times = data.times.map(|times| times.get(first..).unwrap_or_default());
+        let folds = time_folds(latest.n_rows(), times, config.folds, config.embargo)?;
+        let most_rounds = most_rounds(study, data.task);
         let part = |fold: &TimeFold| Ok((latest.part(fold.train.clone())?, latest.part(fold.validate.clone())?));
         let parts = folds.iter().map(part).collect::<Result<_>>()?;
         let every = (most_rounds / CHECKPOINTS as f64).ceil().max(1.0) as usize;
-        let digest = digest(config, data, latest, folds, every);
-        Ok(Self { config, data, parts, every, digest })
+        let digest = digest(config, data, &latest, &folds, every);
+        Ok(Self { config, data, parts, every, digest, n_rows: latest.n_rows() })
+    }
+
+    /// What stands for everything that trials depend on but their own parameters.
+    pub(super) fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// How many rows trials see.
+    pub(super) fn n_rows(&self) -> usize {
+        self.n_rows
     }
 
     fn is_watched(&self) -> bool {
@@ -95,7 +148,7 @@ impl Objective for Bench<'_> {
 }
 
 /// The most rounds that any trial may take.
-pub(super) fn most_rounds(study: &super::Study, task: crate::data::Task) -> f64 {
+fn most_rounds(study: &super::Study, task: crate::data::Task) -> f64 {
     let of_branch = |branch: &super::space::Branch| {
         let specs = trainer(&branch.name, task).map(crate::trainer::Trainer::params).unwrap_or_default();
         let default = specs.iter().find(|spec| spec.name == ROUNDS).map(|spec| spec.default)?;

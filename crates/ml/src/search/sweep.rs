@@ -4,7 +4,6 @@
 //! Works on a tree of JSON; who reads YAML is not its business. Keys that say how to start a program (`program`,
 //! `command`, `project`, …) are taken and left aside: here a model or a client trains.
 
-use super::engine::CHECKPOINTS;
 use super::pruning::Pruning;
 use super::space::{Domain, Parameter, Range, Scale};
 use super::study::Method;
@@ -35,6 +34,8 @@ pub struct Sweep {
 const LEFT_ASIDE: [&str; 6] = ["command", "project", "entity", "controller", "description", "version"];
 /// Keys that are read.
 const READ: [&str; 7] = ["name", "method", "metric", "parameters", "early_terminate", "run_cap", "program"];
+/// Brackets are counted up to this step.
+const LAST_STEP: u64 = 1_000_000;
 /// Brackets of the hyperband of a sweep that gives none.
 const ETA: usize = 3;
 
@@ -128,7 +129,7 @@ fn early_terminate(said: &Value) -> Result<Pruning> {
         return Err(wrong("early_terminate.eta", "it must be 2 or more"));
     }
     match (least, most) {
-        (Some(least), _) => Ok(Pruning::halving(least as u64, CHECKPOINTS.max(least as u64), reduction)),
+        (Some(least), _) => Ok(Pruning::halving(least as u64, LAST_STEP, reduction)),
         (None, Some(most)) => {
             let divided = |bracket: u32| most as u64 / (reduction as u64).saturating_pow(bracket).max(1);
             let brackets = brackets.unwrap_or(1).min(60) as u32;
@@ -320,7 +321,7 @@ mod tests {
         let read = read(&sweep).unwrap();
         assert_eq!((read.method, read.trials, read.name.as_deref()), (Method::Tpe, Some(40), Some("depth")));
         assert_eq!(read.metric, Some(("roc_auc".to_owned(), Direction::HigherIsBetter)));
-        assert_eq!(read.pruning, Some(Pruning::Halving { rungs: vec![3, 9, 27], reduction: 3 }));
+        assert_eq!(read.pruning, Some(Pruning::halving(3, LAST_STEP, 3)));
         assert_eq!(read.parameters.iter().map(|one| one.name.as_str()).collect::<Vec<_>>(), ["algorithm", "max_depth"]);
     }
 

@@ -1,16 +1,18 @@
 //! Reader of a model.
 
-use baton_core::asset::{Column, FeatureReference, GateText, Labels, Model, Retrain, Split, Task, Train};
-use baton_core::{AssetName, Definition, Kind};
+use baton_core::asset::{Column, FeatureReference, GateText, Labels, Model, Retrain, SearchMethod, Split, Task, Train};
+use baton_core::{AssetName, Definition, Kind, RegisteredReference};
 use baton_diagnostics::codes;
 
 use crate::keys;
 use crate::reader::{Reader, parse_name, wrong_type};
 use crate::report::Mention;
-use crate::spec::READABLE;
+use crate::spec::{READABLE, search};
 use crate::yaml::{Node, Span, Value};
 
 const DAY: i64 = 86_400;
+/// The most trials of a search.
+const MOST_TRIALS: u32 = 100_000;
 
 pub(super) fn read(reader: &Reader<'_>, _columns: &[Column]) -> Option<Definition> {
     reader.need("task");
@@ -80,7 +82,7 @@ fn read_split(reader: &Reader<'_>) -> Split {
 fn read_train(reader: &Reader<'_>, task: Option<Task>) -> Train {
     let metric = if task == Some(Task::Regression) { "rmse" } else { "roc_auc" };
     let mut train =
-        Train { algorithm: "auto".to_owned(), trials: 20, cross_validate: 3, metric: metric.to_owned(), seed: 7 };
+        Train { algorithm: "auto".to_owned(), trials: 20, cross_validate: 3, metric: metric.to_owned(), seed: 7, search: None, registered: None };
     if let Some(written) = reader.object("train", keys::TRAIN) {
         let count = |key, least| written.whole(key, least, 100_000).and_then(|count| u32::try_from(count).ok());
         train.algorithm = written.text("algorithm").unwrap_or(train.algorithm);
@@ -89,6 +91,11 @@ fn read_train(reader: &Reader<'_>, task: Option<Task>) -> Train {
         train.metric = written.text("metric").unwrap_or(train.metric);
         let seed = written.whole("seed", 0, i64::MAX).and_then(|seed| u64::try_from(seed).ok());
         train.seed = seed.unwrap_or(train.seed);
+        train.search = search::read(&written);
+        // Time or the grid decide how many trials there are, unless a number is written.
+        let is_open = train.search.as_ref().is_some_and(|search| search.budget.is_some() || search.method == SearchMethod::Grid);
+        train.trials = if is_open && !written.has("trials") { MOST_TRIALS } else { train.trials };
+        train.registered = read_registered(&written);
     }
     train
 }

@@ -18,6 +18,7 @@ mod promise;
 mod registered_models;
 mod runs;
 mod state;
+mod studies;
 mod system;
 #[cfg(test)]
 mod testing;
@@ -102,7 +103,7 @@ fn v3() -> Router<Shared> {
 
 /// Whole paths.
 fn root() -> Router<Shared> {
-    Router::new().merge(artifacts::root()).merge(otlp::root())
+    Router::new().merge(artifacts::root()).merge(otlp::root()).merge(studies::root())
 }
 
 async fn no_such_path() -> (StatusCode, Html<&'static str>) {

@@ -201,7 +201,7 @@ fn checked_tag(path: &str, tag: Tag) -> Result<Tag> {
 }
 
 /// Writes parameters that are not there yet; another value for one that is there is refused.
-async fn write_params(transaction: &mut Transaction, run: &RunRow, params: &[Param]) -> Result<()> {
+pub(super) async fn write_params(transaction: &mut Transaction, run: &RunRow, params: &[Param]) -> Result<()> {
     if params.is_empty() {
         return Ok(());
     }

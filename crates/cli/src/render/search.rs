@@ -1,0 +1,58 @@
+//! What came of a search, as text.
+
+use baton_orchestrator::{SearchOutcome, TrialLine};
+
+use super::table::{Table, count};
+
+/// The best trial, the next ones, and where all of them are.
+pub(crate) fn search(outcome: &SearchOutcome, limit: usize) -> String {
+    let stated = |state: &str| outcome.trials.iter().filter(|trial| word(trial) == state).count();
+    let known = outcome.trials.iter().filter(|trial| trial.known).count();
+    let mut text = format!(
+        "{} on {} rows of {}: {} trials, of which {} stopped early, {} failed and {known} were known; {:.1}s\n",
+        outcome.model,
+        count(outcome.rows as u64),
+        outcome.environment,
+        outcome.trials.len(),
+        stated("pruned"),
+        stated("failed"),
+        outcome.seconds
+    );
+    let mut table = Table::new(&[">trial", "algorithm", &format!(">{}", outcome.metric), "state", "parameters"]);
+    for trial in best_first(outcome).into_iter().take(limit) {
+        let shown = trial.score.or(trial.last).map_or_else(|| "-".to_owned(), |value| format!("{value:.5}"));
+        let state = if trial.number == outcome.best { "best" } else { word(trial) };
+        table.row([
+            trial.number.to_string(),
+            trial.algorithm.clone(),
+            shown,
+            state.to_owned(),
+            trial.params.to_string(),
+        ]);
+    }
+    text.push_str(&table.render("  "));
+    if let Some(run) = &outcome.run_id {
+        text.push_str(&format!("tracked as run {run}, its trials as nested runs\n"));
+    }
+    text
+}
+
+/// Finished trials by score, then those that stopped, by what they reported last.
+fn best_first(outcome: &SearchOutcome) -> Vec<&TrialLine> {
+    let mut trials: Vec<&TrialLine> = outcome.trials.iter().collect();
+    let sign = if outcome.higher_is_better { -1.0 } else { 1.0 };
+    let value = |trial: &TrialLine| sign * trial.score.or(trial.last).unwrap_or(-sign * f64::INFINITY);
+    trials.sort_by(|one, other| {
+        let unfinished = one.score.is_none().cmp(&other.score.is_none());
+        unfinished.then(value(one).total_cmp(&value(other))).then(one.number.cmp(&other.number))
+    });
+    trials
+}
+
+fn word(trial: &TrialLine) -> &'static str {
+    match (&trial.failure, trial.score) {
+        (Some(_), _) => "failed",
+        (None, Some(_)) => "finished",
+        (None, None) => "pruned",
+    }
+}
