@@ -15,7 +15,7 @@ use baton_project::Settings as ProjectSettings;
 use baton_server::Tracking;
 use baton_serving::{PredictionLog, RedbOnlineStore};
 use baton_tracking::artifact::ArtifactStore;
-use baton_tracking::{StoreOptions, TrackingStore};
+use baton_tracking::{StoreOptions, TrackingError, TrackingStore};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::context::Context;
@@ -26,6 +26,7 @@ use crate::progress::Shown;
 use crate::settings;
 use crate::webhooks::{self, Postman};
 
+use crate::tracked_runs::ProjectTracking;
 /// Memory for all queries of the process, unless `memory_limit` in `baton.yml` says otherwise.
 const MEMORY_LIMIT: u64 = 768 << 20;
 
@@ -134,6 +135,8 @@ pub(crate) fn ledger_location(folder: &Path, said: &str) -> Result<Location, Cli
     let lookup = |kind: &str, name: &str| {
         let value = match kind {
             "env" => settings::secret(name),
+        registered: Arc::new(TrackedModels::of(folder)),
+        tracking: Arc::new(ProjectTracking::of(folder, access)),
             _ => std::fs::read_to_string(folder.join(name)).ok().map(|text| text.trim_end().to_owned()),
         }?;
         Some(if is_whole { value } else { utf8_percent_encode(&value, NON_ALPHANUMERIC).to_string() })
@@ -186,8 +189,7 @@ fn python(context: &Context, folder: &Path, settings: &ProjectSettings) -> Pytho
 /// # Errors
 /// Those of a file that can be neither opened nor made.
 pub(crate) async fn tracking(file: &Path, artifacts: &Path) -> Result<Tracking, CliError> {
-    let options = StoreOptions { clock: Arc::new(SystemClock), artifact_root: "mlflow-artifacts:/".to_owned() };
-    let store = TrackingStore::open(file, options).await?;
+    let store = tracking_store(file).await?;
     let postman = Arc::new(Postman::new(settings::webhooks_reach_inside()));
     tokio::spawn(webhooks::deliver(store.clone(), Arc::clone(&postman)));
     Ok(Tracking::new(store).with_artifacts(ArtifactStore::open(artifacts)).with_webhooks(postman))
@@ -200,6 +202,8 @@ pub(crate) async fn tracking(file: &Path, artifacts: &Path) -> Result<Tracking, 
 pub(crate) fn prediction_log(services: &Services) -> Result<PredictionLog, CliError> {
     Ok(PredictionLog::open(prediction_folder(services))?)
 }
+        registered: Arc::clone(&services.registered),
+        tracking: Arc::clone(&services.tracking),
 
 /// Where served predictions are logged.
 pub(crate) fn prediction_folder(services: &Services) -> PathBuf {
@@ -219,3 +223,46 @@ fn engine(context: &Context, warehouse: &Path, settings: &ProjectSettings) -> Re
         Err(_) => Ok(Engine::new(EngineOptions { spill_dir: std::env::temp_dir().join("baton-spill"), ..options })?),
     }
 }
+/// What is tracked, in `file`.
+///
+/// # Errors
+/// Those of a file that can be neither opened nor made.
+pub(crate) async fn tracking_store(file: &Path) -> Result<TrackingStore, TrackingError> {
+    let options = StoreOptions { clock: Arc::new(SystemClock), artifact_root: ARTIFACT_ROOT.to_owned() };
+    TrackingStore::open(file, options).await
+}
+
+/// The file in which the project in `folder` tracks.
+pub(crate) fn tracking_file(folder: &Path) -> PathBuf {
+    folder.join(".baton/tracking.db")
+}
+
+/// The folder of what clients of MLflow put beside their runs.
+pub(crate) fn artifacts_folder(folder: &Path) -> PathBuf {
+    folder.join(".baton/artifacts")
+}
+
+/// What is tracked, for a command that looks at it or adds to it.
+pub(crate) struct Tracked {
+    /// Records.
+    pub(crate) store: TrackingStore,
+    /// Files.
+    pub(crate) artifacts: ArtifactStore,
+}
+
+/// Opens what is tracked: the file `store`, as a path or `sqlite:///PATH`, or that of the project; artifacts lie beside it.
+///
+/// # Errors
+/// Those of a file that can be neither opened nor made, and [`CliError::NothingTracked`] when it is only looked at and not there.
+pub(crate) async fn tracked(context: &Context, store: Option<&str>, access: Access) -> Result<Tracked, CliError> {
+    let given = store.unwrap_or(".baton/tracking.db");
+    let given = given.strip_prefix("sqlite:///").unwrap_or(given);
+    let file = context.folder.join(given);
+    if access == Access::Read && !file.is_file() {
+        return Err(CliError::NothingTracked { path: file });
+    }
+    let options = StoreOptions { clock: Arc::new(SystemClock), artifact_root: ARTIFACT_ROOT.to_owned() };
+    let artifacts = ArtifactStore::open(file.with_file_name("artifacts"));
+    Ok(Tracked { store: TrackingStore::open(&file, options).await?, artifacts })
+}
+

@@ -51,10 +51,10 @@ pub use commands::{
     MoveKind, PlanRequest, PlannedChange, Prefer, PromoteOptions, PromoteReport, RefreshReport, ReplayOptions,
     RolledBack, RowConflict, Served, ServedModel, SideChange, StatusReport, TagLine, TraceReport, TracedTable,
     VersionLine, ViewPart, WhyReport, apply, approve, check_name, compare, copy_environment, create_environment,
-    delete_tag, endpoint_parts, environments, gc, history, lineage, lineage_with_external, list, missing_approvals,
-    online_views, plan, plan_change, prepare_commit, promote, query, query_commit, refresh, remove_environment, replay,
-    resolve_commit, rollback, rollback_told, run, run_selected, select, set_tag, show, status, tags, trace,
-    trace_served, unfinished, why,
+    declared_models, delete_tag, endpoint_parts, environments, gc, history, lineage, lineage_with_external, list,
+    missing_approvals, online_views, plan, plan_change, prepare_commit, promote, query, query_commit, query_with_served, refresh,
+    remove_environment, replay, resolve_commit, rollback, rollback_told, run, run_selected, select, set_tag, show,
+    status, tags, trace, trace_served, unfinished, why,
 };
 pub use commands::{BackfillPlan, BackfillRequest, RestatedAsset, backfill, plan_backfill, resume_backfill};
 pub use commands::{ExportPreview, destinations, export, preview_export};

@@ -13,6 +13,9 @@ pub(crate) struct QueryArguments {
     /// Ask a commit: another environment, a tag, or the first digits of a commit's id [default: the head of --env]
     #[arg(long, value_name = "WHERE")]
     pub(crate) at: Option<String>,
+    /// A tracked run that reads this: the table versions become its inputs
+    #[arg(long, value_name = "RUN_ID")]
+    pub(crate) run_id: Option<String>,
     /// Form of the rows [default: as --output]
     #[arg(long, value_name = "FORM")]
     pub(crate) format: Option<RowForm>,
@@ -71,9 +74,12 @@ pub(crate) enum KindName {
 /// Arguments of `show`.
 #[derive(Debug, Args)]
 pub(crate) struct AssetArguments {
-    /// The asset
+    /// The asset; or `run`, and a tracked run
     #[arg(value_name = "ASSET")]
     pub(crate) asset: String,
+    /// The tracked run, by the first digits of its id or its name
+    #[arg(value_name = "RUN_ID")]
+    pub(crate) run: Option<String>,
 }
 
 /// Arguments of `lineage`.

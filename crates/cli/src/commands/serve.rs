@@ -19,6 +19,7 @@ use crate::exit::Outcome;
 use crate::intake::ProjectIntake;
 use crate::lineage_desk::EventDesk;
 use crate::project::Workspace;
+use crate::query_desk::EnvironmentQueries;
 use crate::trained_models::TrainedModels;
 use crate::wire::{self, Access};
 use crate::{deploy, follow, instant, output, scheduling, settings};
@@ -47,6 +48,7 @@ pub(super) async fn serve(context: &Context, arguments: &ServeArguments) -> Resu
         .with_catalog(catalog)
         .with_intake(intake)
         .with_lineage(Arc::new(EventDesk::of(Arc::clone(&workspace))))
+        .with_queries(Arc::new(EnvironmentQueries::of(Arc::clone(&workspace))))
         .with_tracking(tracking(&workspace).await?.with_allowed(arguments.guests.allowed()))
         .with_token(settings::secret("BATON_TOKEN"));
     if context.traces.are_on() {

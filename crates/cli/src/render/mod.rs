@@ -24,6 +24,8 @@ mod trace;
 
 pub(crate) use asset::{asset, assets};
 pub(crate) use backfill::backfill;
+mod tracked;
+mod tracked_run;
 pub(crate) use cause::{incident_line, why};
 pub(crate) use code::{code, code_as_json, codes};
 pub(crate) use collection::collection;
@@ -40,3 +42,7 @@ pub(crate) use standing::{log, status};
 pub(crate) use table::{Table, count};
 pub(crate) use test::{test, tests};
 pub(crate) use trace::trace;
+pub(crate) use tracked_run::tracked_run;
+pub(crate) use tracked::{curves, milliseconds, tracked_comparison, tracked_runs};
+
+pub(crate) use crate::commands::figure;

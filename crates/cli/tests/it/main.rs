@@ -54,3 +54,4 @@ mod tracked_models;
 mod tracking;
 mod unit_tests;
 mod volume;
+mod ties;

@@ -173,19 +173,29 @@ async fn known_rows(services: &Services, commit: &Commit, name: &AssetName) -> R
     Ok(Some(count(&session, &format!("select * from {}", quoted(name))).await?))
 }
 
-/// Runs a read-only query over the assets of an environment, under its clock or `as_of`; see [`query_commit`].
+/// Runs a read-only query over the assets of an environment, under its clock or `as_of`, and over what Baton records
+/// ([`crate::records`]).
 pub async fn query(
     services: &Services,
     environment: &str,
     as_of: Option<Timestamp>,
     sql: &str,
 ) -> Result<(SchemaRef, Vec<RecordBatch>), RunError> {
-    query_commit(services, &head(services, environment).await?, as_of, None, sql).await
+    query_commit(services, &head(services, environment).await?, as_of, sql).await
 }
 
-/// As [`query`], over the assets of any commit, and over what Baton records ([`crate::records`]). `served` are predictions that endpoints
-/// answered, where somebody keeps them.
+/// As [`query`], over the assets of any commit.
 pub async fn query_commit(
+    services: &Services,
+    commit: &Commit,
+    as_of: Option<Timestamp>,
+    sql: &str,
+) -> Result<(SchemaRef, Vec<RecordBatch>), RunError> {
+    query_with_served(services, commit, as_of, None, sql).await
+}
+
+/// As [`query_commit`], with the predictions that endpoints answered, where somebody keeps them, among those of [`crate::records`].
+pub async fn query_with_served(
     services: &Services,
     commit: &Commit,
     as_of: Option<Timestamp>,
