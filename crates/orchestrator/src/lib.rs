@@ -58,6 +58,7 @@ pub use commands::{
 };
 pub use commands::{BackfillPlan, BackfillRequest, RestatedAsset, backfill, plan_backfill, resume_backfill};
 pub use commands::{ExportPreview, destinations, export, preview_export};
+pub use commands::{KeptFile, kept_files, take_files};
 pub use commands::{Receiving, receiving};
 pub use commands::{ReproduceReport, Reproduced, Reproduction, Target, reproduce};
 pub use error::RunError;

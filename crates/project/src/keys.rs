@@ -172,7 +172,7 @@ pub(crate) const TABLE: Shape = &[
     key(
         "command",
         Text,
-        "What a shell runs in the project folder to make the table; needs `output`, and types in `columns`.",
+        "What a shell runs in the project folder to make the table; needs `output` and types in `columns`, or `files`.",
     ),
     key(
         "command_of",
@@ -189,6 +189,12 @@ pub(crate) const TABLE: Shape = &[
         Text,
         "For `command`: the file with the rows that it writes, below `$BATON_OUTPUTS` or in the project folder; or a glob, or \
          a folder, of such files.",
+    ),
+    key(
+        "files",
+        Text,
+        "For `command`, instead of `output`: the file or the folder (with `/`) that it writes, kept as it is: a row a file, with \
+         path, bytes, sha256 and content.",
     ),
     key(
         "for_each",

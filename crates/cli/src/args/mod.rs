@@ -8,6 +8,7 @@ mod diff;
 mod environments;
 mod explain;
 mod export;
+mod files;
 mod ledger;
 mod look;
 mod parameters;
@@ -34,6 +35,7 @@ pub(crate) use environments::{
 };
 pub(crate) use explain::ExplainArguments;
 pub(crate) use export::ExportArguments;
+pub(crate) use files::FilesArguments;
 pub(crate) use ledger::{LedgerArguments, LedgerCommand};
 pub(crate) use look::{
     AssetArguments, KindName, LineageArguments, ListArguments, LogArguments, QueryArguments, RowForm, TraceArguments,
@@ -152,6 +154,8 @@ pub(crate) enum Command {
     Tracking(TrackingArguments),
     /// Ask the environment's tables in SQL
     Query(QueryArguments),
+    /// List the files that a table of a command keeps, or take them out
+    Files(FilesArguments),
     /// List assets
     Ls(ListArguments),
     /// Show one asset: versions, schema, profile, checks, lineage

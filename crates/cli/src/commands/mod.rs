@@ -11,6 +11,7 @@ mod doctor;
 mod env;
 mod explain;
 mod export;
+mod files;
 mod gc;
 mod init;
 mod ledger;
@@ -96,6 +97,7 @@ async fn dispatch_async(context: &Context, command: Command) -> Result<Outcome, 
         Command::Serve(arguments) => serve::serve(context, &arguments).await,
         Command::Tracking(arguments) => tracking::tracking(context, &arguments).await,
         Command::Query(arguments) => query::query(context, &arguments).await,
+        Command::Files(arguments) => files::files(context, &arguments).await,
         Command::Ls(arguments) => ls::ls(context, &arguments).await,
         Command::Lsp => lsp::lsp(context).await,
         Command::Show(arguments) => show::show(context, &arguments).await,

@@ -139,3 +139,95 @@ channels:
     assert!(kept.contains("is well again"), "the outbox was read");
     assert!(!kept.contains("s3cret"), "a secret was stored or shown");
 }
+
+/// A relay that takes every mail.
+fn relay() -> (u16, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let (port, mails) = (listener.local_addr().unwrap().port(), Arc::new(Mutex::new(Vec::new())));
+    let kept = Arc::clone(&mails);
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = BufReader::new(stream.unwrap());
+            let (mut mail, mut is_data) = (String::new(), false);
+            let say = |stream: &mut BufReader<std::net::TcpStream>, text: &str| {
+                stream.get_mut().write_all(format!("{text}\r\n").as_bytes()).unwrap();
+            };
+            say(&mut stream, "220 relay");
+            let mut line = String::new();
+            while stream.read_line(&mut line).unwrap_or(0) > 0 {
+                let said = std::mem::take(&mut line);
+                match (is_data, said.trim_end()) {
+                    (true, ".") => {
+                        is_data = false;
+                        kept.lock().unwrap().push(std::mem::take(&mut mail));
+                        say(&mut stream, "250 taken");
+                    }
+                    (true, _) => mail.push_str(&said),
+                    (false, "DATA") => {
+                        is_data = true;
+                        say(&mut stream, "354 go on");
+                    }
+                    (false, "QUIT") => say(&mut stream, "221 bye"),
+                    (false, _) => say(&mut stream, "250 fine"),
+                }
+            }
+        }
+    });
+    (port, mails)
+}
+
+#[test]
+fn a_late_run_and_its_end_are_told_in_the_form_of_every_kind() {
+    let (hook, (mail_port, mails)) = (Hook::start(), relay());
+    let port = hook.port;
+    let yaml = format!(
+        "schedules:
+  - {{name: nightly, select: [+slow], late_after: 1s, notify: [hook, chat, pager, manager, mail]}}
+channels:
+  - {{name: hook, kind: webhook, url: 'http://127.0.0.1:{port}/hook'}}
+  - {{name: chat, kind: slack, url: 'http://127.0.0.1:{port}/chat'}}
+  - {{name: pager, kind: pagerduty, url: 'http://127.0.0.1:{port}/pager', routing_key: R0}}
+  - {{name: manager, kind: alertmanager, url: 'http://127.0.0.1:{port}/manager'}}
+  - {{name: mail, kind: email, url: 'smtp://127.0.0.1:{mail_port}', from: baton@example.com, to: [ann@example.com]}}
+tables:
+  - name: slow
+    command: while test ! -e go; do sleep 0.1; done; printf 'n\\n1\\n' > $BATON_OUTPUTS/rows.csv
+    inputs: [days]
+    output: rows.csv
+    columns: [{{name: n, type: int}}]
+"
+    );
+    let project = shop().file("late.yml", &yaml).file("go", "");
+    ok(&project, &["apply", "-e", "dev", "--yes"]);
+    std::fs::remove_file(project.path("go")).unwrap();
+    project.write("landing/orders-2.csv", &DOUBLE.replace("\n1,", "\n9,"));
+    let _server = serve(&project);
+    ok(&project, &["schedule", "trigger", "nightly", "-e", "dev"]);
+    // One of them was answered with 503 and told again.
+    hook.received(5);
+    project.write("go", "");
+    let told = hook.received(9);
+    let of = |path: &str| -> Vec<Value> {
+        let mut bodies: Vec<Value> =
+            told.iter().filter(|(first, ..)| first.contains(path)).map(|(.., body)| body.clone()).collect();
+        bodies.dedup();
+        bodies
+    };
+    let statuses: Vec<Value> = of("/hook").iter().map(|body| body["status"].clone()).collect();
+    assert_eq!(statuses, ["firing", "resolved"]);
+    let title = of("/hook")[0]["alerts"][0]["annotations"]["summary"].as_str().unwrap().to_owned();
+    assert!(title.starts_with("schedule nightly is late: it was due at "), "{title}");
+    let pages = of("/pager");
+    let actions: Vec<&Value> = pages.iter().map(|body| &body["event_action"]).collect();
+    assert_eq!(actions, ["trigger", "resolve"]);
+    assert_eq!((&pages[0]["dedup_key"], &pages[0]["payload"]["severity"]), (&pages[1]["dedup_key"], &"warning".into()));
+    let chats = of("/chat");
+    assert!(chats.len() == 2 && chats[0]["text"].as_str().unwrap().contains("nightly is late"), "{chats:?}");
+    let alerts = of("/manager");
+    assert_eq!((alerts.len(), &alerts[0][0]["labels"]), (2, &alerts[1][0]["labels"]));
+    assert!(alerts[1][0]["endsAt"].as_str() < alerts[0][0]["endsAt"].as_str(), "{alerts:?}");
+    crate::schedules::within(20, "two mails", || (mails.lock().unwrap().len() == 2).then_some(()));
+    let mails = mails.lock().unwrap().clone();
+    assert!(mails[0].contains("To: ann@example.com") && mails[0].contains("nightly is late"), "{mails:?}");
+    assert!(mails[1].contains("is well again"), "{mails:?}");
+}

@@ -44,6 +44,7 @@ fn help_lists_the_commands() {
               serve        Serve endpoints over HTTP
               tracking     Serve runs, metrics and models to MLflow clients from one file, without a project
               query        Ask the environment's tables in SQL
+              files        List the files that a table of a command keeps, or take them out
               ls           List assets
               show         Show one asset: versions, schema, profile, checks, lineage
               lineage      Show what an asset is made from and what it feeds

@@ -22,6 +22,7 @@ mod flights;
 mod guide;
 mod inspect;
 mod kept;
+mod kept_files;
 mod kills;
 mod ledger;
 mod look;

@@ -66,13 +66,13 @@ fn runs_are_told() {
         &project,
         &["runs", "-e", "dev"],
         &expect![[r#"
-        exit: 0
-        --- stdout
-        run       began                 by     state      took   steps  what went wrong
-        ────────  ────────────────────  ─────  ─────────  ────  ──────  ────────────────────────────────────────────────────────────
-        [run]  [now]  run    failed     [seconds]  1 of 3  build days failed: 1 check of `days` did not hold: 3 rows, e
-        [run]  [now]  apply  succeeded  [seconds]       3
-    "#]],
+            exit: 0
+            --- stdout
+            run       began                 by     state      took   steps  what went wrong
+            ────────  ────────────────────  ─────  ─────────  ────  ──────  ─────────────────────────────────────────────────────────────
+            [run]  [now]  run    failed     [seconds]  1 of 3  build days failed: 1 check of `days` did not hold: 3 rows, e…
+            [run]  [now]  apply  succeeded  [seconds]       3
+        "#]],
     );
     check_runs(
         &project,

@@ -17,8 +17,11 @@ pub struct CommandStep {
     /// Files and folders of the project that it reads, as declared, with the hash of what they hold; `None` until somebody
     /// looked.
     pub files: BTreeMap<String, Option<Fingerprint>>,
-    /// The file that it writes its rows to.
+    /// The file that it writes its rows to; or, with `keeps_files`, the file or folder that is kept.
     pub output: String,
+    /// Whether what it writes is kept as it is, a row a file, instead of the rows that it holds.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub keeps_files: bool,
     /// Variables of its environment, with secrets by reference.
     pub environment: BTreeMap<String, String>,
     /// The container image that it runs in; `None` runs it on this machine.
@@ -35,6 +38,8 @@ pub struct CommandStep {
 impl CommandStep {
     /// The name under which the rows that it wrote are read.
     pub const ROWS: &'static str = "command_rows";
+    /// The columns of files that are kept: path, size, SHA-256 in hexadecimal digits, and what the file holds.
+    pub const OF_FILES: [&'static str; 4] = ["path", "bytes", "sha256", "content"];
     /// What the name of a file that can hold rows ends with.
     pub const ENDINGS: [&'static str; 4] = [".parquet", ".csv", ".jsonl", ".ndjson"];
 }

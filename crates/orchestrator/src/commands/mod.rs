@@ -7,6 +7,7 @@ mod connections;
 mod diff;
 mod environments;
 mod export;
+mod files;
 mod gc;
 mod limited;
 mod lineage;
@@ -41,6 +42,7 @@ pub use environments::{
     tags,
 };
 pub use export::{ExportPreview, destinations, export, preview_export};
+pub use files::{KeptFile, kept_files, take_files};
 pub use gc::{Garbage, GarbageKind, GcOptions, GcReport, gc};
 pub use limited::{PlanRequest, PlannedChange, plan_change};
 pub use lineage::{ColumnEdge, Direction, LineageReport, lineage, lineage_with_external};

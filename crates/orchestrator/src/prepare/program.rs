@@ -12,13 +12,13 @@ use baton_core::asset::{CommandStep, Table};
 use baton_core::{Asset, AssetName, Definition, Fingerprint};
 use baton_diagnostics::{Diagnostic, codes};
 use baton_engine::fingerprint::Upstream;
-use baton_engine::{Analysis, SqlProblem, TableFingerprints};
+use baton_engine::{Analysis, SqlProblem, TableFingerprints, is_system_column};
 use baton_project::Project;
 use serde_json::json;
 
 use super::diagnose::at;
 use super::kept;
-use crate::steps::arrow_type;
+use crate::python::returned_schema;
 
 /// Hashes the files that commands of the project read, and says which are not there.
 pub(super) fn hash_files(folder: &Path, project: &mut Arc<Project>) -> Vec<Diagnostic> {
@@ -99,11 +99,10 @@ pub(super) fn resolved(
         .iter()
         .flat_map(|(input, known)| known.schema.fields().iter().map(|field| ((*input).clone(), field.name().clone())))
         .collect();
-    let schema: Vec<(String, DataType, bool)> = table
-        .columns
-        .iter()
-        .filter_map(|column| Some((column.name.clone(), arrow_type(column.data_type?), true)))
-        .collect();
+    let fields = returned_schema(table);
+    let fields = fields.fields().iter().filter(|field| !is_system_column(field.name()));
+    let schema: Vec<(String, DataType, bool)> =
+        fields.map(|field| (field.name().clone(), field.data_type().clone(), true)).collect();
     let rows = rows_fingerprint(step, &schema, inputs.into_iter());
     let column = |(column, kind, _): &(String, DataType, bool)| {
         let print = Fingerprint::of([rows.as_str(), column, &kind.to_string()]);
@@ -135,5 +134,6 @@ fn rows_fingerprint<'u>(
         let rows = format!("{input} {}", known.fingerprints.rows.as_str());
         [rows].into_iter().chain(columns).collect::<Vec<_>>()
     });
-    Fingerprint::of([said.to_string()].into_iter().chain(inputs))
+    let files = step.keeps_files.then(|| "kept as files".to_owned());
+    Fingerprint::of([said.to_string()].into_iter().chain(files).chain(inputs))
 }

@@ -5,6 +5,7 @@
 //! same command over the same inputs and files is never run twice.
 
 mod error;
+mod files;
 mod process;
 
 use std::collections::BTreeMap;
@@ -28,6 +29,8 @@ use futures::TryStreamExt as _;
 use serde_json::{Map, Value};
 
 pub use self::error::ProgramError;
+use self::files::written_files as kept_files;
+pub(crate) use self::files::{are_files, columns_of_files, write_files};
 use self::process::Program;
 use crate::checks::quoted;
 use crate::error::RunError;
@@ -35,10 +38,10 @@ use crate::execution::Journal;
 use crate::for_each::values;
 use crate::python::{TableCall, returned_schema};
 use crate::steps::arrow_type;
+use crate::tracked::Hosting;
 use crate::values::micros_at;
 
 /// Clocks of files are this coarse.
-use crate::tracked::Hosting;
 const WRITTEN: std::time::Duration = std::time::Duration::from_millis(20);
 /// Variables that a command has from the machine.
 const FROM_MACHINE: [&str; 7] = ["PATH", "HOME", "USER", "LANG", "LC_ALL", "TMPDIR", "TZ"];
@@ -99,17 +102,32 @@ pub(crate) async fn rows_of_all(
         hosting.end(said.is_ok()).await;
     }
     let said = said?;
-    let (root, output) = written(call, step, &scratch, began, said)?;
-    let rows = known_since(call, newest, read_rows(call, &root, &output).await?)?;
+    let rows = known_since(call, newest, take_written(call, step, &scratch, began, said).await?)?;
     let mut beside = Vec::new();
     for (call, step) in others {
-        beside.push(match written(call, step, &scratch, began, Vec::new()) {
-            Ok((root, output)) => Some(known_since(call, newest, read_rows(call, &root, &output).await?)?),
+        beside.push(match take_written(call, step, &scratch, began, Vec::new()).await {
+            Ok(rows) => Some(known_since(call, newest, rows)?),
             // Its own step says so.
-            Err(_) => None,
+            Err(RunError::Program(ProgramError::NoOutput { .. })) => None,
+            Err(error) => return Err(error),
         });
     }
     Ok((rows, beside))
+}
+
+/// What a command wrote for one table: the rows of its files, or the files themselves.
+async fn take_written(
+    call: &TableCall<'_>,
+    step: &CommandStep,
+    scratch: &Scratch,
+    began: SystemTime,
+    lines: Vec<String>,
+) -> Result<Vec<RecordBatch>, RunError> {
+    if step.keeps_files {
+        return kept_files(call, step, scratch, began, lines);
+    }
+    let (root, output) = written(call, step, scratch, began, lines)?;
+    read_rows(call, &root, &output).await
 }
 
 /// Rows with since when they are known.
@@ -155,6 +173,11 @@ impl Scratch {
         self.0.join("inputs").join(format!("{name}.parquet"))
     }
 
+    /// Where the files of an input stand that are files themselves.
+    fn input_folder(&self, name: &str) -> PathBuf {
+        self.0.join("inputs").join(name)
+    }
+
     fn outputs(&self) -> PathBuf {
         self.0.join("outputs")
     }
@@ -185,7 +208,7 @@ async fn write_inputs(
         let known = schema.index_of(AVAILABLE_AT).ok();
         let visible: Vec<usize> = (0..schema.fields().len()).filter(|column| Some(*column) != known).collect();
         let seen = Arc::new(schema.project(&visible).map_err(RunError::rows(call.asset))?);
-        let mut file = ParquetExport::create(&scratch.input(input), seen)?;
+        let mut file = InputFile::create(scratch, input, seen)?;
         while let Some(batch) = rows.try_next().await? {
             if let Some(column) = known.map(|column| batch.column(column)) {
                 newest = (0..batch.num_rows()).filter_map(|row| micros_at(column, row)).max().max(newest);
@@ -197,11 +220,44 @@ async fn write_inputs(
     Ok(newest)
 }
 
+/// What a command is handed of an input: a file with its rows, or a folder with the files that they are.
+enum InputFile {
+    Rows(Box<ParquetExport>),
+    Folder(PathBuf),
+}
+
+impl InputFile {
+    fn create(scratch: &Scratch, input: &str, schema: SchemaRef) -> Result<Self, RunError> {
+        if !are_files(&schema) {
+            return Ok(Self::Rows(Box::new(ParquetExport::create(&scratch.input(input), schema)?)));
+        }
+        let folder = scratch.input_folder(input);
+        let made = fs::create_dir_all(&folder);
+        made.map_err(|error| RunError::Project(format!("{} cannot be made: {error}", folder.display())))?;
+        Ok(Self::Folder(folder))
+    }
+
+    fn write(&mut self, rows: &RecordBatch) -> Result<(), RunError> {
+        match self {
+            Self::Rows(file) => Ok(file.write(rows)?),
+            Self::Folder(folder) => write_files(folder, rows).map_err(RunError::Project),
+        }
+    }
+
+    fn finish(self) -> Result<(), RunError> {
+        match self {
+            Self::Rows(file) => file.finish().map(drop).map_err(RunError::from),
+            Self::Folder(_) => Ok(()),
+        }
+    }
+}
+
 /// All variables that a command sees, and those values of them that are secrets.
 fn environment(
     call: &TableCall<'_>,
     step: &CommandStep,
     scratch: &Scratch,
+    tracking: Variables,
 ) -> Result<(Variables, Vec<String>), RunError> {
     let variable = |name: &str| (call.services.variables)(name);
     let mut variables: Variables =
@@ -219,6 +275,7 @@ fn environment(
         variables.push((format!("BATON_{}", each.name.to_uppercase()), value.to_owned()));
     }
     variables.push(("BATON_AS_OF".to_owned(), call.as_of.to_rfc3339()));
+    variables.extend(tracking);
     let declared: Map<String, Value> =
         step.environment.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str()))).collect();
     let resolved = resolve_secrets(&declared, &call.services.folder, &variable)?;
@@ -244,7 +301,6 @@ fn container<'s>(call: &TableCall<'_>, step: &'s CommandStep) -> Result<Option<(
     match found {
         Some(runner) => Ok(Some((runner, image))),
         None => Err(ProgramError::NoContainers { table: call.asset.to_string(), image: image.clone() }.into()),
-    tracking: Variables,
     }
 }
 
@@ -260,7 +316,6 @@ async fn run(call: &TableCall<'_>, program: &Program<'_>) -> Result<Vec<String>,
             journal.note(RunChange::Log(LogLine { run, asset, at: services.clock.now(), level, text }));
         }
     };
-    variables.extend(tracking);
     let ran = program.run(&mut hear).await;
     journal.end().await?;
     Ok(ran?)

@@ -22,6 +22,7 @@ use super::input::Input;
 use crate::checks::quoted;
 use crate::error::RunError;
 use crate::for_each::{ROWS, as_json, rows_of_query, values};
+use crate::program::columns_of_files;
 use crate::services::Services;
 use crate::steps::arrow_type;
 use crate::tracked::{Hosting, Tie};
@@ -94,13 +95,16 @@ pub(crate) async fn session_for(
     Ok(call.services.engine.session(SessionInput { tables, as_of })?)
 }
 
-/// The declared columns, and since when a row is known.
+/// The declared columns, or those of files, and since when a row is known.
 pub(crate) fn returned_schema(table: &Table) -> SchemaRef {
+    let known = Field::new(AVAILABLE_AT, instant(), true);
+    if table.command.as_ref().is_some_and(|step| step.keeps_files) {
+        return Arc::new(Schema::new(columns_of_files().into_iter().chain([known]).collect::<Vec<_>>()));
+    }
     let fields = table.columns.iter().filter_map(|column| {
         let data_type = arrow_type(column.data_type?);
         Some(Field::new(&column.name, data_type, true))
     });
-    let known = Field::new(AVAILABLE_AT, instant(), true);
     Arc::new(Schema::new(fields.chain([known]).collect::<Vec<_>>()))
 }
 
@@ -115,11 +119,8 @@ struct Rows<'a> {
 }
 
 impl Rows<'_> {
+    /// The rows, with a place for the function to track its run.
     async fn all(&self, tables: BTreeMap<String, TableInput>) -> Result<Vec<RecordBatch>, RunError> {
-        let options = EngineOptions { threads: 1, ..self.call.services.engine.options().clone() };
-        let input = SessionInput { tables, as_of: Some(self.call.as_of) };
-        let session = Engine::new(options)?.session(input)?;
-        let mut batches = Vec::new();
         let hosting = Hosting::begin(self.call).await;
         let variables = hosting.as_ref().map(Hosting::variables).unwrap_or_default();
         let rows = Box::pin(self.within(tables, &variables)).await;
@@ -134,6 +135,10 @@ impl Rows<'_> {
         tables: BTreeMap<String, TableInput>,
         variables: &[(String, String)],
     ) -> Result<Vec<RecordBatch>, RunError> {
+        let options = EngineOptions { threads: 1, ..self.call.services.engine.options().clone() };
+        let input = SessionInput { tables, as_of: Some(self.call.as_of) };
+        let session = Engine::new(options)?.session(input)?;
+        let mut batches = Vec::new();
         match self.call.interval.filter(|_| self.call.table.materialize == Materialize::Incremental) {
             None => batches.extend(self.of(&session, None, variables).await?),
             Some(interval) => {
@@ -175,11 +180,11 @@ impl Rows<'_> {
             columns: &table.columns,
             interval,
             as_of: *as_of,
+            variables,
             each: table
                 .for_each
                 .as_ref()
                 .zip(*each)
-            variables,
                 .map(|(of, value)| as_json(of, value).map(|found| (of.data_type, found)))
                 .transpose()?,
         };

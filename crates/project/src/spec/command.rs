@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use baton_core::asset::{Asset, Assets, CommandStep, Keep, Materialize, Table};
+use baton_core::asset::{Asset, Assets, Column, ColumnType, CommandStep, Keep, Materialize, Table};
 use baton_core::{AssetName, Definition, Kind};
 use baton_diagnostics::{Diagnostic, Label, codes};
 
@@ -13,7 +13,7 @@ use crate::template::Templates;
 use crate::yaml::{Node, Value};
 
 /// What only commands have.
-const KEYS: [&str; 7] = ["inputs", "output", "for_each", "env", "image", "timeout", "memory_limit"];
+const KEYS: [&str; 8] = ["inputs", "output", "files", "for_each", "env", "image", "timeout", "memory_limit"];
 
 /// Reports keys of commands at a table that is none.
 pub(super) fn refuse_keys(reader: &Reader<'_>) {
@@ -38,12 +38,18 @@ pub(super) fn read(reader: &Reader<'_>, common: &mut Common, file: &str) -> Opti
         }
     }
     let of = read_of(reader);
+    let keeps_files = reader.has("files");
+    if keeps_files {
+        refuse_beside_files(reader, common);
+        common.columns = columns_of_files();
+    }
     let step = CommandStep {
         command: if reader.has("command_of") { String::new() } else { reader.need_text("command")? },
         of,
         inputs,
         files,
-        output: read_output(reader)?,
+        output: if keeps_files { read_files(reader)? } else { read_output(reader)? },
+        keeps_files,
         environment: read_environment(reader),
         image: reader.text("image"),
         timeout: reader.positive_seconds("timeout"),
@@ -69,12 +75,45 @@ pub(super) fn read(reader: &Reader<'_>, common: &mut Common, file: &str) -> Opti
 /// The table whose command makes this one, too: what else there is to say of the command is said there.
 fn read_of(reader: &Reader<'_>) -> Option<AssetName> {
     let node = reader.get("command_of")?;
-    let others = KEYS.iter().filter(|key| **key != "output").chain(["command"].iter());
+    let others = KEYS.iter().filter(|key| !["output", "files"].contains(key)).chain(["command"].iter());
     for entry in others.filter_map(|key| reader.entry(key)) {
         let message = format!("`{}` of {} is that of the table which `command_of` names", entry.key, reader.what());
         reader.report.error(codes::INVALID_VALUE, message, entry.key_span, "leave it out");
     }
     reader.refer(&reader.as_text("command_of", node)?, node.span, "is made by the command of", &[Kind::Table])
+}
+
+/// Files have columns of their own, and are no rows.
+fn refuse_beside_files(reader: &Reader<'_>, common: &Common) {
+    if let Some(entry) = reader.entry("output") {
+        let message =
+            format!("{} has both `output`, which holds rows, and `files`, which are kept as they are", reader.what());
+        reader.report.error(codes::INVALID_VALUE, message, entry.key_span, "leave one out");
+    }
+    if let Some(entry) = reader.entry("columns").filter(|_| !common.columns.is_empty()) {
+        let message = format!("{} keeps files, whose columns are {}", reader.what(), CommandStep::OF_FILES.join(", "));
+        reader.report.error(codes::INVALID_VALUE, message, entry.key_span, "leave `columns` out");
+    }
+}
+
+/// Those of the columns of kept files that a contract has a type for.
+fn columns_of_files() -> Vec<Column> {
+    let types = [ColumnType::String, ColumnType::Int, ColumnType::String];
+    let column = |(name, kind): (&str, ColumnType)| Column {
+        name: name.to_owned(),
+        data_type: Some(kind),
+        tags: Vec::new(),
+        description: None,
+    };
+    CommandStep::OF_FILES.into_iter().zip(types).map(column).collect()
+}
+
+/// A file or a folder.
+fn read_files(reader: &Reader<'_>) -> Option<String> {
+    let node = reader.need("files")?;
+    let text = reader.as_text("files", node)?;
+    check_path(reader, "files", node, &text);
+    Some(text.strip_prefix("./").unwrap_or(&text).to_owned())
 }
 
 /// A folder or a glob of files with rows, or one such file.
@@ -164,7 +203,8 @@ fn share(assets: &mut Assets, diagnostics: &mut Vec<Diagnostic>) {
         // That there is no such table is said with the other names.
         let wrong = match steps.get(&of) {
             Some((first, false)) if first.of.is_none() && first.output != step.output => {
-                **step = CommandStep { output: step.output.clone(), of: Some(of), ..first.clone() };
+                let (output, keeps_files) = (step.output.clone(), step.keeps_files);
+                **step = CommandStep { output, keeps_files, of: Some(of), ..first.clone() };
                 continue;
             }
             None if !steps.contains_key(&of) => "is made by no command",
