@@ -16,7 +16,7 @@ mod predict;
 mod profile;
 mod project;
 mod scale;
-mod soak;
+mod search;
 mod steps;
 mod tpch;
 mod wakeup;
@@ -25,6 +25,9 @@ use std::collections::HashMap;
 use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
+
+use baton_testkit::soak::Wish;
 
 use measured::Measured;
 use scale::Scale;
@@ -71,13 +74,34 @@ fn run(arguments: &[String]) -> Outcome<Option<Measured>> {
     let (name, rest) = arguments.split_first().ok_or("give the name of a benchmark")?;
     let places = Places::of(rest);
     match name.split_once('-') {
-        _ if name == "soak" => soak::run(&places).map(|()| None),
+        _ if name == "soak" => soaked(&places).map(|()| None),
         _ if name == "ingest-server" => ingest::serve(&places).map(|()| None),
+        _ if name == "search-trainer" => search::serve(&places).map(|()| None),
+        Some(("search", rest)) => search::run(&places, rest).map(Some),
         Some(("steps", rest)) => steps::run(&places, rest).map(Some),
         Some(("wakeup", rest)) => wakeup::run(&places, rest).map(Some),
         Some(("ingest", rest)) => ingest::run(&places, rest).map(Some),
         _ => timed(&places, name).map(|seconds| Some(seconds.into())),
     }
+}
+
+/// A soak tells itself what it found, in tables or JSON; an error when something was lost or done twice.
+fn soaked(places: &Places) -> Outcome<()> {
+    let number = |name: &str| places.text(name).map(str::parse::<f64>).transpose();
+    let wish = Wish {
+        length: Duration::from_secs_f64(60.0 * number("minutes")?.unwrap_or(30.0)),
+        rate: number("rate")?.unwrap_or(20.0) as usize,
+        seed: number("seed")?.map_or_else(|| u64::from(std::process::id()), |seed| seed as u64),
+        ..Wish::of(places.get("baton")?, places.get("python")?, &places.get("data")?.join("soak"))
+    };
+    eprintln!("soak of {:.1} minutes, seed {}", wish.length.as_secs_f64() / 60.0, wish.seed);
+    let findings = baton_testkit::soak::run(&wish)?;
+    if places.text("form") == Some("json") {
+        println!("{}", findings.json());
+    } else {
+        print!("{}", findings.table());
+    }
+    findings.verdict()
 }
 
 fn timed(places: &Places, name: &str) -> Outcome<f64> {

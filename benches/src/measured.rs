@@ -1,16 +1,14 @@
 //! What work took: time, processor, memory, and how much it was.
 
 use std::fmt;
-use std::fs;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use baton_testkit::usage::{self, memory};
 use serde_json::json;
 
 use crate::Outcome;
 
-/// Clock ticks a second in `/proc`, the same on every Linux.
-const TICKS: f64 = 100.0;
 /// How often the memory of a process is looked at.
 const LOOK: Duration = Duration::from_millis(10);
 
@@ -25,6 +23,8 @@ pub(crate) struct Measured {
     pub(crate) peak_mib: Option<f64>,
     /// Rows or steps that it went through.
     pub(crate) items: Option<u64>,
+    /// How good what came of it is; more is better.
+    pub(crate) score: Option<f64>,
 }
 
 impl From<f64> for Measured {
@@ -36,11 +36,12 @@ impl From<f64> for Measured {
 /// As `cargo xtask bench` reads it: seconds alone, or an object.
 impl fmt::Display for Measured {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.cpu_seconds.is_none() && self.peak_mib.is_none() && self.items.is_none() {
+        if let (None, None, None, None) = (self.cpu_seconds, self.peak_mib, self.items, self.score) {
             return write!(formatter, "{}", self.seconds);
         }
         let (seconds, cpu_seconds, peak_mib, items) = (self.seconds, self.cpu_seconds, self.peak_mib, self.items);
-        let said = json!({"seconds": seconds, "cpu_seconds": cpu_seconds, "peak_mib": peak_mib, "items": items});
+        let score = self.score;
+        let said = json!({"seconds": seconds, "cpu_seconds": cpu_seconds, "peak_mib": peak_mib, "items": items, "score": score});
         write!(formatter, "{said}")
     }
 }
@@ -67,7 +68,7 @@ impl Measured {
         if !status.success() {
             return Err(format!("{command:?} ended with {status}:\n{said}").into());
         }
-        Ok(Self { seconds, cpu_seconds: Some(cpu_of_children()? - cpu), peak_mib: Some(peak), items: None })
+        Ok(Self { seconds, cpu_seconds: Some(cpu_of_children()? - cpu), peak_mib: Some(peak), ..Self::default() })
     }
 
     /// With how much it was.
@@ -78,27 +79,10 @@ impl Measured {
 
 /// Processor seconds of children that were waited for, and of those that they waited for.
 fn cpu_of_children() -> Outcome<f64> {
-    // `cutime` and `cstime` stand two places behind `utime` and `stime`.
-    cpu("self", 13)
+    usage::cpu_of_children("self").ok_or_else(|| "the process's stat has another form".into())
 }
 
 /// Processor seconds that a process used so far.
 pub(crate) fn cpu_of(process: u32) -> Outcome<f64> {
-    cpu(&process.to_string(), 11)
-}
-
-/// Two neighbours of a process's figures, in seconds.
-fn cpu(process: &str, place: usize) -> Outcome<f64> {
-    let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
-    // The name in brackets may hold anything; `state` is the first behind it.
-    let behind = stat.rsplit_once(')').ok_or("the process's stat has another form")?.1;
-    let ticks = behind.split_whitespace().skip(place).take(2).map(str::parse::<f64>);
-    Ok(ticks.sum::<Result<f64, _>>()? / TICKS)
-}
-
-/// A figure of a process in MiB: `VmHWM` is the most memory that it held, `VmRSS` what it holds. `None` when it is gone.
-pub(crate) fn memory(process: u32, figure: &str) -> Option<f64> {
-    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix(figure)?.strip_prefix(':'))?;
-    line.split_whitespace().next()?.parse::<f64>().ok().map(|kibibytes| kibibytes / 1_024.0)
+    usage::cpu(process).ok_or_else(|| format!("process {process} is gone").into())
 }

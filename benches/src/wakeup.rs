@@ -9,7 +9,9 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use crate::measured::{Measured, cpu_of, memory};
+use baton_testkit::usage::memory;
+
+use crate::measured::{Measured, cpu_of};
 use crate::{Outcome, Places};
 
 /// Schedules that the server watches.
@@ -60,7 +62,7 @@ fn measure(places: &Places, folder: &Path) -> Outcome<Measured> {
     let seconds = start.elapsed().as_secs_f64();
     let peak = memory(server.0.id(), "VmHWM");
     server.0.kill()?;
-    Ok(Measured { seconds, cpu_seconds: Some(cpu), peak_mib: peak, items: None })
+    Ok(Measured { seconds, cpu_seconds: Some(cpu), peak_mib: peak, ..Measured::default() })
 }
 
 struct Server(Child);

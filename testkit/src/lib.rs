@@ -15,4 +15,6 @@ pub mod own_postgres;
 pub mod postgres;
 pub mod project;
 pub mod python;
+pub mod soak;
+pub mod usage;
 pub mod web;

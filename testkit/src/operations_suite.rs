@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use baton_core::Timestamp;
 use baton_core::ports::{
-    Adjustment, Delivery, Lease, LedgerError, LogLine, NewMessage, NewRequest, Operations, RequestEnd, RunChange,
-    RunEnd, RunFilter, RunRecord, RunState, StepRecord, Waiter,
+    Adjustment, Advance, Delivery, Lease, LedgerError, LogLine, NewMessage, NewRequest, Operations, RequestEnd,
+    RunChange, RunEnd, RunFilter, RunRecord, RunState, StepRecord, Waiter,
 };
 use baton_core::time::timestamp_from_micros;
 use serde_json::json;
@@ -26,6 +26,7 @@ macro_rules! operations_suite {
             requests_are_asked_for_once_and_begun_by_priority,
             requests_wait_and_are_taken_over,
             runs_are_found_newest_first,
+            a_tick_that_was_begun_again_counts_once,
             steps_and_logs_are_given_back_in_order,
             runs_are_cancelled_while_they_go_on,
             runs_stop_and_go_on_as_the_same,
@@ -52,6 +53,10 @@ macro_rules! operations_suite {
 
 fn at(second: i64) -> Timestamp {
     timestamp_from_micros(second * 1_000_000)
+}
+
+fn advance(cursor: i64, requests: &[NewRequest]) -> Advance {
+    Advance { schedule: "nightly".to_owned(), cursor: json!(cursor), requests: requests.to_vec() }
 }
 
 fn request(schedule: &str, key: &str) -> NewRequest {
@@ -100,10 +105,10 @@ pub async fn a_lease_has_one_holder_until_it_ends(operations: Arc<dyn Operations
 /// Who has lost the lease changes nothing.
 pub async fn writes_under_a_lost_lease_are_refused_whole(operations: Arc<dyn Operations>) -> Outcome {
     let old = leased(&operations).await?;
-    operations.advance(&old, "prod", "nightly", &json!(1), &[request("nightly", "a")]).await?;
+    operations.advance(&old, "prod", &[advance(1, &[request("nightly", "a")])]).await?;
     let new = operations.take_lease("scheduler/prod", "two", at(11), at(20)).await?;
     let refused = [
-        operations.advance(&old, "prod", "nightly", &json!(2), &[request("nightly", "b")]).await.map(drop),
+        operations.advance(&old, "prod", &[advance(2, &[request("nightly", "b")])]).await.map(drop),
         operations.begin_request(&old, "prod", at(12)).await.map(drop),
         operations.recover_requests(&old, "prod").await.map(drop),
         operations.end_request(&old, 1, &RequestEnd::Ended { state: RunState::Failed, reason: None }).await,
@@ -113,7 +118,7 @@ pub async fn writes_under_a_lost_lease_are_refused_whole(operations: Arc<dyn Ope
     }
     assert_eq!(operations.cursor("prod", "nightly").await?, Some(json!(1)));
     assert_eq!(operations.open_requests("prod").await?.len(), 1);
-    operations.advance(&new, "prod", "nightly", &json!(3), &[]).await?;
+    operations.advance(&new, "prod", &[advance(3, &[])]).await?;
     assert_eq!(operations.cursor("prod", "nightly").await?, Some(json!(3)));
     assert_eq!(operations.cursor("dev", "nightly").await?, None);
     Ok(())
@@ -125,8 +130,13 @@ pub async fn requests_are_asked_for_once_and_begun_by_priority(operations: Arc<d
     let urgent = NewRequest { priority: 5, due_at: at(3), ..request("hourly", "b") };
     let later = NewRequest { due_at: at(2), ..request("hourly", "c") };
     let asked = [request("nightly", "a"), urgent, later, request("nightly", "a")];
-    assert_eq!(operations.advance(&lease, "prod", "nightly", &json!(null), &asked).await?, 3);
-    assert_eq!(operations.advance(&lease, "prod", "nightly", &json!(null), &asked).await?, 0);
+    assert!(!operations.has_waiting("prod", at(4)).await?);
+    let hourly = Advance { schedule: "hourly".to_owned(), ..advance(1, &asked[1..2]) };
+    let advances = [advance(0, &asked), hourly];
+    assert_eq!(operations.advance(&lease, "prod", &advances).await?, 3);
+    assert_eq!(operations.advance(&lease, "prod", &advances).await?, 0);
+    assert_eq!(operations.cursor("prod", "hourly").await?, Some(json!(1)));
+    assert!(operations.has_waiting("prod", at(4)).await? && !operations.has_waiting("dev", at(4)).await?);
     let coalescing = NewRequest { coalesces: true, ..request("nightly", "d") };
     assert_eq!(operations.request("prod", &coalescing).await?, 0, "one waits already");
     assert!(operations.request("dev", &coalescing).await? > 0);
@@ -150,6 +160,7 @@ pub async fn requests_wait_and_are_taken_over(operations: Arc<dyn Operations>) -
     let again = RequestEnd::Again { not_before: at(5), reason: "the store was away".to_owned() };
     operations.end_request(&lease, id, &again).await?;
     assert_eq!(operations.begin_request(&lease, "prod", at(4)).await?, None);
+    assert!(!operations.has_waiting("prod", at(4)).await? && operations.has_waiting("prod", at(5)).await?);
     assert_eq!(operations.begin_request(&lease, "prod", at(5)).await?.map(|begun| begun.attempts), Some(2));
     assert_eq!(operations.recover_requests(&lease, "prod").await?, 0);
     let new = operations.take_lease("scheduler/prod", "two", at(11), at(20)).await?;
@@ -230,6 +241,21 @@ pub async fn runs_are_found_newest_first(operations: Arc<dyn Operations>) -> Out
         ..run("aa1", 1)
     };
     assert_eq!(found, [expected]);
+    Ok(())
+}
+
+/// Of a tick that another server began again, the run that was cut off stays cut off, however it ended; another run that was
+/// taken for ended says how it did.
+pub async fn a_tick_that_was_begun_again_counts_once(operations: Arc<dyn Operations>) -> Outcome {
+    let tick = |id: &str, second, due| RunRecord { due_at: Some(at(due)), ..run(id, second) };
+    let started = |run: RunRecord| RunChange::Started(run);
+    operations.keep_runs(vec![started(tick("aa1", 1, 1)), started(tick("aa2", 2, 1))]).await?;
+    operations.keep_runs(vec![ended("aa1", RunState::Succeeded), ended("aa2", RunState::Succeeded)]).await?;
+    operations.keep_runs(vec![started(tick("aa3", 3, 3)), started(tick("aa4", 4, 4))]).await?;
+    operations.keep_runs(vec![ended("aa3", RunState::Succeeded)]).await?;
+    let found = operations.runs(&RunFilter { limit: 10, ..RunFilter::default() }).await?;
+    let found: Vec<String> = found.iter().map(|run| format!("{} {}", run.id, run.state.word())).collect();
+    assert_eq!(found, ["aa4 running", "aa3 succeeded", "aa2 succeeded", "aa1 interrupted"]);
     Ok(())
 }
 

@@ -53,6 +53,11 @@ impl OwnPostgres {
         format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
     }
 
+    /// Its first process, while it runs.
+    pub fn process(&self) -> Option<u32> {
+        std::fs::read_to_string(self.folder.join("data/postmaster.pid")).ok()?.lines().next()?.trim().parse().ok()
+    }
+
     /// Ends it as an administrator does, or with `crash` as a fault of the machine, and starts it again after `pause`.
     ///
     /// # Panics

@@ -1,6 +1,7 @@
 //! What a command knows of how it was called: flags before environment variables.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use baton_core::Timestamp;
 
@@ -10,6 +11,11 @@ use crate::instant;
 use crate::project::Remembered;
 use crate::settings::Settings;
 use crate::traces::Traces;
+
+/// For how long a command tries again to reach the server of its ledger.
+const LEDGER_TIMEOUT: Duration = Duration::from_secs(20);
+/// The same of `baton serve`.
+const LEDGER_TIMEOUT_OF_SERVERS: Duration = Duration::from_secs(300);
 
 /// How a command was called.
 #[derive(Debug, Clone)]
@@ -30,8 +36,10 @@ pub(crate) struct Context {
     pub(crate) explain: bool,
     /// Whether progress may be drawn.
     pub(crate) progress: bool,
-    /// What was read of the project for the run before, where runs follow each other.
+    /// What is kept for the next run, where runs follow each other.
     pub(crate) remembered: Option<Remembered>,
+    /// For how long a ledger's server that cannot be reached is tried again.
+    pub(crate) ledger_timeout: Duration,
     /// Where spans go.
     pub(crate) traces: Traces,
     /// What the process environment says.
@@ -60,6 +68,7 @@ impl Context {
             explain: false,
             progress: !global.no_progress && !global.quiet,
             remembered: None,
+            ledger_timeout: settings.ledger_timeout.unwrap_or(LEDGER_TIMEOUT),
             traces: Traces::begin(),
             settings,
         })
@@ -68,6 +77,12 @@ impl Context {
     /// Whether the answer is JSON.
     pub(crate) fn is_json(&self) -> bool {
         self.form == OutputForm::Json
+    }
+
+    /// The same call by a server: it outlasts a ledger that is away for longer, by default and as asked for.
+    pub(crate) fn serving(&self, ledger_timeout: Option<u64>) -> Self {
+        let asked = ledger_timeout.map(Duration::from_secs).or(self.settings.ledger_timeout);
+        Self { ledger_timeout: asked.unwrap_or(LEDGER_TIMEOUT_OF_SERVERS), ..self.clone() }
     }
 
     /// The same call, saying of each step what the cache said if `explain`.

@@ -41,6 +41,9 @@ async fn served_by(workspace: &Workspace, head: Option<&Commit>) -> Result<Serve
     let services = workspace.services();
     let features = services.online.snapshot().map_err(RunError::from)?;
     let Some(commit) = head else { return Ok(Served::new(None, features)) };
+    if !commit.assets.values().any(|pin| matches!(pin.kind, Kind::Endpoint | Kind::FeatureView)) {
+        return Ok(Served::new(Some(&commit.id.0), features));
+    }
     let prepared = prepare_commit(services, &workspace.project, commit).await?;
     let served = Served::new(Some(&commit.id.0), features);
     let views = online_views(&prepared, commit).into_iter().map(online_view);

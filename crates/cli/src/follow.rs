@@ -41,7 +41,7 @@ async fn next(workspace: &Workspace, now: &Served) -> Result<Option<Served>, Cli
 }
 
 fn announce(workspace: &Workspace, served: &Served) {
-    if workspace.context.quiet {
+    if workspace.context.quiet || served.deployments().is_empty() {
         return;
     }
     let commit = served.commit().map_or("none", |id| id.get(..12).unwrap_or(id));

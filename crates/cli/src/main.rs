@@ -35,6 +35,7 @@ mod tracked_runs;
 mod trained_models;
 mod webhooks;
 mod wire;
+mod workshop;
 
 use std::process::ExitCode;
 

@@ -1,6 +1,7 @@
 //! Opening a project: its files, the environment to work on, and the parts that a command works with.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -13,24 +14,47 @@ use baton_project::Project;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::output;
-use crate::wire::{self, Access, Parts};
+use crate::wire::{self, Access, KeptStores, Parts};
 
 /// What a folder declares, and what is wrong with it.
 type Read = (Arc<Project>, Vec<Diagnostic>);
 
-/// What a folder declared when a server last read it: its runs follow each other, and most find it as it was.
+/// What a server keeps from one run to the next: what the folder declares, and the stores that runs work with. Most runs find
+/// both as they were.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Remembered(Arc<Mutex<Option<(String, Read)>>>);
+pub(crate) struct Remembered(Arc<Mutex<Option<Kept>>>);
+
+struct Kept {
+    stamp: String,
+    read: Read,
+    /// Stores of the project as it was read; `None` before the first run.
+    stores: Option<KeptStores>,
+}
+
+impl fmt::Debug for Kept {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Kept").field("stamp", &self.stamp).finish_non_exhaustive()
+    }
+}
 
 impl Remembered {
-    /// What the folder declares now.
-    fn read(&self, folder: &Path) -> Read {
-        // Before the files are read: of a change meanwhile the next one learns.
-        let stamp = baton_project::stamp_of_all(folder);
+    /// What the folder declares now, and the stores that were kept for it.
+    fn read(&self, folder: &Path) -> (Read, Option<KeptStores>) {
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let lock = last.as_ref().and_then(|kept| kept.read.0.settings.python.lock.clone());
+        // Before the files are read: of a change meanwhile the next one learns.
+        let stamp = baton_project::stamp_of_project(folder, lock.as_deref());
         match &*last {
-            Some((of, read)) if *of == stamp => read.clone(),
-            _ => last.insert((stamp, read(folder))).1.clone(),
+            Some(kept) if kept.stamp == stamp => (kept.read.clone(), kept.stores.clone()),
+            _ => (last.insert(Kept { stamp, read: read(folder), stores: None }).read.clone(), None),
+        }
+    }
+
+    /// Keeps the stores of a project for the next run, unless it was read anew meanwhile.
+    fn keep(&self, project: &Arc<Project>, parts: &Parts) {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(kept) = last.as_mut().filter(|kept| Arc::ptr_eq(&kept.read.0, project)) {
+            kept.stores = KeptStores::of(parts);
         }
     }
 }
@@ -78,11 +102,14 @@ impl Workspace {
     /// As [`Self::open`].
     pub(crate) async fn open_alone(context: &Context, access: Access) -> Result<Self, CliError> {
         let folder = project_folder(&context.folder)?;
-        let (project, diagnostics) = match &context.remembered {
+        let ((project, diagnostics), stores) = match &context.remembered {
             Some(remembered) => remembered.read(&folder),
-            None => read(&folder),
+            None => (read(&folder), None),
         };
-        let parts = wire::parts(context, &folder, &project.settings, access).await?;
+        let parts = wire::parts(context, &folder, &project.settings, access, stores.as_ref()).await?;
+        if let (Some(remembered), None) = (&context.remembered, stores) {
+            remembered.keep(&project, &parts);
+        }
         let environment = pick_environment(context, &project, &parts.services).await?;
         let context = context.clone();
         Ok(Self { context, project, diagnostics, environment, with_defaults: None, parts, _storage: None })

@@ -9,23 +9,26 @@ use baton_core::ports::{LedgerError, Request, RunFilter, RunRecord, RunState};
 use baton_core::{Asset, Definition, Schedule};
 use baton_diagnostics::{Severity, nearest};
 use baton_orchestrator::schedule::{About, Declared, Host, Ran, Scheduler, Trigger};
-use baton_orchestrator::{Answer, Asked, RunError, RunReport, RunbookRequest};
+use baton_orchestrator::{Answer, Asked, RunError, RunReport, RunbookRequest, SourceLanding};
 use baton_project::Project;
 use baton_server::{Figure, Said, ScheduleDesk, Taken};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::args::SelectionArguments;
-use crate::commands::{STACK, by_hand, find_run, resumed, run_book, runtime};
+use crate::commands::{by_hand, find_run, resumed, run_book};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::output;
 use crate::parameters::read_parameters;
-use crate::project::{Remembered, Workspace};
+use crate::project::Workspace;
 use crate::wire::Access;
+use crate::workshop::Workshop;
 
 /// How often a run is begun whose ledger does not answer.
 const MOST_TRIES: u32 = 6;
+/// How many of the newest runs of a schedule are looked at for one that did a request before.
+const RUNS_LOOKED_AT: u32 = 100;
 
 /// A scheduler that runs beside a server.
 pub(crate) struct Running {
@@ -75,44 +78,21 @@ struct ServerHost {
     folder: PathBuf,
     /// The stamp of the files that the schedules were read from.
     read: Mutex<Option<String>>,
+    workshop: Workshop,
 }
 
 impl ServerHost {
     fn of(workspace: &Workspace) -> Self {
         let context = workspace.context.clone();
-        let (traces, remembered) = (context.traces.without_parent(), Some(Remembered::default()));
+        let traces = context.traces.without_parent();
         Self {
-            context: Context { quiet: true, verbose: 0, progress: false, traces, remembered, ..context },
+            context: Context { quiet: true, verbose: 0, progress: false, traces, ..context },
             environment: workspace.environment.clone(),
             folder: workspace.services().folder.clone(),
             read: Mutex::new(None),
+            workshop: Workshop::default(),
         }
     }
-}
-
-/// Runs a request on threads of its own: whatever it computes, the scheduler and its lease stay alive. Dropped before its
-/// end, the run ends at its next pause. `None` when there are no threads, or the run panicked.
-async fn on_its_own_threads<F>(job: impl FnOnce() -> F + Send + 'static) -> Option<Result<RunReport, CliError>>
-where
-    F: Future<Output = Result<RunReport, CliError>>,
-{
-    let (answer, answered) = oneshot::channel();
-    let (_wanted, given_up) = oneshot::channel::<()>();
-    let work = move || {
-        let Ok(runtime) = runtime() else { return };
-        let ran = runtime.block_on(async {
-            tokio::select! {
-                biased;
-                _ = given_up => None,
-                ran = job() => Some(ran),
-            }
-        });
-        runtime.shutdown_background();
-        // Who gave the run up does not ask how it went.
-        let _asked_or_not = ran.map(|ran| answer.send(ran));
-    };
-    std::thread::Builder::new().name("run".to_owned()).stack_size(STACK).spawn(work).ok()?;
-    answered.await.ok()
 }
 
 /// Runs a request in a project opened for it, so that edits since the server began count.
@@ -129,7 +109,30 @@ async fn run_request(context: &Context, request: &Request, schedule: &Schedule) 
     let workspace = Workspace::open(context, Access::Write).await?.asked_by(asked);
     let workspace = workspace.given_texts(&request.asked.parameters)?;
     let _guard = workspace.lock("baton serve").await?;
+    if let Some(run) = done_before(&workspace, request).await? {
+        let environment = workspace.environment.clone();
+        return Ok(RunReport { run, environment, ..RunReport::default() });
+    }
     run_schedule(&workspace, schedule, request.asked.as_of).await
+}
+
+/// The run that did this very request, where a server lost it to this one and brought it to its end all the same.
+async fn done_before(workspace: &Workspace, request: &Request) -> Result<Option<String>, CliError> {
+    if request.attempts < 2 {
+        return Ok(None);
+    }
+    let filter = RunFilter {
+        environment: Some(workspace.environment.clone()),
+        schedule: Some(request.asked.schedule.clone()),
+        state: Some(RunState::Succeeded),
+        limit: RUNS_LOOKED_AT,
+        ..RunFilter::default()
+    };
+    let runs = workspace.services().operations.runs(&filter).await?;
+    let is_same = |run: &&RunRecord| {
+        run.due_at == Some(request.asked.due_at) && run.trigger.as_ref() == Some(&request.asked.trigger)
+    };
+    Ok(runs.iter().find(is_same).map(|run| run.id.clone()))
 }
 
 /// Runs what a schedule selects, now or with the clock that is asked for, in an environment that the caller has locked.
@@ -177,26 +180,26 @@ impl Host for ServerHost {
     async fn run(&self, request: &Request, schedule: &Schedule) -> Ran {
         let context = self.context.at(self.folder.clone(), &self.environment);
         let (request, schedule, attempts) = (request.clone(), schedule.clone(), request.attempts);
-        let job = async move || run_request(&context, &request, &schedule).await;
-        came_out(on_its_own_threads(job).await, attempts)
+        let job = async move |context: Context| run_request(&context, &request, &schedule).await;
+        came_out(self.workshop.run(context, job).await, attempts)
     }
 
     async fn resume(&self, request: &Request, run: &str) -> Ran {
         let context = self.context.at(self.folder.clone(), &self.environment);
         let (run, attempts) = (run.to_owned(), request.attempts);
-        let job = async move || resume_request(&context, &run).await;
-        came_out(on_its_own_threads(job).await, attempts)
+        let job = async move |context: Context| resume_request(&context, &run).await;
+        came_out(self.workshop.run(context, job).await, attempts)
     }
 
     async fn runbook(&self, request: &Request, runbook: &str) -> Ran {
         let context = self.context.at(self.folder.clone(), &self.environment);
         let (runbook, incident) = (runbook.to_owned(), Some(request.asked.key.clone()));
         let request_of = RunbookRequest { runbook, incident, automatic: true };
-        let job = async move || {
+        let job = async move |context: Context| {
             let workspace = Workspace::open(&context, Access::Write).await?;
             run_book(workspace, request_of).await
         };
-        came_out(on_its_own_threads(job).await, request.attempts)
+        came_out(self.workshop.run(context, job).await, request.attempts)
     }
 
     fn secret(&self, kind: &str, name: &str) -> Option<String> {
@@ -333,8 +336,33 @@ impl ScheduleDesk for Desk {
 
     async fn figures(&self) -> Vec<Figure> {
         // A ledger that does not answer is told by what else is asked of it.
-        figures(&self.workspace).await.unwrap_or_default()
+        let mut found = figures(&self.workspace).await.unwrap_or_default();
+        found.extend(source_figures(&self.workspace).await.unwrap_or_default());
+        found
     }
+}
+
+/// When sources were landed last, and how long the oldest row waited for it.
+async fn source_figures(workspace: &Workspace) -> Result<Vec<Figure>, RunError> {
+    let landings = baton_orchestrator::landings(workspace.services(), &workspace.project).await?;
+    let figure = |name, help, landing: &SourceLanding, value| Figure {
+        name,
+        help,
+        labels: vec![("source", landing.source.to_string())],
+        value,
+    };
+    let help = "When rows of a source were recorded last.";
+    let at = |landing: &SourceLanding| landing.at.timestamp_millis() as f64 / 1_000.0;
+    let mut found: Vec<Figure> = landings
+        .iter()
+        .map(|landing| figure("baton_source_last_landing_timestamp_seconds", help, landing, at(landing)))
+        .collect();
+    let help = "How long the oldest row of the newest landing was at the origin before it was recorded.";
+    for landing in &landings {
+        let Some(waited) = landing.waited_ms else { continue };
+        found.push(figure("baton_source_oldest_row_wait_seconds", help, landing, waited as f64 / 1_000.0));
+    }
+    Ok(found)
 }
 
 /// The queue of the server's environment, and the newest run of each schedule.

@@ -1,6 +1,7 @@
 //! What the process environment says: the only place that reads it.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use baton_core::failpoint;
 use baton_notify::{TraceOptions, TraceOptionsError};
@@ -22,6 +23,8 @@ pub(crate) struct Settings {
     pub(crate) search: Vec<PathBuf>,
     /// `BATON_THREADS`: threads of a query.
     pub(crate) threads: Option<usize>,
+    /// `BATON_LEDGER_TIMEOUT`: for how many seconds a ledger's server that cannot be reached is tried again.
+    pub(crate) ledger_timeout: Option<Duration>,
     /// `BATON_LOG`: filter of the log on standard error.
     pub(crate) log: Option<String>,
     /// `BATON_FAILPOINT`: where a test kills the process.
@@ -40,6 +43,9 @@ impl Settings {
             python: variable("BATON_PYTHON").map(PathBuf::from),
             search: variable("PATH").map(|path| std::env::split_paths(&path).collect()).unwrap_or_default(),
             threads: variable("BATON_THREADS").and_then(|threads| threads.parse().ok()),
+            ledger_timeout: variable("BATON_LEDGER_TIMEOUT")
+                .and_then(|text| text.parse().ok())
+                .map(Duration::from_secs),
             log: variable("BATON_LOG"),
             failpoint: variable("BATON_FAILPOINT"),
         }

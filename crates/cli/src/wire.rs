@@ -8,7 +8,7 @@ use baton_core::ports::{Ledger, LedgerError, MemoryLedger, MemoryOperations, Ope
 use baton_core::{Clock, Timestamp};
 use baton_engine::{Engine, EngineOptions};
 use baton_lake::Lake;
-use baton_ledger::{Location, SqlLedger, is_address};
+use baton_ledger::{Location, Patience, SqlLedger, is_address};
 use baton_ml::runtime::RuntimeOptions;
 use baton_orchestrator::{Asked, PythonOptions, PythonWorkers, Services};
 use baton_project::Settings as ProjectSettings;
@@ -22,6 +22,7 @@ use crate::context::Context;
 use crate::error::CliError;
 use crate::git;
 use crate::load::LoopbackLoadTester;
+use crate::output;
 use crate::progress::Shown;
 use crate::settings;
 use crate::webhooks::{self, Postman};
@@ -59,7 +60,25 @@ pub(crate) struct Parts {
     _scratch: Option<tempfile::TempDir>,
 }
 
-/// Puts the parts together for the project in `folder`.
+/// Stores that the runs of a server share: open connections, what is known of tables, warm workers.
+#[derive(Clone)]
+pub(crate) struct KeptStores {
+    ledger: SqlLedger,
+    lake: Lake,
+    engine: Engine,
+    python: Arc<PythonWorkers>,
+}
+
+impl KeptStores {
+    /// Those of a run that was begun; `None` where there is no ledger yet.
+    pub(crate) fn of(parts: &Parts) -> Option<Self> {
+        let (ledger, services) = (parts.ledger.clone()?, &parts.services);
+        let (lake, engine, python) = (services.lake.clone(), services.engine.clone(), Arc::clone(&services.python));
+        Some(Self { ledger, lake, engine, python })
+    }
+}
+
+/// Puts the parts together for the project in `folder`; those that were kept are not opened again.
 ///
 /// # Errors
 /// Those of the ledger, the lake and the engine when a store cannot be opened.
@@ -68,9 +87,13 @@ pub(crate) async fn parts(
     folder: &Path,
     settings: &ProjectSettings,
     access: Access,
+    kept: Option<&KeptStores>,
 ) -> Result<Parts, CliError> {
     let warehouse = folder.join(&settings.warehouse);
-    let ledger = ledger(folder, settings, access, warehouse.exists()).await?;
+    let ledger = match kept {
+        Some(kept) => Some(kept.ledger.clone()),
+        None => ledger(context, folder, settings, access, warehouse.exists()).await?,
+    };
     let (scratch, warehouse) = if ledger.is_some() {
         (None, warehouse)
     } else {
@@ -89,17 +112,17 @@ pub(crate) async fn parts(
     let models = RuntimeOptions { onnxruntime: context.settings.onnxruntime.clone() };
     let services = Services {
         folder: folder.to_owned(),
-        lake: Lake::open(&warehouse)?,
+        lake: kept.map_or_else(|| Lake::open(&warehouse), |kept| Ok(kept.lake.again()))?,
         ledger: port,
         operations,
         asked: Asked::default(),
         online: Arc::new(RedbOnlineStore::at(folder.join(&settings.online))),
-        engine: engine(context, &warehouse, settings)?,
+        engine: kept.map_or_else(|| engine(context, &warehouse, settings), |kept| Ok(kept.engine.clone()))?,
         clock: Arc::new(SystemClock),
         progress: Arc::new(Shown::new(context)),
         spans: context.traces.spans(),
         parent_span: context.traces.parent(),
-        python: Arc::new(python(context, folder, settings)),
+        python: kept.map_or_else(|| Arc::new(python(context, folder, settings)), |kept| Arc::clone(&kept.python)),
         load_tester: Arc::new(LoopbackLoadTester::new(models.clone())),
         models,
         variables: Arc::new(settings::secret),
@@ -112,16 +135,18 @@ pub(crate) async fn parts(
 /// Opens the ledger. `None` where there is none yet and the command only looks; a file of a ledger without the folder of
 /// tables counts as none.
 async fn ledger(
+    context: &Context,
     folder: &Path,
     settings: &ProjectSettings,
     access: Access,
     has_tables: bool,
 ) -> Result<Option<SqlLedger>, CliError> {
     let location = ledger_location(folder, &settings.ledger)?;
+    let patience = Patience { limit: context.ledger_timeout, say: &output::say };
     Ok(match (access, &location) {
-        (Access::Write, _) => Some(SqlLedger::open(&location).await?),
+        (Access::Write, _) => Some(SqlLedger::open_patiently(&location, patience).await?),
         (Access::Read, Location::File(_)) if !has_tables => None,
-        (Access::Read, _) => SqlLedger::open_existing(&location).await?,
+        (Access::Read, _) => SqlLedger::open_existing_patiently(&location, patience).await?,
     })
 }
 

@@ -1,6 +1,8 @@
 //! The lake: opening, committing and restoring table versions.
 
-use std::collections::{BTreeMap, VecDeque};
+mod kept;
+
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,6 +12,7 @@ use arrow::datatypes::Schema;
 use baton_core::{TableVersion, failpoint};
 use object_store::ObjectStore;
 
+use self::kept::{Identity, SnapshotCache};
 use crate::artifacts::Artifacts;
 use crate::change::{Change, CommitInfo, Target};
 use crate::error::LakeError;
@@ -24,20 +27,20 @@ use crate::writer::{FileNames, WriteOptions, Writer};
 /// How often a commit is tried against other processes' commits.
 const COMMIT_ATTEMPTS: u32 = 100;
 
-/// Snapshots kept in memory.
-const CACHED_SNAPSHOTS: usize = 512;
-
-/// All tables below one warehouse folder.
+/// All tables below one warehouse folder. Cloning shares what is remembered of them.
+#[derive(Clone)]
 pub struct Lake {
     warehouse: PathBuf,
     store: Arc<dyn ObjectStore>,
-    tables: Mutex<BTreeMap<String, Arc<Table>>>,
-    snapshots: Mutex<SnapshotCache>,
+    tables: Arc<Mutex<BTreeMap<String, Arc<Table>>>>,
+    snapshots: Arc<Mutex<SnapshotCache>>,
 }
 
 /// One table. Holding its head is holding the right to commit to it within this process.
 struct Table {
     log: DeltaLog,
+    /// Its folder, when it was first asked for.
+    identity: Option<Identity>,
     head: tokio::sync::Mutex<Option<Arc<Snapshot>>>,
 }
 
@@ -49,7 +52,22 @@ impl Lake {
         let staging = warehouse.join(".staging");
         sweep(&staging);
         let store = Arc::new(DurableStore::new(staging));
-        Ok(Self { warehouse, store, tables: Mutex::default(), snapshots: Mutex::default() })
+        Ok(Self { warehouse, store, tables: Arc::default(), snapshots: Arc::default() })
+    }
+
+    /// The same lake, for work that begins now: what is remembered of a table whose folder is another one than when it was
+    /// read is forgotten, as when another process deleted the table and somebody made it again.
+    ///
+    /// Nothing may delete tables from here to the end of that work.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        let is_other = |(location, table): (&String, &Arc<Table>)| {
+            let is_same = table.identity.is_some() && table.identity == Identity::of(table.log.folder());
+            (!is_same).then(|| location.clone())
+        };
+        let others: Vec<String> = locked(&self.tables).iter().filter_map(is_other).collect();
+        others.iter().for_each(|location| self.forget_at(location));
+        self.clone()
     }
 
     /// The warehouse folder, as an absolute path.
@@ -179,11 +197,12 @@ impl Lake {
 
     /// Forgets what is remembered of a table that was deleted.
     pub(crate) fn forget(&self, location: &TableLocation) {
-        let location = location.to_string();
-        locked(&self.tables).remove(&location);
-        let mut cache = locked(&self.snapshots);
-        cache.snapshots.retain(|table, _| table.location != location);
-        cache.order.retain(|table| table.location != location);
+        self.forget_at(&location.to_string());
+    }
+
+    fn forget_at(&self, location: &str) {
+        locked(&self.tables).remove(location);
+        locked(&self.snapshots).forget(location);
     }
 
     /// Brings `head` to the newest version.
@@ -233,34 +252,10 @@ impl Lake {
             return Ok(table.clone());
         }
         let log = DeltaLog::open(self.store.clone(), &self.warehouse, location)?;
-        let table = Arc::new(Table { log, head: tokio::sync::Mutex::default() });
+        let identity = Identity::of(log.folder());
+        let table = Arc::new(Table { log, identity, head: tokio::sync::Mutex::default() });
         tables.insert(location.to_owned(), table.clone());
         Ok(table)
-    }
-}
-
-/// The last snapshots that were made or loaded; the oldest of them goes first.
-#[derive(Default)]
-struct SnapshotCache {
-    snapshots: BTreeMap<TableVersion, Arc<Snapshot>>,
-    order: VecDeque<TableVersion>,
-}
-
-impl SnapshotCache {
-    fn get(&self, table: &TableVersion) -> Option<Arc<Snapshot>> {
-        self.snapshots.get(table).cloned()
-    }
-
-    fn insert(&mut self, snapshot: Arc<Snapshot>) {
-        let table = snapshot.table.clone();
-        if self.snapshots.insert(table.clone(), snapshot).is_none() {
-            self.order.push_back(table);
-        }
-        while self.order.len() > CACHED_SNAPSHOTS {
-            if let Some(oldest) = self.order.pop_front() {
-                self.snapshots.remove(&oldest);
-            }
-        }
     }
 }
 

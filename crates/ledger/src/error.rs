@@ -1,5 +1,6 @@
 //! What databases and the file system say, as the port's errors: what was tried, why it failed and what to do.
 
+use std::io::ErrorKind;
 use std::path::Path;
 
 use baton_core::ports::LedgerError;
@@ -44,6 +45,28 @@ pub(crate) fn cannot_be_written(error: &sqlx::Error) -> bool {
 pub(crate) fn is_broken(error: &sqlx::Error) -> bool {
     let ends = |code: &str| code.starts_with("08") || matches!(code, "57P01" | "57P02" | "57P03" | "57P05");
     matches!(error, sqlx::Error::Io(_)) || postgres_code(error).is_some_and(ends)
+}
+
+/// Whether a server cannot be reached now and may be later: it ends, begins, or nothing listens there.
+pub(crate) fn is_away(error: &sqlx::Error) -> bool {
+    match error {
+        // What else goes wrong, as with a name that nobody knows, is as wrong a minute later.
+        sqlx::Error::Io(error) => matches!(
+            error.kind(),
+            ErrorKind::ConnectionRefused
+                | ErrorKind::ConnectionReset
+                | ErrorKind::ConnectionAborted
+                | ErrorKind::BrokenPipe
+                | ErrorKind::NotConnected
+                | ErrorKind::UnexpectedEof
+                | ErrorKind::TimedOut
+                | ErrorKind::HostUnreachable
+                | ErrorKind::NetworkUnreachable
+                | ErrorKind::NotFound
+        ),
+        sqlx::Error::PoolTimedOut => true,
+        error => is_broken(error) || postgres_code(error) == Some("53300"),
+    }
 }
 
 const PERMISSION: i32 = 3;

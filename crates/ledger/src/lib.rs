@@ -15,6 +15,7 @@ mod location;
 mod locks;
 pub mod merkle;
 mod operations;
+mod patience;
 mod record;
 mod verify;
 
@@ -22,4 +23,5 @@ pub use copy::{Copied, CopyError};
 pub use ledger::SqlLedger;
 pub use location::{Location, Server, is_address};
 pub use locks::{LockGuard, StorageGuard};
+pub use patience::Patience;
 pub use verify::InclusionProof;

@@ -16,6 +16,10 @@ pub(crate) struct ServeArguments {
     /// Do not run schedules
     #[arg(long)]
     pub(crate) no_scheduler: bool,
+    /// Seconds for which a ledger's server that cannot be reached is tried again
+    /// [default: `BATON_LEDGER_TIMEOUT`, else 300; of other commands 20]
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) ledger_timeout: Option<u64>,
     #[command(flatten)]
     pub(crate) guests: GuestArguments,
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use baton_core::ports::{Adjustment, NewRequest, Request, RunFilter, RunRecord};
 use baton_core::{Schedule, Timestamp};
 use baton_diagnostics::nearest;
-use baton_orchestrator::schedule::{Facts, Trigger, due};
+use baton_orchestrator::schedule::{Facts, Timetable, Trigger, due};
 use serde::Serialize;
 
 use super::gc::duration;
@@ -73,7 +73,8 @@ async fn line(workspace: &Workspace, schedule: &Schedule) -> Result<ScheduleLine
     let subject = format!("schedule/{}", schedule.name);
     let held = adjustments.into_iter().find(|found| found.subject == subject && found.value["paused"] == true);
     let schedule = &Schedule { paused: schedule.paused || held.is_some(), ..schedule.clone() };
-    let next = due(schedule, &cursor, &Facts { now, versions: &versions, files: None }).wake_at;
+    let next =
+        due(schedule, &Timetable::of(schedule), &cursor, &Facts { now, versions: &versions, files: None }).wake_at;
     let open = operations.open_requests(environment).await?;
     let of_schedule = Some(schedule.name.to_string());
     let here = Some(environment.to_owned());

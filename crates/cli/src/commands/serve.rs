@@ -26,6 +26,7 @@ use crate::{deploy, follow, instant, output, scheduling, settings};
 
 /// Serves every endpoint that the environment has deployed.
 pub(super) async fn serve(context: &Context, arguments: &ServeArguments) -> Result<Outcome, CliError> {
+    let context = &context.serving(arguments.ledger_timeout);
     let workspace = Arc::new(Workspace::open_alone(context, Access::Write).await?);
     let router = Arc::new(EndpointRouter::new(deploy::served(&workspace).await?));
     let declared = &workspace.project.settings;
@@ -47,8 +48,8 @@ pub(super) async fn serve(context: &Context, arguments: &ServeArguments) -> Resu
     let mut parts = Parts::new(service, clock)
         .with_catalog(catalog)
         .with_intake(intake)
-        .with_lineage(Arc::new(EventDesk::of(Arc::clone(&workspace))))
         .with_queries(Arc::new(EnvironmentQueries::of(Arc::clone(&workspace))))
+        .with_lineage(Arc::new(EventDesk::of(Arc::clone(&workspace))))
         .with_tracking(tracking(&workspace).await?.with_allowed(arguments.guests.allowed()))
         .with_token(settings::secret("BATON_TOKEN"));
     if context.traces.are_on() {

@@ -46,6 +46,7 @@ mod schedules;
 mod select;
 mod serve;
 mod shop;
+mod soak;
 mod sources;
 mod storage;
 mod streams;

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use super::{
-    Adjustment, Delivery, Lease, LedgerError, LogLine, Message, NewMessage, NewRequest, Operations, Request,
+    Adjustment, Advance, Delivery, Lease, LedgerError, LogLine, Message, NewMessage, NewRequest, Operations, Request,
     RequestEnd, RunChange, RunFilter, RunRecord, RunState, StepRecord, Waiter,
 };
 use crate::time::Timestamp;
@@ -39,6 +39,14 @@ struct Held {
     request: Request,
     not_before: Option<Timestamp>,
     token: u64,
+}
+
+impl Held {
+    fn may_begin(&self, environment: &str, now: Timestamp) -> bool {
+        self.request.environment == environment
+            && self.request.state == RunState::Queued
+            && self.not_before.is_none_or(|at| at <= now)
+    }
 }
 
 struct Posted {
@@ -116,13 +124,25 @@ impl State {
             RunChange::Step(step) => drop(self.steps.insert((step.run.clone(), step.number), step)),
             RunChange::Log(line) => self.logs.push(line),
             RunChange::Ended(end) => {
-                for run in self.runs.iter_mut().filter(|run| run.id == end.run) {
+                let again: Vec<String> = self.begun_again().map(|run| run.id.clone()).collect();
+                for run in self.runs.iter_mut().filter(|run| run.id == end.run && !again.contains(&run.id)) {
                     (run.state, run.finished_at) = (end.state, Some(end.at));
                     (run.commit, run.cause) = (end.commit.clone(), end.cause.clone());
                     run.failed = end.failed;
                 }
             }
         }
+    }
+
+    /// Runs that were interrupted and whose tick was begun again.
+    fn begun_again(&self) -> impl Iterator<Item = &RunRecord> {
+        let tick =
+            |run: &RunRecord| Some((run.environment.clone(), run.schedule.clone()?, run.trigger.clone(), run.due_at?));
+        let is_again = move |run: &&RunRecord| {
+            let later = |other: &&RunRecord| other.started_at > run.started_at && tick(other) == tick(run);
+            run.state == RunState::Interrupted && tick(run).is_some() && self.runs.iter().any(|other| later(&other))
+        };
+        self.runs.iter().filter(is_again)
     }
 
     /// The last that its channel was told of the cause of `message`: whether it goes on.
@@ -175,18 +195,14 @@ impl Operations for MemoryOperations {
         Ok(self.read().cursors.get(&(environment.to_owned(), schedule.to_owned())).cloned())
     }
 
-    async fn advance(
-        &self,
-        lease: &Lease,
-        environment: &str,
-        schedule: &str,
-        cursor: &Value,
-        requests: &[NewRequest],
-    ) -> Result<usize, LedgerError> {
+    async fn advance(&self, lease: &Lease, environment: &str, advances: &[Advance]) -> Result<usize, LedgerError> {
         let mut state = self.write();
         state.need(lease)?;
-        state.cursors.insert((environment.to_owned(), schedule.to_owned()), cursor.clone());
-        Ok(requests.iter().filter_map(|request| state.put(environment, request)).count())
+        for Advance { schedule, cursor, .. } in advances {
+            state.cursors.insert((environment.to_owned(), schedule.clone()), cursor.clone());
+        }
+        let requests = advances.iter().flat_map(|advance| &advance.requests);
+        Ok(requests.filter_map(|request| state.put(environment, request)).count())
     }
 
     async fn request(&self, environment: &str, request: &NewRequest) -> Result<u64, LedgerError> {
@@ -207,6 +223,10 @@ impl Operations for MemoryOperations {
         Ok(open)
     }
 
+    async fn has_waiting(&self, environment: &str, now: Timestamp) -> Result<bool, LedgerError> {
+        Ok(self.read().requests.iter().any(|held| held.may_begin(environment, now)))
+    }
+
     async fn begin_request(
         &self,
         lease: &Lease,
@@ -215,11 +235,7 @@ impl Operations for MemoryOperations {
     ) -> Result<Option<Request>, LedgerError> {
         let mut state = self.write();
         state.need(lease)?;
-        let may_begin = |held: &&mut Held| {
-            held.request.environment == environment
-                && held.request.state == RunState::Queued
-                && held.not_before.is_none_or(|at| at <= now)
-        };
+        let may_begin = |held: &&mut Held| held.may_begin(environment, now);
         let order = |held: &&mut Held| (-held.request.asked.priority, held.request.asked.due_at, held.request.id);
         let next = state.requests.iter_mut().filter(may_begin).min_by_key(order);
         Ok(next.map(|held| {

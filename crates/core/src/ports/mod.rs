@@ -14,7 +14,7 @@ pub use memory_online::MemoryOnlineStore;
 pub use memory_operations::MemoryOperations;
 pub use online::{NamespaceUse, OnlineError, OnlineRow, OnlineSnapshot, OnlineStore, UpsertReport};
 pub use operations::{
-    Adjustment, Delivery, Lease, LogLine, Message, NewMessage, NewRequest, Operations, Request, RequestEnd, RunChange,
-    RunEnd, RunFilter, RunRecord, RunState, StepRecord, Waiter,
+    Adjustment, Advance, Delivery, Lease, LogLine, Message, NewMessage, NewRequest, Operations, Request, RequestEnd,
+    RunChange, RunEnd, RunFilter, RunRecord, RunState, StepRecord, Waiter,
 };
 pub use spans::{MemorySpans, NoSpans, Spans};

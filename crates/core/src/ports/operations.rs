@@ -47,6 +47,17 @@ pub struct NewRequest {
     pub coalesces: bool,
 }
 
+/// How a schedule moves on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Advance {
+    /// The schedule.
+    pub schedule: String,
+    /// What was dealt with of it, as its owner writes it.
+    pub cursor: Value,
+    /// The runs that are due.
+    pub requests: Vec<NewRequest>,
+}
+
 /// Where a request or a run stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -383,21 +394,18 @@ pub trait Operations: Send + Sync {
     /// What was kept of a schedule, as its owner wrote it.
     async fn cursor(&self, environment: &str, schedule: &str) -> Result<Option<Value>, LedgerError>;
 
-    /// Keeps `cursor` and puts `requests` into the queue, all of it or nothing; answers how many are new.
-    async fn advance(
-        &self,
-        lease: &Lease,
-        environment: &str,
-        schedule: &str,
-        cursor: &Value,
-        requests: &[NewRequest],
-    ) -> Result<usize, LedgerError>;
+    /// Moves schedules on: keeps their cursors and puts their requests into the queue, all of it or nothing; answers how
+    /// many requests are new.
+    async fn advance(&self, lease: &Lease, environment: &str, advances: &[Advance]) -> Result<usize, LedgerError>;
 
     /// Puts a request into the queue by hand, and answers its number.
     async fn request(&self, environment: &str, request: &NewRequest) -> Result<u64, LedgerError>;
 
     /// The requests of an environment that wait or run, in the order in which they will be begun.
     async fn open_requests(&self, environment: &str) -> Result<Vec<Request>, LedgerError>;
+
+    /// Whether a request waits in an environment that may begin now. Its cost does not grow with how many wait.
+    async fn has_waiting(&self, environment: &str, now: Timestamp) -> Result<bool, LedgerError>;
 
     /// Begins the next request that may begin at `now`.
     async fn begin_request(

@@ -14,14 +14,17 @@ use sqlx::{ConnectOptions as _, PgPool, Postgres};
 
 use super::migrations;
 use super::statement::{self, Record, Statement};
-use crate::error::{is_broken, storage};
+use crate::error::{is_away, is_broken, storage};
 use crate::location::Server;
+use crate::patience::{Patience, Waiting};
 
 /// How long a command waits for a server that went away, before it gives up.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// How long a first connection may take.
 const FIRST: Duration = Duration::from_secs(10);
 const N_READERS: u32 = 4;
+/// Sessions without a lock that are kept.
+const MOST_SESSIONS: usize = 4;
 /// All connections of a pool may turn out to be broken, one after the other.
 const TRIES: u32 = N_READERS + 2;
 
@@ -35,6 +38,9 @@ pub struct PostgresDatabase {
     readers: PgPool,
     /// Why this process must no longer write: somebody else took a lock that it had.
     lost: Arc<Mutex<Option<String>>>,
+    /// Sessions that held locks and hold none now, with the names that they go by: to connect costs the server more than a
+    /// small run does.
+    sessions: Arc<Mutex<Vec<(String, PgConnection)>>>,
 }
 
 // The options hold the password.
@@ -46,28 +52,51 @@ impl fmt::Debug for PostgresDatabase {
 
 impl PostgresDatabase {
     /// Opens the ledger of `server` and brings it up to the newest migration. Where there is none, one is made if
-    /// `creates`, and else the answer is `None`.
-    pub(crate) async fn open(server: &Server, creates: bool) -> Result<Option<Self>, LedgerError> {
-        let action = format!("open `{server}`");
+    /// `creates`, and else the answer is `None`. A server that is not there, ends or begins is tried again with `patience`.
+    pub(crate) async fn open(
+        server: &Server,
+        creates: bool,
+        patience: Option<Patience<'_>>,
+    ) -> Result<Option<Self>, LedgerError> {
+        let mut waiting = patience.map(|patience| Waiting::begin(patience, server));
+        loop {
+            let error = match Self::try_open(server, creates).await {
+                Ok(opened) => {
+                    waiting.iter().for_each(Waiting::is_over);
+                    return Ok(opened);
+                }
+                Err(error) => error,
+            };
+            let goes_on = match &mut waiting {
+                Some(waiting) if is_away(&error) => waiting.wait(&error).await,
+                _ => false,
+            };
+            if !goes_on {
+                return Err(storage(format!("open `{server}`"), &error));
+            }
+        }
+    }
+
+    async fn try_open(server: &Server, creates: bool) -> sqlx::Result<Option<Self>> {
         let mut options = server.options.clone();
-        let mut connection = connect(&options).await.map_err(|error| storage(&action, &error))?;
-        let failed = |error: sqlx::Error| storage(&action, &error);
-        if is_careless(&mut connection).await.map_err(failed)? {
+        let mut connection = connect(&options).await?;
+        if is_careless(&mut connection).await? {
             options = options.options([("synchronous_commit", "on")]);
         }
-        match newest_migration(&mut connection).await.map_err(failed)? {
+        match newest_migration(&mut connection).await? {
             Some(newest) if newest >= newest_known() => {}
             None if !creates => return Ok(None),
-            _ => migrate(&mut connection, server, &options).await.map_err(failed)?,
+            _ => migrate(&mut connection, server, &options).await?,
         }
         let schema: Option<String> =
-            sqlx::query_scalar("SELECT current_schema()::text").fetch_one(&mut connection).await.map_err(failed)?;
+            sqlx::query_scalar("SELECT current_schema()::text").fetch_one(&mut connection).await?;
         Ok(Some(Self {
             writer: pool(1).connect_lazy_with(options.clone()),
             readers: pool(N_READERS).connect_lazy_with(options.clone()),
             options: Arc::new(options),
             schema: schema.unwrap_or_default().into(),
             lost: Arc::default(),
+            sessions: Arc::default(),
         }))
     }
 
@@ -146,6 +175,21 @@ impl PostgresDatabase {
         match &*self.lost.lock().unwrap_or_else(PoisonError::into_inner) {
             None => Ok(()),
             Some(reason) => Err(LedgerError::Storage { action: action.to_owned(), reason: reason.clone() }),
+        }
+    }
+
+    /// A session of that name which held locks before. Nobody looked whether its server is still there.
+    pub(crate) fn idle_session(&self, name: &str) -> Option<PgConnection> {
+        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = sessions.iter().position(|(known, _)| known == name)?;
+        Some(sessions.swap_remove(place).1)
+    }
+
+    /// Keeps a session that holds no lock any more for the next who asks by that name.
+    pub(crate) fn keep_session(&self, name: String, session: PgConnection) {
+        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        if sessions.len() < MOST_SESSIONS {
+            sessions.push((name, session));
         }
     }
 

@@ -15,6 +15,7 @@ use baton_core::ports::{Ancestor, Environment, Ledger, LedgerError, LogRoot, Tag
 use crate::database::{BUSY_TIMEOUT, Database, PostgresDatabase, SqliteDatabase, Statement, Transaction};
 use crate::error::{damaged, storage};
 use crate::location::Location;
+use crate::patience::Patience;
 use crate::record::{EventRow, decode_commit, encode_commit};
 use events::{append, select_events};
 pub(crate) use events::{read_frontier, write_frontier};
@@ -34,10 +35,22 @@ impl SqlLedger {
     /// [`LedgerError::Storage`] when the file cannot be opened, is locked for long, or is no ledger; when the server cannot
     /// be reached or does not let us in.
     pub async fn open(location: &Location) -> Result<Self, LedgerError> {
+        Self::open_with(location, None).await
+    }
+
+    /// As [`Self::open`]; a server that cannot be reached, ends or is about to start is tried again for a while.
+    ///
+    /// # Errors
+    /// As [`Self::open`], once the patience is at its end.
+    pub async fn open_patiently(location: &Location, patience: Patience<'_>) -> Result<Self, LedgerError> {
+        Self::open_with(location, Some(patience)).await
+    }
+
+    async fn open_with(location: &Location, patience: Option<Patience<'_>>) -> Result<Self, LedgerError> {
         match location {
             Location::File(path) => Self::open_file(path).await,
             Location::Server(server) => {
-                let opened = PostgresDatabase::open(server, true).await?;
+                let opened = PostgresDatabase::open(server, true, patience).await?;
                 let missing = || damaged(format!("`{server}`"), "there is no ledger");
                 opened.map(|database| Self { database: Database::Postgres(database) }).ok_or_else(missing)
             }
@@ -49,11 +62,29 @@ impl SqlLedger {
     /// # Errors
     /// As [`Self::open`].
     pub async fn open_existing(location: &Location) -> Result<Option<Self>, LedgerError> {
+        Self::open_existing_with(location, None).await
+    }
+
+    /// As [`Self::open_patiently`], but makes nothing: `None` where there is no ledger.
+    ///
+    /// # Errors
+    /// As [`Self::open_patiently`].
+    pub async fn open_existing_patiently(
+        location: &Location,
+        patience: Patience<'_>,
+    ) -> Result<Option<Self>, LedgerError> {
+        Self::open_existing_with(location, Some(patience)).await
+    }
+
+    async fn open_existing_with(
+        location: &Location,
+        patience: Option<Patience<'_>>,
+    ) -> Result<Option<Self>, LedgerError> {
         match location {
             Location::File(path) if !path.exists() => Ok(None),
             Location::File(path) => Self::open_file(path).await.map(Some),
             Location::Server(server) => {
-                let opened = PostgresDatabase::open(server, false).await?;
+                let opened = PostgresDatabase::open(server, false, patience).await?;
                 Ok(opened.map(|database| Self { database: Database::Postgres(database) }))
             }
         }

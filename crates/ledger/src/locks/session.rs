@@ -3,7 +3,7 @@
 //! A lock is a number made of schema and name. Its holder is named by the session's `application_name`, for the message of
 //! whoever comes second. Each guard has a connection of its own, which is asked again and again whether it is there; when
 //! it broke, as with a restart of the server, the lock is taken anew. If another process has it by then, this one writes
-//! no more.
+//! no more. A connection whose guard is gone lets go of its locks and is kept for the next guard.
 
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use baton_core::ports::LedgerError;
 use sha2::{Digest as _, Sha256};
 use sqlx::Connection as _;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
-use tokio::task::JoinHandle;
+use tokio::sync::oneshot;
 
 use crate::database::{PostgresDatabase, connect};
-use crate::error::{postgres_code, storage};
+use crate::error::{is_broken, postgres_code, storage};
 
 /// How long one who needs the stored files waits for one who deletes some, and the other way round.
 const PATIENCE: &str = "10s";
@@ -33,20 +33,15 @@ const KEEPALIVE: [(&str, &str); 4] = [
     ("tcp_keepalives_count", "4"),
     ("lock_timeout", PATIENCE),
 ];
+const STORAGE_ACTION: &str = "lock the project's files";
 /// `lock_not_available`.
 const TIMED_OUT: &str = "55P03";
 
 /// Locks of one session, free again when it is dropped.
 #[derive(Debug)]
 pub(super) struct SessionLock {
-    keeper: JoinHandle<()>,
-}
-
-impl Drop for SessionLock {
-    fn drop(&mut self) {
-        // The connection goes with the task, and the locks with the connection.
-        self.keeper.abort();
-    }
+    /// Its keeper lets go when this is dropped. Where the keeper has gone, the connection has, and the locks with it.
+    _held: oneshot::Sender<()>,
 }
 
 /// One lock by its number.
@@ -146,37 +141,67 @@ fn lock_action(environment: &str) -> String {
 }
 
 async fn wait_for_storage(database: &PostgresDatabase, lock: Lock, holder: &str) -> Result<PgConnection, LedgerError> {
-    const ACTION: &str = "lock the project's files";
-    let failed = |error: sqlx::Error| storage(ACTION, &error);
+    let failed = |error: sqlx::Error| storage(STORAGE_ACTION, &error);
+    if let Some(mut session) = database.idle_session(&session_name(holder)) {
+        match lock.wait(&mut session).await {
+            // It broke while nobody needed it.
+            Err(error) if is_broken(&error) => {}
+            taken => return taken_or_told(taken, lock, session).await,
+        }
+    }
     let mut session = connect(&session_options(database, holder)).await.map_err(failed)?;
-    match lock.wait(&mut session).await {
+    let taken = lock.wait(&mut session).await;
+    taken_or_told(taken, lock, session).await
+}
+
+/// The session that has the lock now; or who has it.
+async fn taken_or_told(
+    taken: sqlx::Result<()>,
+    lock: Lock,
+    mut session: PgConnection,
+) -> Result<PgConnection, LedgerError> {
+    match taken {
         Ok(()) => Ok(session),
         Err(error) if postgres_code(&error) == Some(TIMED_OUT) => {
             Err(LedgerError::StorageLocked { holder: lock.holder(&mut session).await })
         }
-        Err(error) => Err(failed(error)),
+        Err(error) => Err(storage(STORAGE_ACTION, &error)),
     }
 }
 
 fn session_options(database: &PostgresDatabase, holder: &str) -> PgConnectOptions {
+    (*database.options).clone().application_name(&session_name(holder)).options(KEEPALIVE)
+}
+
+fn session_name(holder: &str) -> String {
     let mut name =
         format!("`{holder}` (process {})", std::process::id()).replace(|letter: char| !letter.is_ascii(), "?");
     name.truncate(LONGEST_NAME);
-    (*database.options).clone().application_name(&name).options(KEEPALIVE)
+    name
 }
 
 /// Looks after a session until the guard is dropped.
 fn keep(database: &PostgresDatabase, session: PgConnection, locks: Vec<Lock>, what: &str, holder: &str) -> SessionLock {
-    let options = session_options(database, holder);
+    let (options, name) = (session_options(database, holder), session_name(holder));
     let (database, what) = (database.clone(), what.to_owned());
-    let keeper = tokio::spawn(async move {
+    let (held, mut let_go) = oneshot::channel();
+    tokio::spawn(async move {
         let mut session = session;
         loop {
-            tokio::time::sleep(LOOK).await;
+            tokio::select! {
+                biased;
+                _ = &mut let_go => return give_back(&database, name, session).await,
+                () = tokio::time::sleep(LOOK) => {}
+            }
             if session.ping().await.is_ok() {
                 continue;
             }
-            match take_again(&options, &locks).await {
+            let taken = tokio::select! {
+                biased;
+                _ = &mut let_go => return,
+                taken = take_again(&options, &locks) => taken,
+            };
+            match taken {
                 Ok(new) => session = new,
                 Err(holder) => {
                     return database.lose(format!(
@@ -187,7 +212,14 @@ fn keep(database: &PostgresDatabase, session: PgConnection, locks: Vec<Lock>, wh
             }
         }
     });
-    SessionLock { keeper }
+    SessionLock { _held: held }
+}
+
+/// Lets go of all locks of a session, and keeps it for the next who needs one. One that cannot ends, and the locks with it.
+async fn give_back(database: &PostgresDatabase, name: String, mut session: PgConnection) {
+    if sqlx::query("SELECT pg_advisory_unlock_all()").execute(&mut session).await.is_ok() {
+        database.keep_session(name, session);
+    }
 }
 
 /// Takes the locks on a new connection, as soon as the server is there again; or says who has one of them.

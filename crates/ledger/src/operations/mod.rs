@@ -9,14 +9,14 @@ mod runs;
 use async_trait::async_trait;
 use baton_core::Timestamp;
 use baton_core::ports::{
-    Adjustment, Delivery, Lease, LedgerError, LogLine, Message, NewMessage, NewRequest, Operations, Request,
+    Adjustment, Advance, Delivery, Lease, LedgerError, LogLine, Message, NewMessage, NewRequest, Operations, Request,
     RequestEnd, RunChange, RunFilter, RunRecord, StepRecord, Waiter,
 };
 use baton_core::time::timestamp_from_micros;
 use serde_json::Value;
 
 use crate::SqlLedger;
-use crate::database::{Statement, Transaction};
+use crate::database::{Statement, Transaction, Value as SqlValue};
 use crate::error::{damaged, storage};
 
 #[async_trait]
@@ -74,25 +74,22 @@ impl Operations for SqlLedger {
         row.map(parse).transpose()
     }
 
-    async fn advance(
-        &self,
-        lease: &Lease,
-        environment: &str,
-        schedule: &str,
-        cursor: &Value,
-        requests: &[NewRequest],
-    ) -> Result<usize, LedgerError> {
-        let action = format!("move schedule `{schedule}` on");
+    async fn advance(&self, lease: &Lease, environment: &str, advances: &[Advance]) -> Result<usize, LedgerError> {
+        let action = match advances {
+            [] => return Ok(0),
+            [one] => format!("move schedule `{}` on", one.schedule),
+            several => format!("move {} schedules on", several.len()),
+        };
         let mut transaction = self.database.begin(&action).await?;
         need_lease(&mut transaction, lease).await?;
-        let keep = Statement::new(
-            "INSERT INTO schedule_cursor (environment, schedule, cursor) VALUES ($1, $2, $3)
-             ON CONFLICT (environment, schedule) DO UPDATE SET cursor = excluded.cursor",
-        );
-        let keep = keep.bind(environment).bind(schedule).bind(cursor.to_string());
-        transaction.execute(keep).await.map_err(|error| storage(&action, &error))?;
+        let cursor = |advance: &Advance| -> Vec<SqlValue> {
+            vec![environment.into(), (&advance.schedule).into(), advance.cursor.to_string().into()]
+        };
+        for keep in Statement::inserts(KEEP_CURSORS, advances.iter().map(cursor).collect(), REPLACE_CURSORS) {
+            transaction.execute(keep).await.map_err(|error| storage(&action, &error))?;
+        }
         let mut count = 0;
-        for request in requests {
+        for request in advances.iter().flat_map(|advance| &advance.requests) {
             count += usize::from(requests::put(&mut transaction, environment, request).await?.is_some());
         }
         transaction.commit(&action).await?;
@@ -109,6 +106,10 @@ impl Operations for SqlLedger {
 
     async fn open_requests(&self, environment: &str) -> Result<Vec<Request>, LedgerError> {
         requests::open(&self.database, environment).await
+    }
+
+    async fn has_waiting(&self, environment: &str, now: Timestamp) -> Result<bool, LedgerError> {
+        requests::has_waiting(&self.database, environment, now).await
     }
 
     async fn begin_request(
@@ -250,6 +251,9 @@ impl Operations for SqlLedger {
         transaction.commit(ACTION).await
     }
 }
+
+const KEEP_CURSORS: &str = "INSERT INTO schedule_cursor (environment, schedule, cursor) VALUES ";
+const REPLACE_CURSORS: &str = " ON CONFLICT (environment, schedule) DO UPDATE SET cursor = excluded.cursor";
 
 async fn read_lease(transaction: &mut Transaction, name: &str) -> Result<Option<Lease>, LedgerError> {
     let select = Statement::new("SELECT holder, token, until FROM lease WHERE name = $1").bind(name);

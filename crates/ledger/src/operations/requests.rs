@@ -97,6 +97,18 @@ pub(super) async fn open(database: &Database, environment: &str) -> Result<Vec<R
     rows.into_iter().map(Row::decode).collect()
 }
 
+/// Whether a request may begin.
+pub(super) async fn has_waiting(database: &Database, environment: &str, now: Timestamp) -> Result<bool, LedgerError> {
+    let select = Statement::new(
+        "SELECT id FROM request
+          WHERE environment = $1 AND state IN ('queued', 'running') AND state = 'queued'
+            AND (not_before IS NULL OR not_before <= $2) LIMIT 1",
+    );
+    let select = select.bind(environment).bind(now.timestamp_micros());
+    let row: Option<(i64,)> = database.one(select).await.map_err(|error| storage("read the queue", &error))?;
+    Ok(row.is_some())
+}
+
 /// Begins the next request that may begin.
 pub(super) async fn begin_next(
     transaction: &mut Transaction,

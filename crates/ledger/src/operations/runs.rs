@@ -121,14 +121,21 @@ fn line_values(line: &LogLine) -> Vec<Value> {
     ]
 }
 
+/// A run whose tick another server began again does not count, whatever came of it: its tick would have run twice.
 fn end(run: &RunEnd) -> Statement {
-    Statement::new("UPDATE run SET finished_at = $1, state = $2, commit_id = $3, failed = $4, cause = $5 WHERE id = $6")
-        .bind(run.at.timestamp_micros())
-        .bind(run.state.word())
-        .bind(&run.commit)
-        .bind(run.failed)
-        .bind(run.cause.as_deref().map(writable))
-        .bind(&run.run)
+    Statement::new(
+        "UPDATE run SET finished_at = $1, state = $2, commit_id = $3, failed = $4, cause = $5
+          WHERE id = $6 AND NOT (state = 'interrupted' AND EXISTS (
+            SELECT later.id FROM run AS later
+             WHERE later.schedule = run.schedule AND later.started_at > run.started_at
+               AND later.environment = run.environment AND later.trigger = run.trigger AND later.due_at = run.due_at))",
+    )
+    .bind(run.at.timestamp_micros())
+    .bind(run.state.word())
+    .bind(&run.commit)
+    .bind(run.failed)
+    .bind(run.cause.as_deref().map(writable))
+    .bind(&run.run)
 }
 
 fn micros(at: Option<Timestamp>) -> Option<i64> {

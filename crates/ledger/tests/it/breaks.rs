@@ -1,13 +1,16 @@
 //! Connections that break, a server that restarts, and a process that is killed, on PostgreSQL: what was acknowledged is
 //! there, nothing is there twice, and the log is whole.
 
-use std::sync::Arc;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use baton_core::event::{EventFilter, EventKind, NewEvent};
 use baton_core::ports::Ledger as _;
 use baton_core::time::timestamp_from_micros;
+use baton_ledger::{Location, Patience, SqlLedger};
+use baton_testkit::own_postgres::OwnPostgres;
 use baton_testkit::postgres::TestPostgres;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -75,6 +78,33 @@ async fn whatever_breaks_while_it_writes_acknowledged_events_are_there_once() {
     let found: Vec<String> = found.into_iter().map(|event| event.event.key).collect();
     assert_eq!(found, acknowledged, "{refused} were refused");
     assert_eq!(ledger.verify().await.unwrap().size, found.len() as u64);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_is_away_is_waited_for_as_long_as_asked_and_people_are_told() {
+    let server = Arc::new(OwnPostgres::start());
+    let location = Location::parse(&server.url(), Path::new("")).unwrap();
+    let said = Mutex::new(Vec::new());
+    let say = |line: &str| said.lock().unwrap().push(line.to_owned());
+    let patience = |seconds: u64| Patience { limit: Duration::from_secs(seconds), say: &say };
+    ledger_at(&server.url()).await.append(vec![event(1)]).await.unwrap();
+    let restarting = tokio::task::spawn_blocking({
+        let server = Arc::clone(&server);
+        move || server.restart(true, Duration::from_secs(3))
+    });
+    while SqlLedger::open(&location).await.is_ok() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let refused = SqlLedger::open_patiently(&location, patience(0)).await.unwrap_err().to_string();
+    assert!(refused.starts_with("ledger cannot open `postgres://"), "{refused}");
+    assert!(said.lock().unwrap().is_empty());
+    let ledger = SqlLedger::open_patiently(&location, patience(60)).await.unwrap();
+    assert_eq!(ledger.events(&EventFilter::default()).await.unwrap().len(), 1);
+    let said = said.into_inner().unwrap();
+    assert_eq!(said.len(), 2, "{said:?}");
+    assert!(said[0].contains("cannot be reached, trying again for up to 60 s: "), "{said:?}");
+    assert!(said[1].ends_with(" is there again"), "{said:?}");
+    restarting.await.unwrap();
 }
 
 /// The next `COMMIT` does not reach the server.

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use baton_core::event::{EventFilter, EventKind, NewEvent};
 use baton_core::ports::{
-    Adjustment, Ledger as _, NewMessage, NewRequest, Operations as _, RunChange, RunFilter, RunRecord, StepRecord,
-    Waiter,
+    Adjustment, Advance, Ledger as _, NewMessage, NewRequest, Operations as _, RunChange, RunFilter, RunRecord,
+    StepRecord, Waiter,
 };
 use baton_core::time::timestamp_from_micros as at;
 use baton_ledger::{CopyError, SqlLedger};
@@ -44,7 +44,9 @@ async fn fill(ledger: &SqlLedger) {
         coalesces: false,
     };
     let asked = [request("a"), request("b")];
-    ledger.advance(&lease, "prod", "nightly", &serde_json::json!({"at": 1}), &asked).await.unwrap();
+    let cursor = serde_json::json!({"at": 1});
+    let advance = Advance { schedule: "nightly".to_owned(), cursor, requests: asked.to_vec() };
+    ledger.advance(&lease, "prod", &[advance]).await.unwrap();
     ledger.begin_request(&lease, "prod", at(5)).await.unwrap();
     let mut changes = vec![RunChange::Started(run("aa1", 1)), RunChange::Started(run("aa2", 2))];
     changes.extend((1..700).map(|number| RunChange::Step(step("aa2", number))));

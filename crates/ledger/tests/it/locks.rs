@@ -28,6 +28,29 @@ async fn second_comer_is_told_who_holds_the_lock() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_let_go_is_used_again_unless_it_broke() {
+    const PIDS: &str = "select string_agg(pid::text, ' ') from pg_stat_activity \
+                        where application_name like '`baton serve`%' and datname = current_database()";
+    let server = TestPostgres::shared();
+    let url = server.database();
+    let (one, other) = (ledger_at(&url).await, ledger_at(&url).await);
+    drop(one.lock("prod", "baton serve").await.unwrap());
+    // Free for others, although the connection is there.
+    drop(other.lock("prod", "baton run").await.unwrap());
+    let first = server.sql(&url, PIDS);
+    assert!(!first.is_empty());
+    let again = one.lock("prod", "baton serve").await.unwrap();
+    assert_eq!(server.sql(&url, PIDS), first);
+    other.lock("prod", "baton run").await.unwrap_err();
+    drop(again);
+    drop(other.lock("prod", "baton run").await.unwrap());
+    server.sql(&url, &format!("select pg_terminate_backend({first})"));
+    let _anew = one.lock("prod", "baton serve").await.unwrap();
+    assert_ne!(server.sql(&url, PIDS), first);
+    other.lock("prod", "baton run").await.unwrap_err();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn stored_files_are_shared_or_held_alone() {
     let (one, other) = pair().await;
     let reader = one.use_storage("baton query").await.unwrap();

@@ -52,6 +52,8 @@ pub struct Facts<'a> {
 pub enum Trigger {
     /// A cron line.
     Cron,
+    /// So much time passed.
+    Every,
     /// New versions of assets.
     Commit,
     /// An asset had no new version in time.
@@ -69,6 +71,7 @@ impl Trigger {
     pub fn word(self) -> &'static str {
         match self {
             Self::Cron => "cron",
+            Self::Every => "every",
             Self::Commit => "commit",
             Self::Freshness => "freshness",
             Self::Files => "files",
@@ -100,28 +103,44 @@ pub struct Due {
     pub wake_at: Option<Timestamp>,
 }
 
-/// What of `schedule` is due.
-pub fn due(schedule: &Schedule, cursor: &Cursor, facts: &Facts<'_>) -> Due {
-    let zone = schedule.triggers.timezone.parse().unwrap_or(Tz::UTC);
+/// The cron lines of a schedule, understood: they are read once, and asked as often as the schedule is looked at.
+#[derive(Debug, Clone)]
+pub struct Timetable {
+    zone: Tz,
+    lines: Vec<CronLine>,
+}
+
+impl Timetable {
+    /// That of a schedule. Lines and zone were checked when the project was read; what is none is left out.
+    pub fn of(schedule: &Schedule) -> Self {
+        let zone = schedule.triggers.timezone.parse().unwrap_or(Tz::UTC);
+        Self { zone, lines: schedule.triggers.cron.iter().filter_map(|line| CronLine::parse(line, zone)).collect() }
+    }
+}
+
+/// What of `schedule` is due; `times` is its timetable.
+pub fn due(schedule: &Schedule, times: &Timetable, cursor: &Cursor, facts: &Facts<'_>) -> Due {
     if schedule.paused {
         // Nothing that passes meanwhile is caught up with.
         return Due { ticks: Vec::new(), cursor: Cursor::default(), wake_at: None };
     }
     if cursor.through.is_none() {
         let cursor = beginning(schedule, facts);
-        let wake_at = wake_at(schedule, &cursor, facts, zone);
+        let wake_at = wake_at(schedule, times, &cursor, facts);
         return Due { ticks: Vec::new(), cursor, wake_at };
     }
-    if let Some(end) = ends_at(&schedule.blackouts, zone, facts.now) {
+    if let Some(end) = ends_at(&schedule.blackouts, times.zone, facts.now) {
         return Due { ticks: Vec::new(), cursor: cursor.clone(), wake_at: Some(end) };
     }
     let mut cursor = cursor.clone();
-    let mut ticks = cron_ticks(schedule, &mut cursor, facts.now, zone);
+    let after = cursor.through.unwrap_or(facts.now);
+    let mut ticks = cron_ticks(schedule, times, &mut cursor, facts.now);
     let triggers = &schedule.triggers;
+    ticks.extend(triggers.every.and_then(|every| every_tick(every, after, facts.now)));
     ticks.extend(triggers.commits.as_ref().and_then(|on| commit_tick(on, &mut cursor, facts)));
     ticks.extend(triggers.deadline.as_ref().and_then(|deadline| deadline_tick(deadline, &mut cursor, facts)));
     ticks.extend(triggers.files.as_ref().and_then(|_| files_tick(&mut cursor, facts)));
-    let wake_at = wake_at(schedule, &cursor, facts, zone);
+    let wake_at = wake_at(schedule, times, &cursor, facts);
     Due { ticks, cursor, wake_at }
 }
 
@@ -141,17 +160,13 @@ fn versions_of(assets: &[AssetName], facts: &Facts<'_>) -> BTreeMap<AssetName, S
     assets.iter().filter_map(|asset| Some((asset.clone(), facts.versions.get(asset)?.clone()))).collect()
 }
 
-fn cron_lines(schedule: &Schedule, zone: Tz) -> impl Iterator<Item = CronLine> {
-    schedule.triggers.cron.iter().filter_map(move |line| CronLine::parse(line, zone))
-}
-
-fn cron_ticks(schedule: &Schedule, cursor: &mut Cursor, now: Timestamp, zone: Tz) -> Vec<Tick> {
+fn cron_ticks(schedule: &Schedule, times: &Timetable, cursor: &mut Cursor, now: Timestamp) -> Vec<Tick> {
     let after = cursor.through.unwrap_or(now);
-    let is_open = |at: &Timestamp| ends_at(&schedule.blackouts, zone, *at).is_none();
+    let is_open = |at: &Timestamp| ends_at(&schedule.blackouts, times.zone, *at).is_none();
     let mut through = now.max(after);
     let mut instants: Vec<Timestamp> = match schedule.catch_up {
         CatchUp::All => {
-            let lines = cron_lines(schedule, zone).flat_map(|line| line.between(after, now, MOST));
+            let lines = times.lines.iter().flat_map(|line| line.between(after, now, MOST));
             let mut instants: Vec<Timestamp> = lines.collect();
             instants.sort();
             instants.dedup();
@@ -163,11 +178,11 @@ fn cron_ticks(schedule: &Schedule, cursor: &mut Cursor, now: Timestamp, zone: Tz
             instants
         }
         CatchUp::Latest => {
-            let newest = cron_lines(schedule, zone).filter_map(|line| newest_open(&line, after, now, is_open));
+            let newest = times.lines.iter().filter_map(|line| newest_open(line, after, now, is_open));
             newest.max().into_iter().collect()
         }
         CatchUp::None => {
-            let newest = cron_lines(schedule, zone).filter_map(|line| line.newest(after, now));
+            let newest = times.lines.iter().filter_map(|line| line.newest(after, now));
             newest.max().into_iter().filter(|at| now - at <= ON_TIME && is_open(at)).collect()
         }
     };
@@ -175,6 +190,17 @@ fn cron_ticks(schedule: &Schedule, cursor: &mut Cursor, now: Timestamp, zone: Tz
     instants.sort();
     let tick = |at: Timestamp| Tick { trigger: Trigger::Cron, at, key: format!("cron {}", at.timestamp()) };
     instants.into_iter().map(tick).collect()
+}
+
+/// The newest of the instants that lie `every` so many seconds; what passed before it is not caught up with.
+fn every_tick(every: i64, after: Timestamp, now: Timestamp) -> Option<Tick> {
+    let at = Timestamp::from_timestamp(now.timestamp().div_euclid(every.max(1)) * every.max(1), 0)?;
+    (at > after).then(|| Tick { trigger: Trigger::Every, at, key: format!("every {}", at.timestamp()) })
+}
+
+/// The next of them.
+fn next_of(every: i64, after: Timestamp) -> Option<Timestamp> {
+    Timestamp::from_timestamp((after.timestamp().div_euclid(every.max(1)) + 1) * every.max(1), 0)
 }
 
 /// The newest instant of a line that lies in no blackout.
@@ -232,12 +258,13 @@ fn files_tick(cursor: &mut Cursor, facts: &Facts<'_>) -> Option<Tick> {
     is_new.then_some(Tick { trigger: Trigger::Files, at: facts.now, key })
 }
 
-fn wake_at(schedule: &Schedule, cursor: &Cursor, facts: &Facts<'_>, zone: Tz) -> Option<Timestamp> {
+fn wake_at(schedule: &Schedule, times: &Timetable, cursor: &Cursor, facts: &Facts<'_>) -> Option<Timestamp> {
     let after = cursor.through.unwrap_or(facts.now);
-    let ticks = cron_lines(schedule, zone).filter_map(|line| line.next(after));
+    let ticks = times.lines.iter().filter_map(|line| line.next(after));
     let deadline = schedule.triggers.deadline.as_ref().zip(cursor.waiting.as_ref());
     let deadline = deadline.map(|(deadline, (_, since))| *since + TimeDelta::seconds(deadline.within));
-    ticks.chain(deadline).min()
+    let every = schedule.triggers.every.and_then(|every| next_of(every, after));
+    ticks.chain(deadline).chain(every).min()
 }
 
 #[cfg(test)]

@@ -13,6 +13,6 @@ mod scheduler;
 mod work;
 
 pub(crate) use delivery::deliver_lineage;
-pub use due::{Cursor, Due, Facts, Tick, Trigger, due};
+pub use due::{Cursor, Due, Facts, Tick, Timetable, Trigger, due};
 pub use notices::About;
 pub use scheduler::{Declared, Host, Ran, Scheduler};

@@ -4,6 +4,7 @@
 //! something happened. A wake-up reads the environment's head, the cursors in memory and the open requests: its cost does
 //! not grow with what ever ran.
 
+mod advancing;
 mod people;
 
 use std::collections::BTreeMap;
@@ -12,16 +13,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use baton_core::ports::{Lease, Ledger, LedgerError, NewRequest, Operations, Request, RequestEnd, RunState};
-use baton_core::schedule::{CatchUp, Schedule};
+use baton_core::ports::{Advance, Lease, Ledger, LedgerError, Operations, Request, RequestEnd, RunState};
+use baton_core::schedule::Schedule;
 use baton_core::{AssetName, Clock, CommitId, Timestamp};
 use baton_notify::Courier;
 use chrono::TimeDelta;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::task::JoinHandle;
 
+use self::advancing::{Move, count_together};
 use super::delivery::deliver;
-use super::due::{Cursor, Facts, Trigger, due};
+use super::due::{Cursor, Facts, Timetable, due};
 use super::files::Listings;
 use super::notices::About;
 use super::work::Work;
@@ -109,6 +111,7 @@ pub struct Scheduler {
 /// A schedule with what of it was dealt with.
 struct Watched {
     schedule: Schedule,
+    times: Timetable,
     cursor: Cursor,
     /// Whether the project's files hold it back, whatever else does.
     is_declared_paused: bool,
@@ -301,7 +304,8 @@ impl Scheduler {
             // A cursor of another version of Baton is begun anew.
             let cursor = stored.clone().and_then(|stored| serde_json::from_value(stored).ok()).unwrap_or_default();
             let is_declared_paused = schedule.paused;
-            watched.insert(name, Watched { schedule, cursor, is_declared_paused, stored, wake_at: Some(now) });
+            let times = Timetable::of(&schedule);
+            watched.insert(name, Watched { schedule, times, cursor, is_declared_paused, stored, wake_at: Some(now) });
         }
         lead.watched = watched;
         Ok(())
@@ -333,7 +337,8 @@ impl Scheduler {
             lead.listen_at = Some(now + LISTEN);
         }
         let Some(lease) = lead.lease.clone() else { return Ok(()) };
-        for (name, watched) in &mut lead.watched {
+        let mut moves = Vec::new();
+        for (name, watched) in &lead.watched {
             let files = match (&watched.schedule.triggers.files, listens) {
                 (Some(glob), true) => lead.listings.look(&self.folder, glob).await,
                 _ => None,
@@ -343,17 +348,17 @@ impl Scheduler {
                 continue;
             }
             let facts = Facts { now, versions: &lead.versions, files: files.as_deref() };
-            let found = due(&watched.schedule, &watched.cursor, &facts);
-            let requests: Vec<NewRequest> =
-                found.ticks.iter().map(|tick| request(&watched.schedule, tick, now)).collect();
-            if !requests.is_empty() || is_worth_storing(watched, &found.cursor) {
-                let stored = json!(found.cursor);
-                self.operations.advance(&lease, &self.environment, name, &stored, &requests).await?;
-                watched.stored = Some(stored);
+            moves.push(Move::of(name, watched, due(&watched.schedule, &watched.times, &watched.cursor, &facts), now));
+        }
+        // Schedules of one minute are due at once: they move on together.
+        while !moves.is_empty() {
+            let rest = moves.split_off(count_together(&moves));
+            let advances: Vec<Advance> = moves.iter().filter_map(|each| each.advance.clone()).collect();
+            if !advances.is_empty() {
+                self.operations.advance(&lease, &self.environment, &advances).await?;
             }
-            // What was told in part is due again at once.
-            watched.wake_at = if requests.len() > 1 { Some(now) } else { found.wake_at };
-            watched.cursor = found.cursor;
+            moves.into_iter().for_each(|each| each.done(&mut lead.watched, now));
+            moves = rest;
         }
         Ok(())
     }
@@ -361,8 +366,7 @@ impl Scheduler {
     /// Begins the next run, if none goes on. One at a time: a run takes the environment for itself.
     async fn begin_next(&self, lead: &mut Lead, now: Timestamp) -> Result<(), LedgerError> {
         let Some(lease) = lead.lease.clone().filter(|_| lead.active.is_none()) else { return Ok(()) };
-        let open = self.operations.open_requests(&self.environment).await?;
-        if open.is_empty() {
+        if !self.operations.has_waiting(&self.environment, now).await? {
             return Ok(());
         }
         let Some(request) = self.operations.begin_request(&lease, &self.environment, now).await? else { return Ok(()) };
@@ -463,29 +467,5 @@ async fn pause(running: Option<&JoinHandle<Ran>>) {
     let Some(running) = running else { return tokio::time::sleep_until(until).await };
     while !running.is_finished() && tokio::time::Instant::now() < until {
         tokio::time::sleep(GLANCE).await;
-    }
-}
-
-/// A cursor whose loss would only make the same instants be looked at again is not worth a write.
-fn is_worth_storing(watched: &Watched, now: &Cursor) -> bool {
-    let before = &watched.cursor;
-    watched.stored.is_none()
-        || before.through.is_some() != now.through.is_some()
-        || Cursor { through: now.through, ..before.clone() } != *now
-}
-
-/// The request of a tick.
-fn request(schedule: &Schedule, tick: &super::Tick, now: Timestamp) -> NewRequest {
-    let each = tick.trigger == Trigger::Cron && schedule.catch_up == CatchUp::All;
-    NewRequest {
-        schedule: schedule.name.to_string(),
-        trigger: tick.trigger.word().to_owned(),
-        key: tick.key.clone(),
-        due_at: tick.at,
-        as_of: each.then_some(tick.at),
-        requested_at: now,
-        priority: schedule.priority,
-        parameters: BTreeMap::new(),
-        coalesces: !each,
     }
 }

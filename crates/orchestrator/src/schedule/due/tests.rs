@@ -26,6 +26,7 @@ fn schedule(cron: &[&str]) -> Schedule {
         exclude: Vec::new(),
         triggers: Triggers {
             cron: cron.iter().map(|line| (*line).to_owned()).collect(),
+            every: None,
             timezone: "UTC".to_owned(),
             commits: None,
             deadline: None,
@@ -61,7 +62,12 @@ fn told(schedule: &Schedule, script: &str) -> String {
                 None => schedule.paused = word == "paused",
             }
         }
-        let found = due(&schedule, &cursor, &Facts { now, versions: &versions, files: files.as_deref() });
+        let found = due(
+            &schedule,
+            &Timetable::of(&schedule),
+            &cursor,
+            &Facts { now, versions: &versions, files: files.as_deref() },
+        );
         let ticks: Vec<String> =
             found.ticks.iter().map(|tick| format!("{} {}", tick.trigger.word(), show(tick.at))).collect();
         let ticks = if ticks.is_empty() { "-".to_owned() } else { ticks.join(", ") };
@@ -243,7 +249,12 @@ fn many_missed_ticks_are_told_in_parts() {
     let (now, versions) = (start + TimeDelta::minutes(1_234), BTreeMap::new());
     let mut told = Vec::new();
     loop {
-        let found = due(&every_minute, &cursor, &Facts { now, versions: &versions, files: None });
+        let found = due(
+            &every_minute,
+            &Timetable::of(&every_minute),
+            &cursor,
+            &Facts { now, versions: &versions, files: None },
+        );
         if found.ticks.is_empty() {
             break;
         }
@@ -266,7 +277,7 @@ proptest! {
         for wait in waits {
             now += TimeDelta::seconds(wait);
             loop {
-                let found = due(&schedule, &cursor, &Facts { now, versions: &versions, files: None });
+                let found = due(&schedule, &Timetable::of(&schedule), &cursor, &Facts { now, versions: &versions, files: None });
                 prop_assert!(found.cursor.through >= cursor.through);
                 prop_assert!(found.ticks.len() < 2 || catch_up == CatchUp::All);
                 // What is told in parts is due again at once.
@@ -282,7 +293,9 @@ proptest! {
         prop_assert!(told.is_sorted_by(|first, second| first < second));
         if catch_up == CatchUp::All {
             let open = |at: &Timestamp| ends_at(&schedule.blackouts, Tz::UTC, *at).is_none();
-            let mut all: Vec<Timestamp> = cron_lines(&schedule, Tz::UTC)
+            let mut all: Vec<Timestamp> = Timetable::of(&schedule)
+                .lines
+                .iter()
                 .flat_map(|line| line.between(start, cursor.through.unwrap(), usize::MAX)).filter(open).collect();
             all.sort();
             all.dedup();

@@ -7,16 +7,16 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::project::{SoakProject, environment};
-use super::{ENVIRONMENTS, SERVERS, Wish};
-use crate::Outcome;
-use crate::measured::memory;
+use super::{Outcome, SERVERS, Wish};
+use crate::own_postgres::OwnPostgres;
+use crate::usage::{children, cpu, cpu_of_children, memory};
 
 /// How often memory is written down.
 const WEIGH: Duration = Duration::from_secs(10);
-/// When a server is started again that gave up.
-const AGAIN: Duration = Duration::from_secs(1);
 /// What the log says of a server that leads.
 const LEADS: &str = "runs the schedules of";
+/// What it says of one that was started while the database was down.
+const WAITS: &str = "cannot be reached, trying again";
 
 /// A place for a server: it is filled again when its server was killed.
 struct Place {
@@ -30,6 +30,39 @@ struct Place {
     started: usize,
     is_spared: bool,
     weights: Vec<(Duration, f64)>,
+    /// Processor seconds of its processes: of those that ended, and of the one that lives when it was last looked at.
+    used: f64,
+    uses: f64,
+}
+
+impl Place {
+    /// Takes in what the process used so far; one that is gone used what was last seen.
+    fn look_at_use(&mut self) {
+        if let Some(uses) = self.process.as_ref().and_then(|process| cpu(process.id())) {
+            self.uses = uses;
+        }
+    }
+
+    /// The process has ended.
+    fn end_of_use(&mut self) {
+        self.used += std::mem::take(&mut self.uses);
+    }
+}
+
+/// What the database used: of servers that ended, and of the one that runs when it was last looked at.
+#[derive(Default)]
+struct DatabaseUse {
+    used: f64,
+    uses: f64,
+}
+
+impl DatabaseUse {
+    fn look(&mut self, database: &OwnPostgres) {
+        let Some(first) = database.process() else { return };
+        let ended = cpu(first).zip(cpu_of_children(&first.to_string())).map(|(own, ended)| own + ended);
+        let live: f64 = children(first).into_iter().filter_map(cpu).sum();
+        self.uses = self.uses.max(ended.unwrap_or_default() + live);
+    }
 }
 
 /// A takeover that is waited for.
@@ -51,12 +84,11 @@ pub(super) struct Servers {
     pub(super) kills: usize,
     pub(super) kills_of_leaders: usize,
     pub(super) kills_of_workers: usize,
-    /// Servers that were started while the database was down, and gave up.
-    pub(super) gave_up: usize,
     /// The most memory of any server, in MiB.
     pub(super) most_memory: f64,
     /// Processes of Python that were seen.
     seen: BTreeSet<u32>,
+    database: DatabaseUse,
 }
 
 impl Servers {
@@ -75,26 +107,28 @@ impl Servers {
             command
         };
         let place = |number: usize| Place {
-            environment: number % ENVIRONMENTS,
+            environment: number % wish.environments,
             process: None,
             said: wish.folder.join(format!("server-{number}.log")),
             start_at: None,
             started: 0,
-            is_spared: number + 1 == ENVIRONMENTS * SERVERS,
+            is_spared: number + 1 == wish.environments * SERVERS,
             weights: Vec::new(),
+            used: 0.0,
+            uses: 0.0,
         };
         let mut servers = Self {
             command: Box::new(command),
-            places: (0..ENVIRONMENTS * SERVERS).map(place).collect(),
+            places: (0..wish.environments * SERVERS).map(place).collect(),
             waited: Vec::new(),
             weigh_at: Duration::ZERO,
             takeovers: Vec::new(),
             kills: 0,
             kills_of_leaders: 0,
             kills_of_workers: 0,
-            gave_up: 0,
             most_memory: 0.0,
             seen: BTreeSet::new(),
+            database: DatabaseUse::default(),
         };
         servers.start_missing()?;
         Ok(servers)
@@ -112,22 +146,17 @@ impl Servers {
     }
 
     /// Starts those whose pause is over, sees who took over, and weighs.
-    pub(super) fn look(&mut self, elapsed: Duration) -> Outcome<()> {
+    pub(super) fn look(&mut self, elapsed: Duration, database: &OwnPostgres) -> Outcome<()> {
         let now = Instant::now();
         for place in &mut self.places {
-            // One that is started while the database is down gives up, and whoever looks after it starts it again.
+            // Whatever happens to the database: a server waits for it, or goes on without.
             if let Some(process) = &mut place.process
                 && process.try_wait()?.is_some()
             {
                 let said = fs::read_to_string(&place.said).unwrap_or_default();
                 let last = said.lines().last().unwrap_or_default();
-                if !last.contains("ledger cannot open") {
-                    let (name, said) = (environment(place.environment), place.said.display());
-                    return Err(format!("a server of {name} ended by itself ({last}): see {said}").into());
-                }
-                place.process = None;
-                place.start_at = Some(now + AGAIN);
-                self.gave_up += 1;
+                let (name, said) = (environment(place.environment), place.said.display());
+                return Err(format!("a server of {name} ended by itself ({last}): see {said}").into());
             }
             if place.start_at.is_some_and(|at| now >= at) {
                 let said = File::options().create(true).append(true).open(&place.said)?;
@@ -140,8 +169,29 @@ impl Servers {
         if elapsed >= self.weigh_at {
             self.weigh_at = elapsed + WEIGH;
             self.weigh(elapsed);
+            self.database.look(database);
         }
         Ok(())
+    }
+
+    /// The database ends soon, and with it what it says of what it used.
+    pub(super) fn before_restart(&mut self, database: &OwnPostgres) {
+        self.database.look(database);
+        self.database.used += std::mem::take(&mut self.database.uses);
+    }
+
+    /// Processor seconds of all servers, and of the database, so far.
+    pub(super) fn cpu(&mut self, database: &OwnPostgres) -> (f64, f64) {
+        self.places.iter_mut().for_each(Place::look_at_use);
+        self.database.look(database);
+        let servers = self.places.iter().map(|place| place.used + place.uses).sum();
+        (servers, self.database.used + self.database.uses)
+    }
+
+    /// How often a server was started while the database was down, and waited for it.
+    pub(super) fn waited_for_database(&self) -> usize {
+        let said = self.places.iter().map(|place| fs::read_to_string(&place.said).unwrap_or_default());
+        said.map(|said| said.lines().filter(|line| line.contains(WAITS)).count()).sum()
     }
 
     fn see_takeovers(&mut self, now: Instant) {
@@ -159,6 +209,7 @@ impl Servers {
 
     fn weigh(&mut self, elapsed: Duration) {
         for place in &mut self.places {
+            place.look_at_use();
             let Some(weight) = place.process.as_ref().and_then(|process| memory(process.id(), "VmRSS")) else {
                 continue;
             };
@@ -180,6 +231,8 @@ impl Servers {
         };
         let led = leads(&self.places[chosen].said);
         let place = &mut self.places[chosen];
+        place.look_at_use();
+        place.end_of_use();
         if let Some(mut process) = place.process.take() {
             process.kill()?;
             process.wait()?;

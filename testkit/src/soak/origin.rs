@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use baton_testkit::web::{Answer, Asked, TestWeb};
+use crate::web::{Answer, Asked, TestWeb};
 use serde_json::{Value, json};
 
 use super::chance::Chance;

@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use baton_testkit::own_postgres::OwnPostgres;
+use crate::own_postgres::OwnPostgres;
 
-use super::ENVIRONMENTS;
 use super::chance::Chance;
 use super::servers::Servers;
-use crate::Outcome;
+use super::{Outcome, Wish};
 
 /// The first minute is quiet, or a sixth of a short soak: everybody starts.
 const QUIET: Duration = Duration::from_secs(30);
@@ -15,6 +14,7 @@ const QUIET: Duration = Duration::from_secs(30);
 /// When what is next.
 pub(super) struct Trouble {
     chance: Chance,
+    environments: usize,
     kill_at: Duration,
     kill_worker_at: Duration,
     restart_at: Duration,
@@ -24,16 +24,17 @@ pub(super) struct Trouble {
 }
 
 impl Trouble {
-    pub(super) fn new(chance: Chance, length: Duration) -> Self {
+    pub(super) fn new(chance: Chance, wish: &Wish) -> Self {
+        let (length, environments) = (wish.length, wish.environments);
         let quiet = QUIET.min(length / 6);
         let restart_at = quiet + Duration::from_secs(40).min(length / 6);
-        Self { chance, kill_at: quiet, kill_worker_at: quiet, restart_at, restarts: 0, crashes: 0 }
+        Self { chance, environments, kill_at: quiet, kill_worker_at: quiet, restart_at, restarts: 0, crashes: 0 }
     }
 
     /// Makes what is due.
     pub(super) fn make(&mut self, elapsed: Duration, servers: &mut Servers, database: &OwnPostgres) -> Outcome<()> {
         if elapsed >= self.kill_at {
-            let environment = self.chance.below(ENVIRONMENTS);
+            let environment = self.chance.below(self.environments);
             let wants_leader = self.chance.share() < 0.7;
             servers.kill(environment, wants_leader, self.between(1, 8))?;
             self.kill_at = elapsed + self.between(4, 16);
@@ -43,6 +44,7 @@ impl Trouble {
         }
         if elapsed >= self.restart_at {
             let crash = self.chance.share() < 0.5;
+            servers.before_restart(database);
             database.restart(crash, self.between(0, 5));
             self.restarts += 1;
             self.crashes += usize::from(crash);

@@ -10,8 +10,7 @@ use std::time::Duration;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 
 use super::origin::Origin;
-use super::{ENVIRONMENTS, Wish};
-use crate::Outcome;
+use super::{Outcome, Wish};
 
 /// Tables that the ticks look after.
 const LIGHT: usize = 8;
@@ -36,7 +35,7 @@ impl SoakProject {
         let end = now()? + TimeDelta::from_std(wish.length)? + TimeDelta::seconds(15);
         let ends_at = end - TimeDelta::seconds(end.timestamp().rem_euclid(60)) + TimeDelta::seconds(50);
         let project = Self { folder, ends_at, files: Cell::new(0) };
-        project.put("baton.yml", &settings(ledger))?;
+        project.put("baton.yml", &settings(wish, ledger))?;
         project.put("sources.yml", &sources(&origin.api_url()))?;
         project.put("schedules.yml", &schedules(wish, &project.ends_at, &origin.receiver_url()))?;
         for number in 0..LIGHT {
@@ -54,7 +53,7 @@ impl SoakProject {
 
     /// Brings the project into all environments.
     pub(super) fn apply(&self, wish: &Wish) -> Outcome<()> {
-        for number in 0..ENVIRONMENTS {
+        for number in 0..wish.environments {
             self.baton(wish, &["apply", "--yes", "-e", &environment(number)])?;
         }
         Ok(())
@@ -62,7 +61,7 @@ impl SoakProject {
 
     /// Takes in what waited for the API while it was down, by servers: they also tell that all is well again.
     pub(super) fn catch_up(&self, wish: &Wish) -> Outcome<()> {
-        for number in 0..ENVIRONMENTS {
+        for number in 0..wish.environments {
             let (schedule, environment) = (format!("pull_{number}"), environment(number));
             self.baton(wish, &["schedule", "trigger", &schedule, "--wait", "-e", &environment])?;
         }
@@ -123,9 +122,9 @@ pub(super) fn environment(number: usize) -> String {
     format!("e{number}")
 }
 
-fn settings(ledger: &str) -> String {
+fn settings(wish: &Wish, ledger: &str) -> String {
     let mut text = format!("project: soak\nledger: {ledger}\nenvironments:\n");
-    for number in 0..ENVIRONMENTS {
+    for number in 0..wish.environments {
         text.push_str(&format!("  {}: {{}}\n", environment(number)));
     }
     text + "execution:\n  retries: {attempts: 3, backoff: 1s, max: 5s}\n"
@@ -182,9 +181,9 @@ fn schedules(wish: &Wish, ends_at: &DateTime<Utc>, receiver: &str) -> String {
     let mut add = |name: String, environment: &str, rest: &str| {
         text.push_str(&format!("  - {{name: {name}, environments: [{environment}], {rest}}}\n"));
     };
-    for number in 0..ENVIRONMENTS {
+    for number in 0..wish.environments {
         let environment = environment(number);
-        for tick in 0..wish.rate * 60 / ENVIRONMENTS {
+        for tick in 0..wish.rate * 60 / wish.environments {
             let rest = format!("cron: '* * * * *', catch_up: all, select: [light_{}], {blackout}", tick % LIGHT);
             add(format!("tick_{number}_{tick}"), &environment, &rest);
         }

@@ -4,23 +4,24 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use baton_testkit::own_postgres::OwnPostgres;
+use crate::own_postgres::OwnPostgres;
 use serde_json::{Value, json};
 
 use super::origin::Origin;
 use super::project::{SoakProject, environment};
 use super::servers::Servers;
 use super::trouble::Trouble;
-use super::{ENVIRONMENTS, Wish};
-use crate::Outcome;
+use super::{Outcome, Wish};
 
 /// Memory may grow by so much between the second quarter of the soak and its last, and still count as flat.
 const GROWTH: f64 = 1.15;
+/// Points of a figure over time.
+const POINTS: usize = 30;
 /// The slowest takeover that is allowed.
 const TAKEOVER: Duration = Duration::from_secs(10);
 
 /// What was found, name by name, and what of it must not be.
-pub(super) struct Findings {
+pub struct Findings {
     figures: Vec<(&'static str, Value)>,
     wrong: Vec<String>,
 }
@@ -31,10 +32,11 @@ impl Findings {
         project: &SoakProject,
         database: &OwnPostgres,
         origin: &Origin,
-        servers: &Servers,
+        servers: &mut Servers,
         trouble: &Trouble,
         settled: Option<Duration>,
     ) -> Outcome<Self> {
+        let (cpu_of_servers, cpu_of_database) = servers.cpu(database);
         let mut findings = Self { figures: Vec::new(), wrong: Vec::new() };
         findings.figure("minutes", json!(wish.length.as_secs_f64() / 60.0));
         findings.figure("ticks_a_second", json!(wish.rate));
@@ -46,6 +48,7 @@ impl Findings {
         }
         findings.of_ticks(wish, project, database)?;
         findings.of_lags(database)?;
+        findings.of_cpu(database, wish, cpu_of_servers, cpu_of_database)?;
         findings.of_rows(wish, project, origin)?;
         findings.of_alerts(database, origin)?;
         findings.of_memory(servers);
@@ -70,7 +73,7 @@ impl Findings {
         self.figure("servers_started", json!(servers.started()));
         self.figure("servers_killed", json!(servers.kills));
         self.figure("servers_killed_while_they_led", json!(servers.kills_of_leaders));
-        self.figure("servers_started_while_the_database_was_down", json!(servers.gave_up));
+        self.figure("servers_started_while_the_database_was_down", json!(servers.waited_for_database()));
         self.figure("workers_killed", json!(servers.kills_of_workers));
         self.figure("database_restarts", json!(trouble.restarts));
         self.figure("database_crashes", json!(trouble.crashes));
@@ -101,7 +104,7 @@ impl Findings {
         self.figure("schedules", json!(schedules));
         self.figure("ticks_due", json!(requests + missing));
         self.figure("ticks_missing", json!(missing));
-        let wanted = (wish.rate * 60 / ENVIRONMENTS * ENVIRONMENTS) as i64;
+        let wanted = (wish.rate * 60 / wish.environments * wish.environments) as i64;
         self.must(schedules == wanted, || format!("{schedules} of {wanted} schedules were ever due"));
         self.must(missing == 0, || format!("{missing} ticks were never put into the queue"));
         self.must(spread <= 60, || format!("some schedules were first due {spread} s after others"));
@@ -151,11 +154,24 @@ impl Findings {
         Ok(())
     }
 
+    /// What a run cost, all that went wrong included.
+    fn of_cpu(&mut self, database: &OwnPostgres, wish: &Wish, servers: f64, of_database: f64) -> Outcome<()> {
+        let runs = numbers(&database.ask("select count(*) from run")?)[0];
+        self.figure("runs", json!(runs));
+        self.figure("cpu_seconds_of_servers", json!(servers.round()));
+        self.figure("cpu_seconds_of_database", json!(of_database.round()));
+        let a_run = 1_000.0 * (servers + of_database) / (runs.max(1) as f64);
+        self.figure("cpu_ms_a_run", json!((a_run * 10.0).round() / 10.0));
+        let cores = (servers + of_database) / wish.length.as_secs_f64();
+        self.figure("cores", json!((cores * 100.0).round() / 100.0));
+        Ok(())
+    }
+
     /// Each row that came is there once, in each environment.
     fn of_rows(&mut self, wish: &Wish, project: &SoakProject, origin: &Origin) -> Outcome<()> {
         self.figure("rows_delivered", json!(project.rows()));
         self.figure("events_offered", json!(origin.events()));
-        for number in 0..ENVIRONMENTS {
+        for number in 0..wish.environments {
             let name = environment(number);
             for (table, wanted, from) in
                 [("deliveries", project.rows(), 0), ("events", origin.events(), 1), ("scored", origin.events(), 1)]
@@ -207,15 +223,31 @@ impl Findings {
             });
         }
         self.figure("memory_mib_second_and_last_quarter", Value::Array(means));
+        let over_time = servers.weights().into_iter().next().unwrap_or_default();
+        let every = over_time.len().div_ceil(POINTS).max(1);
+        let point = |(at, weight): &(Duration, f64)| json!([at.as_secs(), weight.round()]);
+        self.figure("memory_mib_by_second", over_time.iter().step_by(every).map(point).collect());
     }
 
-    pub(super) fn json(&self) -> Value {
+    /// What must not be and is, in words.
+    pub fn wrong(&self) -> &[String] {
+        &self.wrong
+    }
+
+    /// A figure by its name; null for one that there is not.
+    pub fn get(&self, name: &str) -> &Value {
+        self.figures.iter().find(|(known, _)| *known == name).map_or(&Value::Null, |(_, value)| value)
+    }
+
+    /// All of it.
+    pub fn json(&self) -> Value {
         let figures: serde_json::Map<String, Value> =
             self.figures.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
         json!({"figures": figures, "wrong": self.wrong})
     }
 
-    pub(super) fn table(&self) -> String {
+    /// All of it, a line each.
+    pub fn table(&self) -> String {
         let mut text = String::new();
         for (name, value) in &self.figures {
             text.push_str(&format!("  {:<38}{value}\n", name.replace('_', " ")));
@@ -226,8 +258,11 @@ impl Findings {
         text
     }
 
-    /// An error when something is not as it must be.
-    pub(super) fn verdict(&self) -> Outcome<()> {
+    /// Whether all is as it must be.
+    ///
+    /// # Errors
+    /// When something is not.
+    pub fn verdict(&self) -> Outcome<()> {
         if self.wrong.is_empty() { Ok(()) } else { Err(format!("{} things are wrong", self.wrong.len()).into()) }
     }
 }
