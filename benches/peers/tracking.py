@@ -1,12 +1,15 @@
 """A tracking server asked over one connection: the median of what is asked.
 
-    tracking.py DATA PROJECT baton|mlflow log-metric|log-batch|create-run|search|page|history
+    tracking.py DATA PROJECT baton|mlflow log-metric|log-batch|create-run|search|page|history|writers|idle
 
-`search`, `page` and `history` work on a store that is filled once, by SQL: through the servers it would take hours.
+`search`, `page` and `history` work on a store that is filled once, by SQL: through the servers it would take hours. With
+`BATON_BENCH_SHORT=1` it has a hundredth of the runs and points, to see that everything works. `writers` are eight processes that write
+at once, and `idle` is a server that nobody asks anything.
 """
 
 import http.client
 import json
+import multiprocessing
 import os
 import random
 import shutil
@@ -20,8 +23,10 @@ import tempfile
 import time
 import uuid
 
-RUNS = 100_000
-POINTS = 1_000_000
+IS_SHORT = os.environ.get("BATON_BENCH_SHORT") == "1"
+RUNS = 1_000 if IS_SHORT else 100_000
+POINTS = 10_000 if IS_SHORT else 1_000_000
+WRITERS = 8
 KEYS = 20
 # 2023-11-14T22:13:20Z in milliseconds.
 BEGIN = 1_700_000_000_000
@@ -30,6 +35,7 @@ data, _project, who, what = sys.argv[1:5]
 
 
 def start(folder):
+    global port
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -172,13 +178,13 @@ def search(number):
         "order_by": ["metrics.m2 DESC"],
         "max_results": 100,
     })
-    assert len(found["runs"]) == 100
+    assert len(found["runs"]) == 100 or IS_SHORT
 
 
 def tenth_page(_number):
     token = None
     for _ in range(10):
-        body = {"experiment_ids": ["1"], "order_by": ["metrics.m2 DESC"], "max_results": 1000}
+        body = {"experiment_ids": ["1"], "order_by": ["metrics.m2 DESC"], "max_results": RUNS // 100}
         found = send("POST", "runs/search", body if token is None else {**body, "page_token": token})
         token = found["next_page_token"]
 
@@ -194,12 +200,57 @@ def history(_number):
     assert seen == POINTS
 
 
+def write(writer, batches, run, results):
+    """One of the processes: batches of ten points and a tag; how many were answered with what."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=600)
+    answered = {}
+    for number in range(batches):
+        body = {"run_id": run, "metrics": [point(f"w{writer}", number * 10 + step) for step in range(10)],
+                "tags": [{"key": f"t{writer}", "value": str(number)}]}
+        try:
+            connection.request("POST", "/api/2.0/mlflow/runs/log-batch", json.dumps(body), {"Content-Type": "application/json"})
+            answer = connection.getresponse()
+            answer.read()
+            status = answer.status
+        except (http.client.HTTPException, OSError):
+            connection.close()
+            status = 0
+        answered[status] = answered.get(status, 0) + 1
+    results.put((writer, answered))
+
+
+def writers():
+    """Seconds a batch, all of them together. Of ours each must be answered well, and be there."""
+    batches = (100 if IS_SHORT else 1000) if who == "baton" else 50
+    run, results = new_run(), multiprocessing.Queue()
+    processes = [multiprocessing.Process(target=write, args=(writer, batches, run, results)) for writer in range(WRITERS)]
+    begin = time.perf_counter()
+    for process in processes:
+        process.start()
+    answered = dict(results.get() for _ in processes)
+    took = time.perf_counter() - begin
+    for process in processes:
+        process.join()
+    failed = {writer: found for writer, found in answered.items() if set(found) != {200}}
+    assert who != "baton" or not failed, failed
+    for writer, found in answered.items():
+        kept = send("GET", f"metrics/get-history?run_id={run}&metric_key=w{writer}").get("metrics", [])
+        assert len(kept) >= 10 * found.get(200, 0), (writer, found, len(kept))
+    return took / sum(found.get(200, 0) for found in answered.values())
+
+
+def idle():
+    """Nothing is asked; what counts is the memory."""
+    time.sleep(1 if IS_SHORT else 10)
+    return 1.0
+
+
 is_filled = what in ("search", "page", "history")
 scratch = None if is_filled else tempfile.mkdtemp()
 folder, last = filled() if is_filled else (scratch, None)
 server, connection = start(folder)
 try:
-    if not is_filled:
+    if not is_filled and what != "idle":
         run = new_run()
     quick = 10 if who == "baton" else 1
     seconds = {
@@ -211,6 +262,8 @@ try:
         "search": lambda: measured(3 * quick, search),
         "page": lambda: measured(1, tenth_page) / 10,
         "history": lambda: measured(1, history),
+        "writers": writers,
+        "idle": idle,
     }[what]()
     print(json.dumps({"seconds": seconds, "peak_mib": memory(server)}))
 finally:

@@ -1,5 +1,6 @@
 //! What the process environment says: the only place that reads it.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -63,6 +64,12 @@ impl Settings {
 /// Ends the process as `kill -9` would: nothing is flushed, nothing unwinds.
 fn kill() {
     std::process::abort();
+}
+
+/// Variables of workers that run other people's models: what programs need to run, and nobody's secrets.
+pub(crate) fn of_workers() -> impl Iterator<Item = (String, OsString)> {
+    const NAMES: [&str; 8] = ["PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "SYSTEMROOT", "TEMP"];
+    NAMES.into_iter().filter_map(|name| Some((name.to_owned(), std::env::var_os(name)?)))
 }
 
 /// Whether webhooks may be at private addresses and without TLS: `BATON_WEBHOOKS_INSIDE=1`.

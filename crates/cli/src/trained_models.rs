@@ -3,12 +3,13 @@
 //! A version's files are copied once into the artifacts, with an `MLmodel` that says which loader opens them. The loaders see
 //! features as the model does: encoded. It does not know the registry.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use baton_core::asset::{Model, Task};
 use baton_core::{AssetName, Version};
 use baton_ml::model::ModelFormat;
-use baton_orchestrator::{ModelVersion, model_versions};
+use baton_orchestrator::{ModelVersion, RegisteredVersion, check_registered, declared_models, model_versions};
 use baton_server::MLFLOW_VERSION;
 use baton_tracking::Tag;
 use baton_tracking::artifact::{ArtifactPath, ArtifactStore};
@@ -42,21 +43,43 @@ impl TrainedModels {
         let mut models = Vec::new();
         for (name, pin) in &commit.assets {
             if let Version::Model { aliases } = &pin.version {
-                models.push(self.model(name, aliases).await?);
+                models.extend(self.model(name, aliases).await?);
             }
         }
         Ok(models)
     }
 
-    async fn model(&self, name: &AssetName, aliases: &BTreeMap<String, u32>) -> Result<TrainedModel, String> {
+    /// Whether models of the environment that follow `alias` of a registered model could come in at `version`.
+    async fn check(&self, name: &str, alias: &str, version: i64, location: &str) -> Result<(), String> {
+        let services = self.workspace.services();
+        let Some(commit) = services.ledger.head(&self.workspace.environment).await.map_err(said)? else {
+            return Ok(());
+        };
+        let models = declared_models(services, &self.workspace.project, &commit).await.map_err(said)?;
+        let is_following = |model: &Model| model.train.registered.as_ref().is_some_and(|own| own.follows(name, alias));
+        let tasks: BTreeSet<Task> = models.iter().filter(|model| is_following(model)).map(|model| model.task).collect();
+        let number = u32::try_from(version).map_err(said)?;
+        let version = RegisteredVersion { name: name.to_owned(), number, location: location.to_owned() };
+        for task in tasks {
+            check_registered(services, &version, task).await.map_err(said)?;
+        }
+        Ok(())
+    }
+
+    /// A model with all its versions; none for one whose versions came from the registry in the first place.
+    async fn model(&self, name: &AssetName, aliases: &BTreeMap<String, u32>) -> Result<Option<TrainedModel>, String> {
         let mut versions = Vec::new();
         for version in model_versions(self.workspace.services(), name.as_str()).await.map_err(said)? {
+            if version.origin.is_some() {
+                continue;
+            }
             self.copy(&version).await?;
             versions.push(trained(&version));
         }
         let aliases = aliases.iter().map(|(alias, number)| (alias.clone(), i64::from(*number))).collect();
         let description = format!("trained by the project `{}`", self.workspace.project.name);
-        Ok(TrainedModel { name: name.to_string(), description, versions, aliases })
+        let is_trained = !versions.is_empty();
+        Ok(is_trained.then(|| TrainedModel { name: name.to_string(), description, versions, aliases }))
     }
 
     /// Copies the files of a version, the one last by which it is known that all are there.
@@ -84,6 +107,10 @@ impl RegistryBridge for TrainedModels {
 
     fn trained(&self) -> Told<'_, Vec<TrainedModel>> {
         Box::pin(self.models())
+    }
+
+    fn may_point<'a>(&'a self, name: &'a str, alias: &'a str, version: i64, location: &'a str) -> Told<'a, ()> {
+        Box::pin(self.check(name, alias, version, location))
     }
 }
 

@@ -9,7 +9,7 @@ use baton_core::{Clock, Timestamp};
 use baton_engine::{Engine, EngineOptions};
 use baton_lake::Lake;
 use baton_ledger::{Location, Patience, SqlLedger, is_address};
-use baton_ml::runtime::RuntimeOptions;
+use baton_ml::runtime::{PythonRuntime, RuntimeOptions};
 use baton_orchestrator::{Asked, PythonOptions, PythonWorkers, Services};
 use baton_project::Settings as ProjectSettings;
 use baton_server::Tracking;
@@ -24,12 +24,18 @@ use crate::git;
 use crate::load::LoopbackLoadTester;
 use crate::output;
 use crate::progress::Shown;
+use crate::registered_models::TrackedModels;
 use crate::settings;
+use crate::tracked_runs::ProjectTracking;
 use crate::webhooks::{self, Postman};
 
-use crate::tracked_runs::ProjectTracking;
 /// Memory for all queries of the process, unless `memory_limit` in `baton.yml` says otherwise.
 const MEMORY_LIMIT: u64 = 768 << 20;
+
+/// The URI under which clients of MLflow find artifacts.
+pub(crate) const ARTIFACT_ROOT: &str = "mlflow-artifacts:/";
+/// Memory of a worker that runs a model, unless `python: {memory_limit}` in `baton.yml` says otherwise.
+const MODEL_MEMORY: u64 = 4 << 30;
 
 /// What a command does with the project's stores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,7 +115,11 @@ pub(crate) async fn parts(
         Some(ledger) => Arc::new(ledger.clone()),
         None => Arc::new(MemoryOperations::new()),
     };
-    let models = RuntimeOptions { onnxruntime: context.settings.onnxruntime.clone() };
+    let python = kept.map_or_else(|| Arc::new(python(context, folder, settings)), |kept| Arc::clone(&kept.python));
+    let models = RuntimeOptions {
+        onnxruntime: context.settings.onnxruntime.clone(),
+        python: python.interpreter().ok().map(|interpreter| model_python(interpreter, settings)),
+    };
     let services = Services {
         folder: folder.to_owned(),
         lake: kept.map_or_else(|| Lake::open(&warehouse), |kept| Ok(kept.lake.again()))?,
@@ -122,9 +132,11 @@ pub(crate) async fn parts(
         progress: Arc::new(Shown::new(context)),
         spans: context.traces.spans(),
         parent_span: context.traces.parent(),
-        python: kept.map_or_else(|| Arc::new(python(context, folder, settings)), |kept| Arc::clone(&kept.python)),
+        python,
         load_tester: Arc::new(LoopbackLoadTester::new(models.clone())),
         models,
+        registered: Arc::new(TrackedModels::of(folder)),
+        tracking: Arc::new(ProjectTracking::of(folder, access)),
         variables: Arc::new(settings::secret),
         author: context.settings.author.clone(),
         git_revision: git::revision(folder),
@@ -160,8 +172,6 @@ pub(crate) fn ledger_location(folder: &Path, said: &str) -> Result<Location, Cli
     let lookup = |kind: &str, name: &str| {
         let value = match kind {
             "env" => settings::secret(name),
-        registered: Arc::new(TrackedModels::of(folder)),
-        tracking: Arc::new(ProjectTracking::of(folder, access)),
             _ => std::fs::read_to_string(folder.join(name)).ok().map(|text| text.trim_end().to_owned()),
         }?;
         Some(if is_whole { value } else { utf8_percent_encode(&value, NON_ALPHANUMERIC).to_string() })
@@ -193,6 +203,8 @@ pub(crate) fn with_folder(services: &Services, folder: &Path) -> Result<Services
         parent_span: services.parent_span,
         python: Arc::clone(&services.python),
         models: services.models.clone(),
+        registered: Arc::clone(&services.registered),
+        tracking: Arc::clone(&services.tracking),
         load_tester: Arc::clone(&services.load_tester),
         variables: Arc::clone(&services.variables),
         author: services.author.clone(),
@@ -209,6 +221,12 @@ fn python(context: &Context, folder: &Path, settings: &ProjectSettings) -> Pytho
     })
 }
 
+/// The Python of models that nothing else can run.
+fn model_python(interpreter: PathBuf, settings: &ProjectSettings) -> PythonRuntime {
+    let variables = settings::of_workers().collect();
+    PythonRuntime { interpreter, memory_limit: settings.python.memory_limit.unwrap_or(MODEL_MEMORY), variables }
+}
+
 /// What clients of MLflow track, in `file`, with their artifacts in a folder.
 ///
 /// # Errors
@@ -220,34 +238,6 @@ pub(crate) async fn tracking(file: &Path, artifacts: &Path) -> Result<Tracking, 
     Ok(Tracking::new(store).with_artifacts(ArtifactStore::open(artifacts)).with_webhooks(postman))
 }
 
-/// The log of served predictions beside the tables.
-///
-/// # Errors
-/// Those of the log when its folder cannot be made.
-pub(crate) fn prediction_log(services: &Services) -> Result<PredictionLog, CliError> {
-    Ok(PredictionLog::open(prediction_folder(services))?)
-}
-        registered: Arc::clone(&services.registered),
-        tracking: Arc::clone(&services.tracking),
-
-/// Where served predictions are logged.
-pub(crate) fn prediction_folder(services: &Services) -> PathBuf {
-    services.lake.warehouse().join("predictions")
-}
-
-/// Spills beside the warehouse; where that cannot be written (reading goes on then), in the system's temporary folder.
-fn engine(context: &Context, warehouse: &Path, settings: &ProjectSettings) -> Result<Engine, CliError> {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let options = EngineOptions {
-        memory_limit_bytes: usize::try_from(settings.memory_limit.unwrap_or(MEMORY_LIMIT)).unwrap_or(usize::MAX),
-        spill_dir: warehouse.join(".spill"),
-        threads: context.settings.threads.unwrap_or(cores).max(1),
-    };
-    match Engine::new(options.clone()) {
-        Ok(engine) => Ok(engine),
-        Err(_) => Ok(Engine::new(EngineOptions { spill_dir: std::env::temp_dir().join("baton-spill"), ..options })?),
-    }
-}
 /// What is tracked, in `file`.
 ///
 /// # Errors
@@ -291,3 +281,29 @@ pub(crate) async fn tracked(context: &Context, store: Option<&str>, access: Acce
     Ok(Tracked { store: TrackingStore::open(&file, options).await?, artifacts })
 }
 
+/// The log of served predictions beside the tables.
+///
+/// # Errors
+/// Those of the log when its folder cannot be made.
+pub(crate) fn prediction_log(services: &Services) -> Result<PredictionLog, CliError> {
+    Ok(PredictionLog::open(prediction_folder(services))?)
+}
+
+/// Where served predictions are logged.
+pub(crate) fn prediction_folder(services: &Services) -> PathBuf {
+    services.lake.warehouse().join("predictions")
+}
+
+/// Spills beside the warehouse; where that cannot be written (reading goes on then), in the system's temporary folder.
+fn engine(context: &Context, warehouse: &Path, settings: &ProjectSettings) -> Result<Engine, CliError> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let options = EngineOptions {
+        memory_limit_bytes: usize::try_from(settings.memory_limit.unwrap_or(MEMORY_LIMIT)).unwrap_or(usize::MAX),
+        spill_dir: warehouse.join(".spill"),
+        threads: context.settings.threads.unwrap_or(cores).max(1),
+    };
+    match Engine::new(options.clone()) {
+        Ok(engine) => Ok(engine),
+        Err(_) => Ok(Engine::new(EngineOptions { spill_dir: std::env::temp_dir().join("baton-spill"), ..options })?),
+    }
+}

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::check::{Check, Severity};
 use crate::name::AssetName;
+use crate::registered::RegisteredReference;
 
 mod command;
 mod export;
@@ -268,7 +269,7 @@ pub struct FeatureView {
 }
 
 /// What a model learns to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Task {
     /// A probability of true.

@@ -29,6 +29,14 @@ pub enum RunError {
     /// Training, a gate or a model failed.
     #[error(transparent)]
     Model(#[from] MlError),
+    /// A version of a registered model does not come in.
+    #[error("`{reference}` cannot be served: {reason}")]
+    Registered {
+        /// The version.
+        reference: String,
+        /// Why not, and what to do.
+        reason: String,
+    },
     /// The online store failed.
     #[error(transparent)]
     Online(#[from] OnlineError),

@@ -40,7 +40,7 @@ mod write;
 
 pub use approvals::{Answer, Awaited, answer, awaited, awaited_in};
 pub use baton_connectors::{DeliveryFormat, Inbox, InboxError, Receipt};
-pub use commands::connections;
+pub use commands::{connections, landings};
 pub use commands::{
     AssetDiff, ColumnChange, ColumnDrift, ColumnShift, DiffOptions, DiffReport, DiffSide, ModelDiff, ModelLine,
     Presence, RowChange, RowDiff, RowMethod, RowOptions, SameRows, SampleRow, SchemaDiff, diff,
@@ -57,9 +57,10 @@ pub use commands::{
     status, tags, trace, trace_served, unfinished, why,
 };
 pub use commands::{BackfillPlan, BackfillRequest, RestatedAsset, backfill, plan_backfill, resume_backfill};
-pub use commands::{ExportPreview, destinations, export, preview_export};
+pub use commands::{ExportPreview, deliver_due, destinations, export, preview_export};
 pub use commands::{KeptFile, kept_files, take_files};
 pub use commands::{Receiving, receiving};
+pub use commands::{SearchOutcome, SearchRequest, TrialLine, search};
 pub use commands::{ReproduceReport, Reproduced, Reproduction, Target, reproduce};
 pub use error::RunError;
 pub use exports::{DatedDelivery, DeliveryReport};
@@ -70,15 +71,17 @@ pub use external::{
 pub use prepare::{InspectOptions, Prepared, inspect_project, place_of_output, prepare};
 pub use program::ProgramError;
 pub use python::{Frame, PythonError, PythonOptions, PythonWorkers};
+pub use registered::{NoRegisteredModels, Origin, RegisteredModels, RegisteredVersion, check_registered};
 pub use registry::{ModelVersion, model_versions};
 pub use report::{AssetLine, CacheReport, ReplayReport, RunReport, StepReport, StepState};
 pub use runbooks::{RunbookRequest, dry_run_runbook, resume_runbook, run_runbook};
 pub use services::{Asked, Continued, LoadTester, Progress, Services, Silent, Variables};
+pub use steps::SourceLanding;
 pub use testing::{
     BatchDifference, DifferentCell, DifferentRow, Fixture, FixtureOptions, RowDifference, TestReport, TestSuite,
     check_tests,
 };
-pub use watch::{DatedLook, EstimatedPerformance, FeatureDrift, MeasuredPerformance, MonitorLook};
 pub use tracked::{
     DataNow, DataOfRun, EnvironmentOfRun, HostedRun, NoTracking, RunTies, RunTracking, inputs_of_query, ties_of_run,
 };
+pub use watch::{DatedLook, EstimatedPerformance, FeatureDrift, MeasuredPerformance, MonitorLook};

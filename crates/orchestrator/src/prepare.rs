@@ -201,7 +201,8 @@ impl Resolver<'_> {
             }
             Definition::Model(model) => {
                 self.check_model(asset, model);
-                Some(identity::model(model, &self.project.assets, &self.desired, &self.upstream))
+                let identity = identity::model(model, &self.project.assets, &self.desired, &self.upstream);
+                Some(identity::of_registered(identity, model, self.services).await)
             }
             Definition::Endpoint(endpoint) => {
                 self.check_endpoint(asset, endpoint);

@@ -13,6 +13,7 @@ use baton_ml::{Predictor, StoredModel};
 use serde::{Deserialize, Serialize};
 
 use crate::error::RunError;
+use crate::registered::Origin;
 use crate::services::Services;
 
 /// A trained version of a model.
@@ -49,6 +50,9 @@ pub struct ModelVersion {
     pub importance: Vec<FeatureImportance>,
     /// Largest difference between predictions at training and of the stored form.
     pub stored_difference: f64,
+    /// Where it comes from, when it was not trained here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
     /// How its gates came out.
     pub gates: Vec<GateResult>,
     /// The model card, as Markdown.

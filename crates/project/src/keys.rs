@@ -134,6 +134,11 @@ pub(crate) const SOURCE: Shape = &[
         Words(DELETED_ROWS),
         "For `cdc`: whether rows deleted at the origin go, or stay with `is_deleted`; default `remove`.",
     ),
+    key(
+        "latency",
+        Duration,
+        "For streams and `cdc`: how long a row may wait until it is landed. `baton serve` looks that often, and a landing collects no longer; when left out, runs and schedules decide.",
+    ),
     key("options", Map(&Any), "What this connector alone understands; see the reference of connectors."),
     key(
         "load",

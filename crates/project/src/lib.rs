@@ -23,6 +23,7 @@ mod shape;
 mod spec;
 mod sql_file;
 mod stamp;
+mod streams;
 mod template;
 mod unread;
 mod yaml;
@@ -35,6 +36,7 @@ pub use project::{Loaded, Project};
 pub use schema::json_schema;
 pub use spec::{EnvironmentSpec, Policies, PythonSettings, Settings};
 pub use stamp::{stamp, stamp_of_all, stamp_of_project};
+pub use yaml::yaml_to_json;
 
 #[cfg(test)]
 mod tests;

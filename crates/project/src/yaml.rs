@@ -62,6 +62,14 @@ pub(crate) fn parse(text: &str) -> Result<Node, InvalidYaml> {
     })
 }
 
+/// A document that is nobody's project, as JSON.
+///
+/// # Errors
+/// Why it is no YAML.
+pub fn yaml_to_json(text: &str) -> Result<serde_json::Value, String> {
+    parse(text).map(|node| node.to_json()).map_err(|error| error.message)
+}
+
 impl Node {
     /// What the value is, in words.
     pub(crate) fn type_word(&self) -> &'static str {

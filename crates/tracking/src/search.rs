@@ -4,7 +4,7 @@ use baton_ledger::database::{Statement, Value};
 
 use crate::TrackingError;
 use crate::filter::{self, Comparison, Condition, Literal, Operator};
-use crate::page::{self, Part};
+use crate::page::{self, Column, Part};
 
 /// Values that one statement compares with at most.
 pub(crate) const MOST_PLACES: usize = 500;
@@ -108,5 +108,57 @@ impl Slice {
         let next = (rows.len() > most).then(|| page::encode(&[Part::Integer(self.offset + self.rows)]));
         rows.truncate(most);
         (rows, next)
+    }
+}
+
+/// How the pages of a search follow each other.
+pub(crate) enum Pages {
+    /// Each begins behind the last row of the one before, by these columns: no row comes twice while others write.
+    Behind { columns: Vec<Column>, from: Option<Vec<Part>>, rows: i64 },
+    /// Each begins at a count of rows, where they are ordered by what may be missing.
+    Counted(Slice),
+}
+
+impl Pages {
+    /// Pages in the order of `columns`, where there are some by which every row has a place; `last` decides between equals.
+    pub(crate) fn new(
+        columns: Option<Vec<Column>>,
+        last: Vec<Column>,
+        token: Option<&str>,
+        rows: i64,
+    ) -> Result<Self, TrackingError> {
+        let Some(mut columns) = columns else { return Ok(Self::Counted(Slice::new(token, rows)?)) };
+        let new: Vec<Column> =
+            last.into_iter().filter(|last| columns.iter().all(|known| known.sql != last.sql)).collect();
+        columns.extend(new);
+        let token = token.filter(|token| !token.is_empty());
+        let from = token.map(|token| page::decode(token, columns.len())).transpose()?;
+        Ok(Self::Behind { columns, from, rows })
+    }
+
+    /// Adds where the page begins, its order unless rows are counted, and its limit.
+    pub(crate) fn push(&self, select: &mut Statement) {
+        match self {
+            Self::Counted(slice) => slice.push_limit(select),
+            Self::Behind { columns, from, rows } => {
+                if let Some(from) = from {
+                    page::behind(select, columns, from);
+                }
+                page::order_by(select, columns);
+                select.push(" LIMIT ").push_bind(rows + 1);
+            }
+        }
+    }
+
+    /// The page's rows, and the token of the next page; `part` gives a row's value of a column.
+    pub(crate) fn cut<T>(&self, found: Vec<T>, part: impl Fn(&T, &str) -> Part) -> (Vec<T>, Option<String>) {
+        match self {
+            Self::Counted(slice) => slice.cut(found),
+            Self::Behind { columns, rows, .. } => {
+                let order = |row: &T| columns.iter().map(|column| part(row, &column.sql)).collect();
+                let crate::Page { rows, next } = page::page(found, usize::try_from(*rows).unwrap_or(usize::MAX), order);
+                (rows, next)
+            }
+        }
     }
 }

@@ -145,6 +145,27 @@ pub(super) const BENCHMARKS: &[Benchmark] = &[
         ],
     },
     Benchmark {
+        name: "search-random",
+        about: "40 random trials of boosted trees on 30,000 rows in 3 folds, the same trainer for both; mean of 3 seeds, score: best ROC AUC",
+        ground: Ground::Project,
+        turns: ONE_TURN,
+        contenders: &[Ours("baton", "search-random"), Tracker("optuna", "search_optuna.py random")],
+    },
+    Benchmark {
+        name: "search-tpe",
+        about: "the same with 40 trials by tpe",
+        ground: Ground::Project,
+        turns: ONE_TURN,
+        contenders: &[Ours("baton", "search-tpe"), Tracker("optuna", "search_optuna.py tpe")],
+    },
+    Benchmark {
+        name: "search-halving",
+        about: "the same with 40 random trials under asynchronous successive halving",
+        ground: Ground::Project,
+        turns: ONE_TURN,
+        contenders: &[Ours("baton", "search-halving"), Tracker("optuna", "search_optuna.py halving")],
+    },
+    Benchmark {
         name: "tracking-page",
         about: "a page of 1,000 of the same runs, ordered by a metric: the mean of the first ten",
         ground: Ground::Own,
@@ -160,6 +181,23 @@ pub(super) const BENCHMARKS: &[Benchmark] = &[
             Tracker("baton", "tracking.py baton history"),
             Tracker("mlflow server", "tracking.py mlflow history"),
         ],
+    },
+    Benchmark {
+        name: "tracking-writers",
+        about: "batches of ten points by eight processes at once, a thousand each; ours are all answered well, and all there",
+        ground: Ground::Own,
+        turns: ONE_TURN,
+        contenders: &[
+            Tracker("baton", "tracking.py baton writers"),
+            Tracker("mlflow server", "tracking.py mlflow writers"),
+        ],
+    },
+    Benchmark {
+        name: "tracking-idle",
+        about: "a server that was asked nothing: its memory",
+        ground: Ground::Own,
+        turns: ONE_TURN,
+        contenders: &[Tracker("baton", "tracking.py baton idle"), Tracker("mlflow server", "tracking.py mlflow idle")],
     },
     Benchmark {
         name: "scale-check",

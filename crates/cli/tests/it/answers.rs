@@ -10,6 +10,14 @@ pub(crate) fn ok(project: &TestProject, arguments: &[&str]) -> String {
     answer.stdout
 }
 
+/// The standard output of a prepared command that ends well.
+pub(crate) fn ok_by(mut command: std::process::Command) -> String {
+    let output = command.output().unwrap();
+    let (told, said) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{command:?}: {told}{said}");
+    told.into_owned()
+}
+
 /// The JSON document that a command answers; `arguments` ask for one.
 pub(crate) fn json(project: &TestProject, arguments: &[&str]) -> Value {
     serde_json::from_str(&ok(project, arguments)).unwrap()

@@ -122,6 +122,20 @@ impl Server {
         }
     }
 
+    /// Waits until `version` answers a request, and gives its score of the first row.
+    pub(crate) fn until(&self, version: u64, body: &str) -> f64 {
+        let start = Instant::now();
+        loop {
+            let (status, answer) = self.request("POST", "/api/v1/endpoints/late/predict", body);
+            let row = &answer["predictions"][0];
+            if status.contains(" 200 ") && row["version"] == version {
+                return row["score"].as_f64().unwrap();
+            }
+            assert!(start.elapsed() < Duration::from_secs(60), "not at version {version}: {status} {answer}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
     /// Waits until answers are of the newest commit of `prod`.
     fn caught_up(&self, project: &TestProject) -> Answer {
         let newest = head(project, "prod");

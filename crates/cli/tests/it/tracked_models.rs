@@ -22,7 +22,7 @@ const EXPECTED: &str = include_str!("models_client.expected");
 const EXPLAINED: [(&str, &str); 1] =
     [("versions where name = 'a' OR name = 'b'", "the clause is quoted, as it is in searches for runs")];
 
-fn client(script: &str, arguments: &[&str]) -> String {
+pub(crate) fn client(script: &str, arguments: &[&str]) -> String {
     let mut client = Command::new(python());
     client.arg("-c").arg(script).args(arguments).env("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0");
     client.env("MLFLOW_DISABLE_TELEMETRY", "true").env("DO_NOT_TRACK", "true").env("PYTHONWARNINGS", "ignore");

@@ -168,7 +168,7 @@ fn what_was_answered_survives_a_kill_and_nothing_is_torn() {
     let project = empty();
     let mut server = start(&project);
     let run = Connection::open(&server.address).new_run();
-    for round in 0..5 {
+    for round in 0..kills() {
         let stop = AtomicBool::new(false);
         let answered: Vec<BTreeSet<usize>> = std::thread::scope(|scope| {
             let writers: Vec<_> = (0..4)
@@ -191,7 +191,7 @@ fn what_was_answered_survives_a_kill_and_nothing_is_torn() {
                     })
                 })
                 .collect();
-            std::thread::sleep(Duration::from_millis(150 + 70 * round as u64));
+            std::thread::sleep(Duration::from_millis(150 + 70 * (round as u64 % 5)));
             // Killed, not asked to end.
             server.kill();
             stop.store(true, Ordering::Relaxed);
@@ -200,6 +200,11 @@ fn what_was_answered_survives_a_kill_and_nothing_is_torn() {
         server = start(&project);
         check_kept(&mut Connection::open(&server.address), &run, round, &answered);
     }
+}
+
+/// How often the server is killed: 5 times, or as `BATON_TEST_KILLS` says.
+fn kills() -> usize {
+    std::env::var("BATON_TEST_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(5)
 }
 
 /// Each batch that was answered is there, and of each batch that is there, all is.

@@ -19,6 +19,7 @@ mod replay;
 mod reproduce;
 mod rescheduled;
 mod resuming;
+mod search;
 mod selecting;
 mod served;
 mod trace;
@@ -29,7 +30,7 @@ pub(crate) use backfill::gaps_of;
 pub use backfill::{BackfillPlan, BackfillRequest, RestatedAsset, backfill, plan_backfill, resume_backfill};
 pub(crate) use change::is_applied;
 pub use change::{apply, plan, run, run_selected};
-pub use connections::connections;
+pub use connections::{connections, landings};
 pub use diff::{
     AssetDiff, ColumnChange, ColumnDrift, ColumnShift, DiffOptions, DiffReport, DiffSide, ModelDiff, ModelLine,
     Presence, RowChange, RowDiff, RowMethod, RowOptions, SameRows, SampleRow, SchemaDiff, diff,
@@ -41,7 +42,7 @@ pub use environments::{
     delete_tag, environments, history, promote, remove_environment, resolve_commit, rollback, rollback_told, set_tag,
     tags,
 };
-pub use export::{ExportPreview, destinations, export, preview_export};
+pub use export::{ExportPreview, deliver_due, destinations, export, preview_export};
 pub use files::{KeptFile, kept_files, take_files};
 pub use gc::{Garbage, GarbageKind, GcOptions, GcReport, gc};
 pub use limited::{PlanRequest, PlannedChange, plan_change};
@@ -53,8 +54,11 @@ pub use refresh::{Drift, DriftKind, RefreshReport, refresh};
 pub use replay::{ReplayOptions, replay};
 pub use reproduce::{ReproduceReport, Reproduced, Reproduction, Target, reproduce};
 pub use resuming::unfinished;
+pub use search::{SearchOutcome, SearchRequest, TrialLine, search};
 pub use selecting::select;
-pub use served::{EndpointParts, FeaturePart, ServedModel, ViewPart, endpoint_parts, online_views, prepare_commit};
+pub use served::{
+    EndpointParts, FeaturePart, ServedModel, ViewPart, declared_models, endpoint_parts, online_views, prepare_commit,
+};
 pub use trace::{Served, TraceReport, TracedTable, trace, trace_served};
 pub use why::{WhyReport, why};
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use baton_core::asset::Model;
-use baton_core::{AssetName, Commit, Definition, Version};
+use baton_core::{AssetName, Commit, Definition, Kind, Version};
 use baton_diagnostics::Severity;
 use baton_ml::StoredModel;
 use baton_project::Project;
@@ -186,6 +186,25 @@ pub async fn prepare_commit(services: &Services, project: &Project, commit: &Com
         let messages: Vec<&str> = errors.map(|found| found.message.as_str()).collect();
         RunError::Project(format!("commit {} cannot be read any more: {}", commit.id, messages.join("; ")))
     })
+}
+
+/// The models of `commit` as they were declared when it was made.
+///
+/// # Errors
+/// Those of the ledger.
+pub async fn declared_models(services: &Services, project: &Project, commit: &Commit) -> Result<Vec<Model>, RunError> {
+    let mut models = Vec::new();
+    for (name, pin) in commit.assets.iter().filter(|(_, pin)| pin.kind == Kind::Model) {
+        let recorded = match &pin.definition {
+            Some(key) => recorded_definition(services, key).await?,
+            None => None,
+        };
+        let asset = recorded.or_else(|| project.assets.get(name).cloned());
+        if let Some(Definition::Model(model)) = asset.map(|asset| asset.definition) {
+            models.push(model);
+        }
+    }
+    Ok(models)
 }
 
 /// One part a feature of the stored model, in its order.

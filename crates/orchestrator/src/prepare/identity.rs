@@ -13,6 +13,7 @@ use baton_plan::Desired;
 use serde::Serialize;
 
 use crate::features::{feature_columns, referenced_views};
+use crate::services::Services;
 
 fn json(value: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(value).unwrap_or_default()
@@ -158,4 +159,13 @@ pub(super) fn model(
         parts.extend(features.iter().map(|feature| json(&(feature, view_desired.columns.get(feature)))));
     }
     TableFingerprints { rows: Fingerprint::of(parts), columns: BTreeMap::new() }
+}
+
+/// A model whose versions come from the registry is another one when the reference points at another version. One that points
+/// nowhere is found out by the step.
+pub(super) async fn of_registered(own: TableFingerprints, model: &Model, services: &Services) -> TableFingerprints {
+    let Some(reference) = &model.train.registered else { return own };
+    let Ok(version) = services.registered.find(reference).await else { return own };
+    let rows = Fingerprint::of([own.rows.as_str().to_owned(), version.to_string(), version.location]);
+    TableFingerprints { rows, ..own }
 }

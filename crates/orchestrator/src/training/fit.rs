@@ -9,13 +9,15 @@ use baton_core::time::timestamp_from_micros;
 use baton_core::{AssetName, Timestamp};
 use baton_ml::data::LabelledRows;
 use baton_ml::evaluate::Metric;
-use baton_ml::search::{Progress, SearchConfig, SearchData, StudyLog, fit_best, search};
+use baton_ml::search::{SearchConfig, SearchData, SearchReport, StudyLog, fit_best, search};
 use baton_ml::trainer::TrainingData;
 use baton_ml::{FeatureEncoder, MlError, StoredModel};
 
 use super::dataset::{TrainingSet, parts};
+use super::searching::configure;
 use crate::error::RunError;
 use crate::execution::Execution;
+use crate::registered::Origin;
 use crate::values::numbers;
 
 /// Rows of the most recent past that the search looks at; the final fit takes all.
@@ -34,18 +36,42 @@ pub(crate) struct Fitted {
     pub(crate) test_values: Vec<f32>,
     /// Predictions at training time.
     pub(crate) test_scores: Vec<f64>,
+    /// Where it comes from, when it was not trained here.
+    pub(crate) origin: Option<Origin>,
 }
 
 /// What the worker thread needs, owned.
-struct FitInput {
+pub(crate) struct FitInput {
     task: baton_ml::Task,
-    config: SearchConfig,
+    /// What is searched, and how.
+    pub(crate) config: SearchConfig,
     train: RecordBatch,
     test: RecordBatch,
     features: Vec<String>,
     times: Vec<i64>,
     labels: Vec<f32>,
     test_labels: Vec<f64>,
+}
+
+impl FitInput {
+    /// Only searches.
+    pub(crate) fn search(&self, log: &dyn StudyLog) -> Result<SearchReport, MlError> {
+        self.encoded(|encoder, rows| {
+            let n_categories = encoder.n_categories();
+            let data = SearchData { task: self.task, n_categories: &n_categories, rows, times: Some(&self.times) };
+            search(&self.config, &data, log)
+        })
+    }
+
+    fn encoded<T>(
+        &self,
+        work: impl FnOnce(&FeatureEncoder, &LabelledRows<'_>) -> Result<T, MlError>,
+    ) -> Result<T, MlError> {
+        let encoder = FeatureEncoder::learn(std::slice::from_ref(&self.train), &self.features)?;
+        let values = encoder.encode(&self.train)?;
+        let rows = LabelledRows::new(&values, &self.labels, encoder.n_features())?;
+        work(&encoder, &rows)
+    }
 }
 
 /// Where the validation and the test part begin, in microseconds.
@@ -55,22 +81,26 @@ type Boundaries = (i64, i64);
 type FitOutput = (StoredModel, Vec<f32>, Vec<f64>);
 
 impl Execution<'_> {
-    /// Searches on the rows before the test part, fits the best on all of them, predicts the test part.
+    /// Fits a model, or brings in the registered one, and lets it predict the test part.
     pub(crate) async fn fit(&self, asset: &AssetName, model: &Model, set: &TrainingSet) -> Result<Fitted, RunError> {
-        let (input, parts, test) = self.fit_input(asset, model, set)?;
-        let test_labels = input.test_labels.clone();
-        let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
-        let work = tokio::task::spawn_blocking(move || {
-            fit_blocking(&input, &Shown(sender))
-        });
-        while let Some(progress) = receiver.recv().await {
-            self.services.progress.advanced(asset, progress.done as u64, progress.planned as u64);
+        match &model.train.registered {
+            Some(reference) => self.brought_in(asset, model, reference, set).await,
+            None => self.trained(asset, model, set).await,
         }
-        let (stored, test_values, test_scores) = work.await.map_err(|error| RunError::Worker(error.to_string()))??;
-        Ok(Fitted { stored, parts, test, test_labels, test_values, test_scores })
     }
 
-    fn fit_input(
+    /// Searches on the rows before the test part, fits the best on all of them, predicts the test part.
+    async fn trained(&self, asset: &AssetName, model: &Model, set: &TrainingSet) -> Result<Fitted, RunError> {
+        let (input, parts, test) = self.fit_input(asset, model, set)?;
+        let test_labels = input.test_labels.clone();
+        let mut keeper = self.keeper_of_training(asset, &model.train.metric).await;
+        let budget = model.train.search.as_ref().and_then(|search| search.budget);
+        let work = move |log: &dyn StudyLog| fit_blocking(&input, log);
+        let (stored, test_values, test_scores) = self.searching(&mut keeper, budget, work).await??;
+        Ok(Fitted { stored, parts, test, test_labels, test_values, test_scores, origin: None })
+    }
+
+    pub(crate) fn fit_input(
         &self,
         asset: &AssetName,
         model: &Model,
@@ -95,6 +125,7 @@ impl Execution<'_> {
         config.search_rows = SEARCH_ROWS;
         config.metric = model.train.metric.parse::<Metric>().map_err(RunError::Statistics)?;
         config.embargo = model.labels.predict_before * MICROS_PER_SECOND;
+        configure(&mut config, model.train.search.as_ref())?;
         let input = FitInput {
             task,
             config,
@@ -110,7 +141,13 @@ impl Execution<'_> {
 }
 
 /// Says which part has no labels, and what would give it some.
-fn no_rows(asset: &AssetName, model: &Model, set: &TrainingSet, as_of: Timestamp, is_test: bool) -> RunError {
+pub(super) fn no_rows(
+    asset: &AssetName,
+    model: &Model,
+    set: &TrainingSet,
+    as_of: Timestamp,
+    is_test: bool,
+) -> RunError {
     let part = if is_test { "test" } else { "training" };
     let newest = set.times.last().map_or_else(
         || "there are no labels at all".to_owned(),
@@ -123,28 +160,17 @@ fn no_rows(asset: &AssetName, model: &Model, set: &TrainingSet, as_of: Timestamp
     ))
 }
 
-/// Shows how far a search is.
-struct Shown(tokio::sync::mpsc::UnboundedSender<Progress>);
-
-impl StudyLog for Shown {
-    fn advanced(&self, progress: Progress) {
-        // Nobody may be listening any more; progress is only shown.
-        let _not_shown = self.0.send(progress);
-    }
-}
-
 fn fit_blocking(input: &FitInput, log: &dyn StudyLog) -> Result<FitOutput, MlError> {
-    let encoder = FeatureEncoder::learn(std::slice::from_ref(&input.train), &input.features)?;
-    let values = encoder.encode(&input.train)?;
-    let rows = LabelledRows::new(&values, &input.labels, encoder.n_features())?;
-    let n_categories = encoder.n_categories();
-    let data = SearchData { task: input.task, n_categories: &n_categories, rows: &rows, times: Some(&input.times) };
-    let report = search(&input.config, &data, log)?;
-    let training = TrainingData { task: input.task, n_categories: &n_categories, train: &rows, validation: None };
-    let trained = fit_best(&report, &training, input.config.seed)?;
-    let test_values = encoder.encode(&input.test)?;
-    let scores = trained.predict(&test_values)?;
-    Ok((trained.store(&encoder)?, test_values, scores))
+    input.encoded(|encoder, rows| {
+        let n_categories = encoder.n_categories();
+        let data = SearchData { task: input.task, n_categories: &n_categories, rows, times: Some(&input.times) };
+        let report = search(&input.config, &data, log)?;
+        let training = TrainingData { task: input.task, n_categories: &n_categories, train: rows, validation: None };
+        let trained = fit_best(&report, &training, input.config.seed)?;
+        let test_values = encoder.encode(&input.test)?;
+        let scores = trained.predict(&test_values)?;
+        Ok((trained.store(encoder)?, test_values, scores))
+    })
 }
 
 /// The task in the words of `baton-ml`.

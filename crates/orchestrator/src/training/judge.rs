@@ -11,7 +11,7 @@ use baton_core::time::timestamp_from_micros;
 use baton_ml::MlError;
 use baton_ml::card::{CardData, CardSlice, CardSplit, ModelCard, render_markdown};
 use baton_ml::evaluate::{Evaluation, SliceColumn, evaluate, fairness_figure};
-use baton_ml::explain::shap_importance;
+use baton_ml::explain::{is_explainable, shap_importance};
 use baton_ml::gate::{Gate, GateInput, evaluate_gates};
 use baton_ml::model::verify;
 use baton_ml::runtime::load;
@@ -81,11 +81,16 @@ impl Execution<'_> {
             rows: set.rows.num_rows() as u64,
             training_set: set.version.clone(),
             parts: fitted.parts,
-            importance: shap_importance(&fitted.stored, sample)?,
+            importance: if is_explainable(&fitted.stored) {
+                shap_importance(&fitted.stored, sample)?
+            } else {
+                Vec::new()
+            },
             evaluation,
             champion,
             not_compared,
-            stored_difference,
+            stored_difference: fitted.origin.as_ref().map_or(stored_difference, |origin| origin.largest_difference),
+            origin: fitted.origin.clone(),
             gates: results,
             card: String::new(),
         };

@@ -1,9 +1,11 @@
 //! Training a model version: rows as known at prediction time, search, fit, judgement, registration.
 
+mod brought;
 mod dataset;
 mod fit;
 mod judge;
 mod refit;
+mod searching;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,11 +20,14 @@ use judge::Judged;
 
 use crate::error::RunError;
 use crate::execution::{Execution, StepOutcome};
+use crate::registered::Origin;
 use crate::registry::{LoadedVersion, ModelVersion, model_version, model_versions, registered};
 use crate::steps::{StepKey, StepOutput};
 
 /// The alias of the version that serves.
 pub(crate) const CHAMPION: &str = "champion";
+/// The part of a training's key that says which registered version came in.
+const REGISTERED: &str = "registered version";
 /// The alias of the newest version that did not pass.
 pub(crate) const CHALLENGER: &str = "challenger";
 
@@ -34,11 +39,6 @@ impl Execution<'_> {
         model: &Model,
         reason: &str,
     ) -> Result<StepOutcome, RunError> {
-        let Some(desired) = self.prepared.desired.assets.get(asset) else { return Ok(StepOutcome::up_to_date()) };
-        let inputs = self.input_versions(asset);
-        let aliases = aliases_of(self.working.get(asset));
-        let key = self.training_key(asset, model, &desired.content(), &inputs, &aliases).await?;
-    ) -> Result<StepOutcome, RunError> {
         let outcome = Box::pin(self.train_version(asset, model, reason)).await;
         self.end_training(asset, outcome.is_ok()).await;
         outcome
@@ -49,6 +49,11 @@ impl Execution<'_> {
         asset: &AssetName,
         model: &Model,
         reason: &str,
+    ) -> Result<StepOutcome, RunError> {
+        let Some(desired) = self.prepared.desired.assets.get(asset) else { return Ok(StepOutcome::up_to_date()) };
+        let inputs = self.input_versions(asset);
+        let aliases = aliases_of(self.working.get(asset));
+        let key = self.training_key(asset, model, &desired.content(), &inputs, &aliases).await?;
         if let Some(pin) = self.take_recorded(asset, &key).await? {
             self.redeploy(asset).await?;
             return Ok(StepOutcome::reused(pin.version.to_string()));
@@ -60,23 +65,23 @@ impl Execution<'_> {
             Some(before) => self.fitted_again(asset, model, &before).await?,
             None => {
                 let set = self.training_set(asset, model).await?;
+                self.begin_training(asset, model, &set).await;
                 let fitted = self.fit(asset, model, &set).await?;
                 (set, fitted)
             }
         };
         let champion = match aliases.get(CHAMPION) {
-                self.begin_training(asset, model, &set).await;
             Some(number) => model_version(self.services, asset, *number).await?,
             None => None,
         };
         let judged = self.judge(asset, model, set, fitted, champion, reason).await?;
         let (version, pin) = self.register(asset, &key, &judged, &aliases, &inputs).await?;
+        self.log_training(asset, &version).await;
         let promoted = aliases_of(Some(&pin)).get(CHAMPION) == Some(&version.number);
         self.working.insert(asset.clone(), pin);
         self.redeploy(asset).await?;
         Ok(StepOutcome::done(describe(&version, promoted)))
     }
-        self.log_training(asset, &version).await;
 
     /// Registers a version under the next number. Another environment may train the same model at the same time: whoever
     /// comes second takes the number after.
@@ -117,13 +122,17 @@ impl Execution<'_> {
         let (train, test) = self.count_parts(model).await?;
         let aliases: Vec<String> = aliases.iter().map(|(alias, number)| format!("{alias}={number}")).collect();
         let judged_by = Fingerprint::of([json!(model.gates).to_string(), json!(model.slices).to_string()]);
-        Ok(StepKey::new("train", content)
+        let mut key = StepKey::new("train", content)
             .reading(inputs)
             .with("training labels", train)
             .with("test labels", test)
             .with("aliases", aliases.join(" "))
             .with("gates and slices", judged_by)
-            .with("open incidents", self.open_incidents_upstream(asset).await?.join(" ")))
+            .with("open incidents", self.open_incidents_upstream(asset).await?.join(" "));
+        if let Some(reference) = &model.train.registered {
+            key = key.with(REGISTERED, self.registered_version(reference).await?.to_string());
+        }
+        Ok(key)
     }
 
     fn model_pin(
@@ -180,5 +189,12 @@ fn describe(version: &ModelVersion, promoted: bool) -> String {
     let verdict =
         if promoted { "passed its gates, now champion" } else { "did not pass its gates, kept as challenger" };
     let compared = version.not_compared.iter().map(|reason| format!("; not compared: {reason}"));
-    format!("{} {}{figure}: {verdict}{}", version.reference(), version.algorithm, compared.collect::<String>())
+    let origin = version.origin.as_ref().map(|origin| {
+        let Origin { version, form, largest_difference, example_rows } = origin;
+        format!(
+            " of {version}, served as {form}, largest difference {largest_difference:.1e} on {example_rows} logged rows"
+        )
+    });
+    let (origin, compared) = (origin.unwrap_or_default(), compared.collect::<String>());
+    format!("{} {}{origin}{figure}: {verdict}{compared}", version.reference(), version.algorithm)
 }

@@ -9,7 +9,7 @@ use baton_ml::runtime::load;
 
 use super::dataset::{TrainingSet, instants, parts};
 use super::fit::Fitted;
-use super::{CHAMPION, describe};
+use super::{CHAMPION, REGISTERED, describe};
 use crate::checks::quoted;
 use crate::error::RunError;
 use crate::execution::{Execution, StepOutcome};
@@ -19,7 +19,7 @@ use crate::steps::{RecordedStep, StepKey, StepOutput};
 use crate::values::numbers;
 
 /// The parts of a training's key that decide the fit; the others decide its judgement.
-const FIT: [&str; 2] = ["training labels", "test labels"];
+const FIT: [&str; 3] = ["training labels", "test labels", REGISTERED];
 
 impl Execution<'_> {
     /// The newest version that was fitted on the same rows by the same definition and code.
@@ -81,6 +81,7 @@ impl Execution<'_> {
         let test_scores = load(&stored, &self.services.models)?.predict(&test_values, test.len())?;
         let features = stored.encoder.features().iter().map(|feature| feature.name.clone()).collect();
         let set = TrainingSet { version: version.training_set.clone(), rows, features, times };
-        Ok((set, Fitted { stored, parts, test, test_labels, test_values, test_scores }))
+        let origin = version.origin.clone();
+        Ok((set, Fitted { stored, parts, test, test_labels, test_values, test_scores, origin }))
     }
 }

@@ -1,7 +1,7 @@
 //! Reader of an endpoint.
 
 use baton_core::asset::{Canary, Column, Endpoint, ModelReference, Scoring};
-use baton_core::{Definition, Kind};
+use baton_core::{Definition, Kind, RegisteredReference};
 use baton_diagnostics::{Diagnostic, codes};
 
 use crate::keys;
@@ -32,11 +32,26 @@ fn read_canary(endpoint: &Reader<'_>, canary: &Reader<'_>) -> Option<Canary> {
 /// `model@alias`, with `champion` when the alias is left out.
 fn read_model(endpoint: &Reader<'_>, key: &str, node: &Node) -> Option<ModelReference> {
     let text = endpoint.as_text(key, node)?;
+    if text.parse::<RegisteredReference>().is_ok() {
+        refuse_registered(endpoint, &text, node);
+        return None;
+    }
     let (model, alias) = text.split_once('@').unwrap_or((&text, "champion"));
     let alias = parse_name(endpoint.report, alias, node.span)?;
     let span = Span { length: model.chars().count() as u32, ..node.span };
     let model = endpoint.refer(model, span, "serves", &[Kind::Model])?;
     Some(ModelReference { model, alias: alias.to_string() })
+}
+
+/// What is served is judged first, so a registered model comes in as a model of the project.
+fn refuse_registered(endpoint: &Reader<'_>, text: &str, node: &Node) {
+    let message = format!("{} serves `{text}`, which nothing in the project judges", endpoint.what());
+    let diagnostic = Diagnostic::error(codes::INVALID_VALUE, message)
+        .with_label(endpoint.report.place(node.span).label("expected a model of the project"))
+        .with_help(format!(
+            "declare a model with `train: {{registered: \"{text}\"}}`, its labels, features and gates, and serve that one"
+        ));
+    endpoint.report.push(diagnostic);
 }
 
 /// The rule is part of the language and nothing acts on it yet, which must not go unsaid.

@@ -100,6 +100,19 @@ fn read_train(reader: &Reader<'_>, task: Option<Task>) -> Train {
     train
 }
 
+/// The registered model whose versions come in.
+fn read_registered(train: &Reader<'_>) -> Option<RegisteredReference> {
+    let node = train.get("registered")?;
+    let text = train.as_text("registered", node)?;
+    match text.parse() {
+        Ok(reference) => Some(reference),
+        Err(reason) => {
+            train.report.error(codes::INVALID_VALUE, reason, node.span, "expected a registered model");
+            None
+        }
+    }
+}
+
 /// Gates stay as written; what they mean is for those who evaluate them.
 fn read_gates(reader: &Reader<'_>) -> Vec<GateText> {
     let mut gates = Vec::new();

@@ -4,7 +4,8 @@ use baton_ledger::database::Statement;
 
 use super::{LoggedModel, LoggedModelStatus, read};
 use crate::filter::{self, Comparison, Dialect, Literal, Operator};
-use crate::search::{self, Slice};
+use crate::page::{Column, Part};
+use crate::search::{self, Pages};
 use crate::{Page, TrackingError, TrackingStore};
 
 /// Rows of a page when the client does not say.
@@ -57,21 +58,39 @@ impl TrackingStore {
             let message = "`dataset_name` in the `datasets` clause must be specified.";
             return Err(TrackingError::invalid(message.to_owned()));
         }
-        let page = Slice::new(
-            wanted.page_token.as_deref(),
-            wanted.max_results.filter(|rows| *rows > 0).unwrap_or(DEFAULT_PAGE),
-        )?;
+        let rows = wanted.max_results.filter(|rows| *rows > 0).unwrap_or(DEFAULT_PAGE);
+        let last = vec![Column::new("m.creation_time", false), Column::new("m.model_id", true)];
+        let pages = Pages::new(columns(&wanted.order_by), last, wanted.page_token.as_deref(), rows)?;
         let mut select = Statement::new(format!(
             "SELECT {} FROM logged_models m WHERE m.deleted = 0 AND m.experiment IN ",
             read::COLUMNS
         ));
         search::push_list(&mut select, &wanted.experiment_ids);
         push_filter(&mut select, &wanted)?;
-        push_order(&mut select, &wanted)?;
-        page.push_limit(&mut select);
+        if let Pages::Counted(_) = pages {
+            push_order(&mut select, &wanted)?;
+        }
+        pages.push(&mut select);
         let mut transaction = self.snapshot().await?;
-        let (rows, next) = page.cut(transaction.all::<read::Row>(select).await?);
+        let (rows, next) = pages.cut(transaction.all::<read::Row>(select).await?, part);
         Ok(Page { rows: read::whole(&mut transaction, rows).await?, next })
+    }
+}
+
+/// The columns of an order by which every model has a place; none where metrics, which may be missing, order them.
+fn columns(order_by: &[LoggedModelOrder]) -> Option<Vec<Column>> {
+    order_by.iter().map(|key| Some(Column::new(column(&key.field_name)?, key.ascending))).collect()
+}
+
+fn part(row: &read::Row, column: &str) -> Part {
+    match column {
+        "m.name" => Part::Text(row.name.clone()),
+        "m.model_type" => Part::Text(row.model_type.clone()),
+        "m.source_run_id" => Part::Text(row.source_run_id.clone()),
+        "m.status" => Part::Integer(row.status),
+        "m.creation_time" => Part::Integer(row.creation_time),
+        "m.last_update_time" => Part::Integer(row.last_update_time),
+        _ => Part::Text(row.model_id.clone()),
     }
 }
 

@@ -4,7 +4,8 @@ use baton_ledger::database::Statement;
 
 use super::{ModelVersion, PROMPT_TAG, RegisteredModel, read};
 use crate::filter::{self, Comparison, Condition, Dialect, Literal, Operator};
-use crate::search::{self, Slice};
+use crate::page::{Column, Part};
+use crate::search::{self, Pages};
 use crate::{Page, TrackingError, TrackingStore};
 
 /// What to look for.
@@ -29,13 +30,18 @@ impl TrackingStore {
         &self,
         wanted: &RegistrySearch,
     ) -> Result<Page<RegisteredModel>, TrackingError> {
-        let page = Slice::new(wanted.page_token.as_deref(), page_size(wanted.max_results, 100, 1000)?)?;
+        let rows = page_size(wanted.max_results, 100, 1000)?;
+        let last = vec![Column::new("m.name", true)];
+        let pages = Pages::new(Some(columns(&wanted.order_by, &MODELS)?), last, wanted.page_token.as_deref(), rows)?;
         let mut select = Statement::new(format!("SELECT {} FROM registered_models m WHERE ", read::MODEL_COLUMNS));
         push_filter(&mut select, &wanted.filter, &MODELS)?;
-        push_order(&mut select, &wanted.order_by, &MODELS, "m.name ASC")?;
-        page.push_limit(&mut select);
+        pages.push(&mut select);
         let mut transaction = self.snapshot().await?;
-        let (rows, next) = page.cut(transaction.all::<read::ModelRow>(select).await?);
+        let (rows, next) = pages.cut(transaction.all::<read::ModelRow>(select).await?, |row, column| match column {
+            "m.creation_time" => Part::Integer(row.creation_time),
+            "m.last_update_time" => Part::Integer(row.last_update_time),
+            _ => Part::Text(row.name.clone()),
+        });
         Ok(Page { rows: read::whole_models(&mut transaction, rows).await?, next })
     }
 
@@ -44,21 +50,26 @@ impl TrackingStore {
     /// # Errors
     /// As of [`Self::search_registered_models`].
     pub async fn search_model_versions(&self, wanted: &RegistrySearch) -> Result<Page<ModelVersion>, TrackingError> {
-        let page = Slice::new(wanted.page_token.as_deref(), page_size(wanted.max_results, 10_000, 200_000)?)?;
+        let rows = page_size(wanted.max_results, 10_000, 200_000)?;
+        let mut order = columns(&wanted.order_by, &VERSIONS)?;
+        if order.is_empty() {
+            order.push(Column::new("v.last_update_time", false));
+        }
+        let last = vec![Column::new("m.name", true), Column::new("v.version", false)];
+        let pages = Pages::new(Some(order), last, wanted.page_token.as_deref(), rows)?;
         let mut select = Statement::new(format!(
             "SELECT {} FROM model_versions v JOIN registered_models m ON m.id = v.model WHERE v.deleted = 0 AND ",
             read::VERSION_COLUMNS
         ));
         push_filter(&mut select, &wanted.filter, &VERSIONS)?;
-        let last = if wanted.order_by.is_empty() {
-            "v.last_update_time DESC, m.name ASC, v.version DESC"
-        } else {
-            "m.name ASC, v.version DESC"
-        };
-        push_order(&mut select, &wanted.order_by, &VERSIONS, last)?;
-        page.push_limit(&mut select);
+        pages.push(&mut select);
         let mut transaction = self.snapshot().await?;
-        let (rows, next) = page.cut(transaction.all::<read::VersionRow>(select).await?);
+        let (rows, next) = pages.cut(transaction.all::<read::VersionRow>(select).await?, |row, column| match column {
+            "m.name" => Part::Text(row.name.clone()),
+            "v.creation_time" => Part::Integer(row.creation_time),
+            "v.last_update_time" => Part::Integer(row.last_update_time),
+            _ => Part::Integer(row.version),
+        });
         let versions = read::whole_versions(&mut transaction, rows).await?;
         let without_aliases = |(_, version): (i64, ModelVersion)| ModelVersion { aliases: Vec::new(), ..version };
         Ok(Page { rows: versions.into_iter().map(without_aliases).collect(), next })
@@ -228,14 +239,8 @@ fn push_version(select: &mut Statement, comparison: &Comparison) -> Result<(), T
     Ok(())
 }
 
-fn push_order(
-    select: &mut Statement,
-    order_by: &[String],
-    kind: &Kind,
-    last: &'static str,
-) -> Result<(), TrackingError> {
-    select.push(" ORDER BY ");
-    let mut seen = Vec::new();
+fn columns(order_by: &[String], kind: &Kind) -> Result<Vec<Column>, TrackingError> {
+    let mut seen: Vec<Column> = Vec::new();
     for key in filter::order(order_by)? {
         let column = kind
             .orders
@@ -249,12 +254,10 @@ fn push_order(
                 known.join("', '")
             )));
         };
-        if seen.contains(column) {
+        if seen.iter().any(|known| known.sql == *column) {
             return Err(TrackingError::Internal(format!("`order_by` contains duplicate fields: {order_by:?}")));
         }
-        seen.push(*column);
-        select.push(column).push(if key.ascending { " ASC, " } else { " DESC, " });
+        seen.push(Column::new(*column, key.ascending));
     }
-    select.push(last);
-    Ok(())
+    Ok(seen)
 }

@@ -93,3 +93,37 @@ async fn a_name_that_a_client_took_first_stays_the_clients() {
     assert!(store.registered_model("delay").await.unwrap().latest_versions.is_empty());
     store.create_model_version(version("delay")).await.unwrap();
 }
+
+#[tokio::test]
+async fn no_row_comes_twice_while_others_are_registered() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).await;
+    for name in ["b", "d", "f"] {
+        register(&store, name).await;
+        for _ in 0..2 {
+            store.create_model_version(version(name)).await.unwrap();
+        }
+    }
+    let mut models = RegistrySearch { max_results: Some(2), ..RegistrySearch::default() };
+    let first = store.search_registered_models(&models).await.unwrap();
+    for name in ["a", "c"] {
+        register(&store, name).await;
+    }
+    models.page_token = first.next;
+    let second = store.search_registered_models(&models).await.unwrap();
+    let names = |page: &crate::Page<RegisteredModel>| page.rows.iter().map(|row| row.name.clone()).collect::<Vec<_>>();
+    assert_eq!((names(&second), second.next), (vec!["f".to_owned()], None));
+    // Versions of one moment are ordered by name and number; those that come meanwhile come first or behind, never between.
+    let mut versions = RegistrySearch { max_results: Some(3), ..RegistrySearch::default() };
+    let mut seen = Vec::new();
+    loop {
+        let page = store.search_model_versions(&versions).await.unwrap();
+        seen.extend(page.rows.iter().map(|row| format!("{}{}", row.name, row.version)));
+        store.create_model_version(version("a")).await.unwrap();
+        let Some(next) = page.next else { break };
+        versions.page_token = Some(next);
+    }
+    assert_eq!(seen, ["b2", "b1", "d2", "d1", "f2", "f1"]);
+    versions.page_token = Some("nonsense".to_owned());
+    assert!(store.search_model_versions(&versions).await.is_err());
+}

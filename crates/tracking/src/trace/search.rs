@@ -4,11 +4,15 @@ use baton_ledger::database::Statement;
 
 use super::{NAME_TAG, PROMPTS_TAG, TraceInfo, read};
 use crate::filter::{self, Comparison, Dialect, Literal, Operator};
-use crate::search::{self, Slice};
+use crate::page::{Column, Part};
+use crate::search::{self, Pages};
 use crate::{Page, TrackingError, TrackingStore, validate};
 
 /// The metadata that says which run a trace is from.
 const RUN_KEY: &str = "mlflow.sourceRun";
+
+/// Columns that every trace has a value of.
+const ALWAYS_THERE: [&str; 4] = ["t.experiment", "t.request_time", "t.state", "t.trace_id"];
 
 /// What to look for.
 #[derive(Debug, Clone, Default)]
@@ -32,16 +36,39 @@ impl TrackingStore {
     /// When the filter, the order, the size or the token cannot be understood.
     pub async fn search_traces(&self, wanted: &TraceSearch) -> Result<Page<TraceInfo>, TrackingError> {
         let rows = validate::max_results(wanted.max_results, 100, 500)?;
-        let page = Slice::new(wanted.page_token.as_deref(), i64::try_from(rows).unwrap_or(i64::MAX))?;
+        let last = vec![Column::new("t.request_time", false), Column::new("t.trace_id", true)];
+        let rows = i64::try_from(rows).unwrap_or(i64::MAX - 1);
+        let pages = Pages::new(columns(&wanted.order_by)?, last, wanted.page_token.as_deref(), rows)?;
         let mut select = Statement::new(format!("SELECT {} FROM traces t WHERE t.experiment IN ", read::COLUMNS));
         search::push_list(&mut select, &wanted.experiment_ids);
         select.push(" AND ");
         search::push_condition(&mut select, &filter::parse(&wanted.filter, Dialect::Plain)?, &mut push_comparison)?;
-        push_order(&mut select, &wanted.order_by)?;
-        page.push_limit(&mut select);
+        if let Pages::Counted(_) = pages {
+            push_order(&mut select, &wanted.order_by)?;
+        }
+        pages.push(&mut select);
         let mut transaction = self.snapshot().await?;
-        let (rows, next) = page.cut(transaction.all::<read::Row>(select).await?);
+        let (rows, next) = pages.cut(transaction.all::<read::Row>(select).await?, part);
         Ok(Page { rows: read::whole(&mut transaction, rows).await?, next })
+    }
+}
+
+/// The columns of an order by which every trace has a place; none where something orders them that may be missing.
+fn columns(order_by: &[String]) -> Result<Option<Vec<Column>>, TrackingError> {
+    let of_key = |key: &filter::Order| {
+        let is_attribute = matches!(key.entity.as_deref(), None | Some("attribute" | "attributes" | "trace"));
+        let column = order_column(&key.key).filter(|column| is_attribute && ALWAYS_THERE.contains(column))?;
+        Some(Column::new(column, key.ascending))
+    };
+    Ok(filter::order(order_by)?.iter().map(of_key).collect())
+}
+
+fn part(row: &read::Row, column: &str) -> Part {
+    match column {
+        "t.experiment" => Part::Integer(row.experiment),
+        "t.request_time" => Part::Integer(row.request_time),
+        "t.state" => Part::Text(row.state.clone()),
+        _ => Part::Text(row.trace_id.clone()),
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use baton_core::asset::Model;
 use baton_core::{Asset, AssetName, Definition, Graph, Kind, Pin};
 use baton_engine::table::visible_schema;
 use baton_lake::{RowDigest, conform, delta_schema};
@@ -49,6 +50,7 @@ pub(super) async fn train_again(
     let Definition::Model(model) = &recipe.asset.definition else {
         return Ok(Err("it was no model then".to_owned()));
     };
+    let model = &of_version(model, version);
     let prepared = match prepared_for(services, &recipe).await? {
         Ok(prepared) => prepared,
         Err(reason) => return Ok(Err(reason)),
@@ -65,6 +67,15 @@ pub(super) async fn train_again(
         same_rows: RowDigest::of(&stored)? == recorded,
         rows: set.rows.num_rows(),
     }))
+}
+
+/// The model as it was declared, whose registered version is the one that came in then, wherever the alias points by now.
+fn of_version(model: &Model, version: &ModelVersion) -> Model {
+    let mut model = model.clone();
+    if let (Some(reference), Some(origin)) = (&mut model.train.registered, &version.origin) {
+        *reference = reference.at(origin.version.number);
+    }
+    model
 }
 
 /// As much of a project as training reads: the model and its feature views as they were declared then.

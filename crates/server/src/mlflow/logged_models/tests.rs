@@ -147,3 +147,25 @@ async fn searches_filter_order_and_page() {
         assert_eq!(client.post("logged-models/search", body.clone()).await.0, 400, "{body}");
     }
 }
+
+#[tokio::test]
+async fn pages_follow_each_other_while_others_are_logged() {
+    let client = Client::new().await;
+    for name in ["b", "d", "f"] {
+        create(&client, json!({"experiment_id": "0", "name": name})).await;
+    }
+    let orders =
+        [json!([{"field_name": "name"}]), json!([{"field_name": "name", "ascending": true}, {"field_name": "status"}])];
+    for order in orders {
+        let mut body = json!({"experiment_ids": ["0"], "max_results": 2, "order_by": order});
+        let (_, first) = client.post("logged-models/search", body.clone()).await;
+        create(&client, json!({"experiment_id": "0", "name": "a"})).await;
+        body["page_token"] = first["next_page_token"].clone();
+        let before: Vec<&str> =
+            first["models"].as_array().unwrap().iter().filter_map(|model| model["info"]["name"].as_str()).collect();
+        assert!(found(&client, body).await.iter().all(|name| *name > *before[before.len() - 1]), "{before:?}");
+    }
+    // A metric that models may lack orders them by count of rows.
+    let body = json!({"experiment_ids": ["0"], "max_results": 3, "order_by": [{"field_name": "metrics.auc"}]});
+    assert_eq!(found(&client, body).await.len(), 3);
+}
