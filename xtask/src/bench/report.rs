@@ -17,6 +17,8 @@ pub(super) struct Turn {
     peak_mib: Option<f64>,
     /// Rows or steps that it went through.
     items: Option<f64>,
+    /// How good what came of it is; more is better.
+    score: Option<f64>,
 }
 
 impl Turn {
@@ -31,6 +33,7 @@ impl Turn {
                     cpu_seconds: number("cpu_seconds"),
                     peak_mib: number("peak_mib"),
                     items: number("items"),
+                    score: number("score"),
                 })
             }
             _ => None,
@@ -62,6 +65,8 @@ impl Report {
         if counts {
             text.push_str(&format!("{:>14}{:>14}", "a second", "a CPU second"));
         }
+        let is_judged = medians.iter().any(|median| median.score.is_some());
+        text.push_str(&if is_judged { format!("{:>12}", "score") } else { String::new() });
         text.push('\n');
         let ours = medians.first().map_or(f64::NAN, |median| median.seconds);
         for (place, (contender, median)) in self.benchmark.contenders.iter().zip(&medians).enumerate() {
@@ -80,6 +85,9 @@ impl Report {
                 };
                 text.push_str(&format!("{:>14}{:>14}", rate(Some(median.seconds)), rate(median.cpu_seconds)));
             }
+            if let Some(score) = median.score {
+                text.push_str(&format!("{:>12}", format!("{score:.5}")));
+            }
             text.push('\n');
         }
         text
@@ -96,6 +104,7 @@ impl Report {
                 "cpu_seconds": median.cpu_seconds,
                 "peak_mib": median.peak_mib,
                 "items": median.items,
+                "score": median.score,
                 "first_to_this": ours / median.seconds,
             })
         };
@@ -178,6 +187,9 @@ mod tests {
         let more = r#"{"seconds": 2, "cpu_seconds": 4, "peak_mib": 64, "items": 5000000}"#;
         let table = Report::of(TWO, vec![turns(&[more]), turns(&["3"])]).table();
         assert!(table.contains("64 MiB     2,500,000     1,250,000\n"), "{table}");
+        let judged = Report::of(TWO, vec![turns(&[r#"{"seconds": 2, "score": 0.75}"#]), turns(&["3"])]).table();
+        assert!(judged.lines().next().unwrap().ends_with("first / this       score"), "{judged}");
+        assert!(judged.lines().nth(1).unwrap().ends_with("     0.75000"), "{judged}");
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod parameters;
 mod project;
 mod runbook;
 mod runs;
+mod search;
 mod selection;
 mod serving;
 mod test;
@@ -48,6 +49,7 @@ pub(crate) use runs::{
     PruneArguments, ResumeArguments, RunsArguments, RunsCommand, RunsListArguments, RunsShowArguments,
     ScheduleArguments, ScheduleCommand, SchedulePauseArguments, StateName, TriggerArguments,
 };
+pub(crate) use search::SearchArguments;
 pub(crate) use selection::{RunArguments, SelectionArguments};
 pub(crate) use serving::{PredictArguments, ServeArguments};
 pub(crate) use test::TestArguments;
@@ -144,8 +146,12 @@ pub(crate) enum Command {
     Runbook(RunbookArguments),
     /// Compute a stretch of an incremental table again, with what reads it
     Backfill(BackfillArguments),
-    /// Deliver rows of the environment to a system outside
-    Export(ExportArguments),
+    /// Deliver rows of the environment to a system outside, or write what is tracked for MLflow
+    Export(ExportEntryArguments),
+    /// Bring in what another tracker keeps: MLflow, Optuna
+    Import(ImportArguments),
+    /// Search for a model's algorithm and parameters, without training a version
+    Search(SearchArguments),
     /// Drive the schedule over a stretch of history, tick by tick
     Replay(ReplayArguments),
     /// Serve endpoints over HTTP

@@ -32,6 +32,7 @@ mod run;
 mod runbook;
 mod runs;
 mod schedule;
+mod search;
 mod serve;
 mod show;
 mod status;
@@ -92,7 +93,14 @@ async fn dispatch_async(context: &Context, command: Command) -> Result<Outcome, 
         Command::Runbook(arguments) => runbook::runbook(context, &arguments).await,
         Command::Schedule(arguments) => schedule::schedule(context, &arguments).await,
         Command::Backfill(arguments) => backfill::backfill(context, &arguments).await,
-        Command::Export(arguments) => export::export(context, &arguments).await,
+        Command::Export(ExportEntryArguments { command: Some(ExportCommand::Mlflow(arguments)), .. }) => {
+            exchange::export(context, &arguments).await
+        }
+        Command::Export(ExportEntryArguments { delivery: Some(arguments), .. }) => export::export(context, &arguments).await,
+        // The command line asks for one of the two.
+        Command::Export(_) => Ok(Outcome::Fine),
+        Command::Import(arguments) => exchange::import(context, &arguments).await,
+        Command::Search(arguments) => search::search(context, &arguments).await,
         Command::Replay(arguments) => replay::replay(context, &arguments).await,
         Command::Serve(arguments) => serve::serve(context, &arguments).await,
         Command::Tracking(arguments) => tracking::tracking(context, &arguments).await,

@@ -149,6 +149,10 @@ impl Engine<'_> {
         self.study.pruning == Pruning::Half
     }
 
+    fn waits_after_first_fold(&self) -> bool {
+        self.compares_all() && self.objective.folds() > 1
+    }
+
     /// The next piece of work; waits while it depends on work of others. `None` when the study is over.
     fn next_job(&self) -> Option<Job> {
         let mut state = self.lock();
@@ -232,17 +236,27 @@ impl Engine<'_> {
     fn work(&self, job: Job) {
         let Job { mut trial, seen } = job;
         let begins = trial.fold_scores.is_empty();
-        let known = if begins { self.log.known(&trial.key) } else { None };
         if begins {
             self.log.began(&trial);
         }
-        let replayed = known.and_then(|known| self.replayed(&trial, &seen, known));
-        let phase = match replayed {
-            Some(replayed) => {
-                trial = replayed;
-                Phase::Done
+        let known = self.log.known(&trial.key).filter(|_| begins || trial.is_known);
+        let replayed = known.and_then(|known| match begins && self.waits_after_first_fold() {
+            true => {
+                let first = first_fold(&trial, known)?;
+                first.curve.iter().for_each(|(step, value)| self.log.reported(first.number, *step, *value));
+                Some((first, Phase::Waiting))
             }
-            None => self.train(&mut trial, &seen),
+            false => Some((self.replayed(&trial, &seen, known)?, Phase::Done)),
+        });
+        let phase = match replayed {
+            Some((replayed, phase)) => {
+                trial = replayed;
+                phase
+            }
+            None => {
+                trial.is_known = false;
+                self.train(&mut trial, &seen)
+            }
         };
         if phase == Phase::Done {
             self.log.ended(&trial);
@@ -261,8 +275,12 @@ impl Engine<'_> {
         let ends_of_folds = |curve: &[(u64, f64)]| curve.iter().filter(|(step, _)| *step > CHECKPOINTS).count();
         for place in 0..known.curve.len() {
             let curve = &known.curve[..=place];
-            self.log.reported(trial.number, known.curve[place].0, known.curve[place].1);
-            if self.study.stops(curve, seen) {
+            if place >= planned.curve.len() {
+                self.log.reported(trial.number, known.curve[place].0, known.curve[place].1);
+            }
+            // Behind its last fold nothing is left to stop.
+            let is_last = known.curve[place].0 == CHECKPOINTS + self.objective.folds() as u64;
+            if self.study.stops(curve, seen) && !is_last {
                 trial.pruned = true;
                 trial.curve = curve.to_vec();
                 let folds = ends_of_folds(curve).min(known.fold_scores.len());
@@ -279,7 +297,7 @@ impl Engine<'_> {
     fn train(&self, trial: &mut Trial, seen: &[Observed]) -> Phase {
         for fold in trial.fold_scores.len()..self.objective.folds() {
             let ended = self.train_fold(trial, fold, seen);
-            let waits = self.compares_all() && fold == 0 && self.objective.folds() > 1 && !ended;
+            let waits = self.waits_after_first_fold() && fold == 0 && !ended;
             self.count(trial, ended);
             match (ended, waits) {
                 (true, _) => return Phase::Done,
@@ -334,6 +352,14 @@ impl Engine<'_> {
         let progress = Progress { done: state.trainings, planned };
         self.log.advanced(progress);
     }
+}
+
+/// As much of a trial that is known as says how it did on the first fold.
+fn first_fold(planned: &Trial, known: Trial) -> Option<Trial> {
+    let score = *known.fold_scores.first()?;
+    let curve = known.curve.into_iter().take_while(|(step, _)| *step <= CHECKPOINTS + 1).collect();
+    let fold_rounds = known.fold_rounds.into_iter().take(1).collect();
+    Some(Trial { curve, fold_scores: vec![score], fold_rounds, is_known: true, ..planned.clone() })
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ mod good;
 mod programs;
 mod python;
 mod reading;
+mod searching;
 mod unit_tests;
 mod wrong_checks;
 mod wrong_exports;
