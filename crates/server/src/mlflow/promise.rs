@@ -100,3 +100,89 @@ async fn speaks_of(request: Request, run_id: &str) -> Result<(Request, bool), Wi
     let speaks = body.windows(run_id.len()).any(|part| part == run_id.as_bytes());
     Ok((Request::from_parts(parts, Body::from(body)), speaks))
 }
+
+#[cfg(test)]
+mod tests {
+    use baton_tracking::Tag;
+    use baton_tracking::input::{Dataset, DatasetInput};
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::mlflow::testing::Client;
+
+    const ID: &str = "0123456789abcdef0123456789abcdef";
+
+    fn promised() -> PromisedRun {
+        let dataset = Dataset {
+            name: "flights".to_owned(),
+            digest: "d1".to_owned(),
+            source_type: "delta_table".to_owned(),
+            source: "{}".to_owned(),
+            schema: None,
+            profile: None,
+        };
+        PromisedRun {
+            run_id: ID.to_owned(),
+            experiment: "shop/late".to_owned(),
+            user_id: "ada".to_owned(),
+            start_time: 1,
+            name: "late".to_owned(),
+            tags: vec![Tag { key: "baton.asset".to_owned(), value: "late".to_owned() }],
+            datasets: vec![DatasetInput { dataset, tags: Vec::new() }],
+        }
+    }
+
+    async fn runs_of(client: &Client, experiment: &str) -> Vec<Value> {
+        let (status, found) = client.get(&format!("experiments/get-by-name?experiment_name={experiment}")).await;
+        if status == 404 {
+            return Vec::new();
+        }
+        let id = &found["experiment"]["experiment_id"];
+        let (_, found) = client.post("runs/search", json!({"experiment_ids": [id]})).await;
+        found["runs"].as_array().cloned().unwrap_or_default()
+    }
+
+    #[tokio::test]
+    async fn a_run_that_nobody_speaks_of_is_not_made() {
+        let client = Client::promised(promised()).await;
+        client.post("experiments/search", json!({"max_results": 5})).await;
+        assert!(runs_of(&client, "shop%2Flate").await.is_empty());
+    }
+
+    #[tokio::test]
+    async fn the_first_request_that_speaks_of_the_run_makes_it_with_inputs_and_tags() {
+        let client = Client::promised(promised()).await;
+        let metric = json!({"run_id": ID, "key": "loss", "value": 1, "timestamp": 1});
+        assert_eq!(client.post("runs/log-metric", metric).await.0, 200);
+        let (status, run) = client.get(&format!("runs/get?run_id={ID}")).await;
+        assert_eq!((status, &run["run"]["info"]["run_name"]), (200, &json!("late")));
+        assert_eq!(run["run"]["inputs"]["dataset_inputs"][0]["dataset"]["name"], "flights");
+        assert!(
+            run["run"]["data"]["tags"].as_array().unwrap().contains(&json!({"key": "baton.asset", "value": "late"}))
+        );
+        assert_eq!(runs_of(&client, "shop%2Flate").await.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn the_run_is_made_in_the_experiment_that_the_program_chose() {
+        let client = Client::promised(promised()).await;
+        client.get("experiments/get-by-name?experiment_name=own").await;
+        client.post("experiments/create", json!({"name": "own"})).await;
+        client.get(&format!("runs/get?run_id={ID}")).await;
+        assert_eq!(runs_of(&client, "own").await.len(), 1);
+        assert!(runs_of(&client, "shop%2Flate").await.is_empty());
+    }
+
+    #[tokio::test]
+    async fn other_runs_of_the_program_have_the_same_inputs_and_their_own_tags() {
+        let client = Client::promised(promised()).await;
+        let tags = json!([{"key": "baton.asset", "value": "mine"}, {"key": "b", "value": "c"}]);
+        let (_, made) = client.post("runs/create", json!({"experiment_id": "0", "start_time": 1, "tags": tags})).await;
+        let id = made["run"]["info"]["run_id"].as_str().unwrap().to_owned();
+        let (_, run) = client.get(&format!("runs/get?run_id={id}")).await;
+        assert_eq!(run["run"]["inputs"]["dataset_inputs"][0]["dataset"]["digest"], "d1");
+        let tags = run["run"]["data"]["tags"].as_array().unwrap();
+        assert!(tags.contains(&json!({"key": "baton.asset", "value": "mine"})), "{tags:?}");
+        assert_eq!(client.get(&format!("runs/get?run_id={ID}")).await.0, 200);
+    }
+}

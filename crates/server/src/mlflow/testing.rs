@@ -8,6 +8,7 @@ use axum::http::Request;
 use baton_core::Clock;
 use baton_core::time::{FixedClock, timestamp_from_micros};
 use baton_tracking::artifact::ArtifactStore;
+use baton_tracking::run::PromisedRun;
 use baton_tracking::{StoreOptions, TrackingStore};
 use serde_json::Value;
 use tower::ServiceExt as _;
@@ -23,13 +24,21 @@ pub(super) struct Client {
 impl Client {
     /// A server whose clock stands at 1970-01-01 00:16:40.
     pub(super) async fn new() -> Self {
+        Self::of(|tracking| tracking).await
+    }
+
+    /// The same, for a program that was promised a run.
+    pub(super) async fn promised(run: PromisedRun) -> Self {
+        Self::of(|tracking| tracking.with_promise(run)).await
+    }
+
+    async fn of(with: impl FnOnce(Tracking) -> Tracking) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock: Arc<dyn Clock> = Arc::new(FixedClock(timestamp_from_micros(1_000_000_000)));
         let options = StoreOptions { clock, artifact_root: "mlflow-artifacts:/".to_owned() };
         let store = TrackingStore::open(&folder.path().join("tracking.db"), options).await.unwrap();
-        let router = super::with_single_slashes(super::router(Arc::new(
-            Tracking::new(store).with_artifacts(ArtifactStore::open(folder.path().join("artifacts"))),
-        )));
+        let tracking = Tracking::new(store).with_artifacts(ArtifactStore::open(folder.path().join("artifacts")));
+        let router = super::with_single_slashes(super::router(Arc::new(with(tracking))));
         Self { router, _folder: folder }
     }
 
