@@ -229,6 +229,24 @@ pub(crate) enum CliError {
     /// The store of what is tracked failed.
     #[error("cannot track: {0}")]
     Tracking(#[from] baton_tracking::TrackingError),
+    /// Nothing could be brought in or handed on.
+    #[error(transparent)]
+    Exchange(#[from] baton_exchange::ExchangeError),
+    /// Parts of what was to be brought in were set aside; the report was printed.
+    #[error("{count} of what was to be brought in {verb} set aside; the rest is kept", verb = if *count == 1 { "was" } else { "were" })]
+    SetAside {
+        /// How many mistakes there were.
+        count: usize,
+    },
+    /// A figure was not drawn.
+    #[error(transparent)]
+    Drawing(baton_charts::ChartError),
+    /// Nothing is tracked where it was looked for.
+    #[error("nothing is tracked in `{}`", path.display())]
+    NothingTracked {
+        /// The file.
+        path: PathBuf,
+    },
     /// The engine failed.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -302,6 +320,11 @@ impl CliError {
             Self::Unapproved { saved: Err(command), .. } => vec![format!(
                 "save the plan with `{command} --out plan.json`, have each of them run `baton approve plan.json --as OWNER`, then `baton apply plan.json`"
             )],
+            Self::SetAside { .. } => vec!["mend what is named above and run the same command again: it brings in what is missing".to_owned()],
+            Self::NothingTracked { .. } => vec![
+                "log runs with `baton serve` or `baton tracking` and a client of MLflow, or bring some in with `baton import mlflow PATH`".to_owned(),
+                "name another file with --store FILE".to_owned(),
+            ],
             Self::StepsFailed { .. } => vec!["mend what is named above and run the same command again".to_owned()],
             _ => Vec::new(),
         }

@@ -6,6 +6,7 @@ mod change;
 mod check;
 mod diff;
 mod environments;
+mod exchange;
 mod explain;
 mod export;
 mod files;
@@ -19,6 +20,7 @@ mod search;
 mod selection;
 mod serving;
 mod test;
+mod tracked;
 mod tracking;
 
 use std::path::PathBuf;
@@ -33,6 +35,9 @@ pub(crate) use diff::{DiffArguments, ReproduceArguments, TextForm};
 pub(crate) use environments::{
     EnvArguments, EnvCommand, EnvCreateArguments, EnvDiffArguments, EnvRemoveArguments, GcArguments, PromoteArguments,
     Side, TagArguments,
+};
+pub(crate) use exchange::{
+    ExportCommand, ExportEntryArguments, ExportMlflowArguments, ImportArguments, ImportCommand,
 };
 pub(crate) use explain::ExplainArguments;
 pub(crate) use export::ExportArguments;
@@ -53,6 +58,10 @@ pub(crate) use search::SearchArguments;
 pub(crate) use selection::{RunArguments, SelectionArguments};
 pub(crate) use serving::{PredictArguments, ServeArguments};
 pub(crate) use test::TestArguments;
+pub(crate) use tracked::{
+    AxisName, CurveArguments, FigureArguments, FilterArguments, ParallelArguments, PlotArguments, PlotCommand,
+    TrackedDiffArguments, TrackedListArguments, ViewName,
+};
 pub(crate) use tracking::{GuestArguments, TrackingArguments};
 
 /// Carry data to models, and what models learn back to data

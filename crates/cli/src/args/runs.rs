@@ -3,6 +3,7 @@
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::parameters::ParameterArguments;
+use super::tracked::{PlotArguments, TrackedDiffArguments, TrackedListArguments};
 
 /// Arguments of `runs`.
 #[derive(Debug, Args)]
@@ -17,6 +18,12 @@ pub(crate) struct RunsArguments {
 /// What of the history of runs is asked for.
 #[derive(Debug, Subcommand)]
 pub(crate) enum RunsCommand {
+    /// List tracked runs, of experiments and searches, by MLflow's filter
+    Ls(TrackedListArguments),
+    /// Compare two tracked runs: parameters, metrics, data, code, environment
+    Diff(TrackedDiffArguments),
+    /// Draw tracked runs: learning curves, parallel coordinates
+    Plot(PlotArguments),
     /// Show one run: its steps over time, tries, what failed
     Show(RunsShowArguments),
     /// Ask a run to end; what it finished is kept

@@ -9,6 +9,7 @@ mod demo;
 mod diff;
 mod doctor;
 mod env;
+mod exchange;
 mod explain;
 mod export;
 mod files;
@@ -39,6 +40,7 @@ mod status;
 mod tag;
 mod test;
 mod trace;
+mod tracked;
 mod tracking;
 mod why;
 
@@ -46,12 +48,13 @@ pub(crate) use resume::resumed;
 pub(crate) use runbook::run_book;
 pub(crate) use runs::find as find_run;
 pub(crate) use schedule::{ScheduleLine, by_hand};
+pub(crate) use tracked::{Comparison, Row, RunTable, TrackedRun, figure, short};
 
 use std::io::{BufRead as _, IsTerminal as _};
 
 use tracing_subscriber::EnvFilter;
 
-use crate::args::Command;
+use crate::args::{Command, ExportCommand, ExportEntryArguments};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::{INTERRUPTED, Outcome};

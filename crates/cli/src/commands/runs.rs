@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::gc::duration;
 use super::resume::resume;
+use super::tracked;
 use crate::args::{PruneArguments, RunsArguments, RunsCommand, RunsListArguments, RunsShowArguments, StateName};
 use crate::context::Context;
 use crate::error::CliError;
@@ -26,6 +27,9 @@ pub(super) async fn runs(context: &Context, arguments: &RunsArguments) -> Result
     super::end_at_interrupt();
     match &arguments.command {
         None => list(context, &arguments.list).await,
+        Some(RunsCommand::Ls(arguments)) => tracked::list(context, arguments).await,
+        Some(RunsCommand::Diff(arguments)) => tracked::diff(context, arguments).await,
+        Some(RunsCommand::Plot(arguments)) => tracked::plot(context, arguments).await,
         Some(RunsCommand::Show(arguments)) => show(context, arguments).await,
         Some(RunsCommand::Cancel(arguments)) => cancel(context, &arguments.run).await,
         Some(RunsCommand::Pause(arguments)) => pause(context, &arguments.run).await,

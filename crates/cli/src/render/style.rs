@@ -43,6 +43,15 @@ pub(crate) fn good(text: &str) -> String {
     paint(GOOD, text)
 }
 
+/// A part of one of several lines of a figure; only the first few have a colour each.
+pub(crate) fn series(text: &str, number: usize) -> String {
+    use AnsiColor::{Blue, Cyan, Green, Magenta, Red, Yellow};
+    match [Blue, Yellow, Green, Magenta, Cyan, Red].get(number) {
+        Some(colour) => paint(colour.on_default(), text),
+        None => muted(text),
+    }
+}
+
 /// Colours the sign at the start of a plan's line.
 pub(crate) fn plan_line(line: &str) -> String {
     let sign = line.trim_start().chars().next();

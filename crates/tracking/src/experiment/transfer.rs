@@ -7,6 +7,9 @@ use crate::error::Result;
 use crate::store::TrackingStore;
 use crate::transfer::{Kept, set_texts};
 
+/// The number of `Default`.
+const DEFAULT: i64 = 0;
+
 impl TrackingStore {
     /// Keeps an experiment of another tracker; its number here, which is its own where that is free. One of the same name is
     /// taken to be the same. Without a location, artifacts lie below the server's root.
@@ -59,6 +62,13 @@ async fn make(transaction: &mut Transaction, experiment: &Experiment, root: &str
 
 /// Lets an experiment that was kept before be deleted or restored as its original; another one of the same name stays as it is.
 async fn follow(transaction: &mut Transaction, known: &ExperimentRow, original: &Experiment) -> Result<bool> {
+    if known.id == DEFAULT {
+        // It is made with the store, and began with the older one.
+        let text = "UPDATE experiments SET creation_time = $1, last_update_time = $2 WHERE id = $3 AND creation_time > $1 AND $1 > 0";
+        let update = Statement::new(text).bind(original.creation_time).bind(original.last_update_time);
+        transaction.execute(update.bind(DEFAULT)).await?;
+        return Ok(false);
+    }
     if known.creation_time != original.creation_time || known.lifecycle() == original.lifecycle {
         return Ok(false);
     }

@@ -67,7 +67,8 @@ pub(super) async fn write(
     let judged = info.assessments.iter();
     let judged = judged.filter_map(|body| assessment_row(trace_id, experiment, info.request_time, body)).collect();
     let columns = "assessment_id, trace_id, name, assessment_type, value, error, created_timestamp, last_updated_timestamp, source_type, \
-                   source_id, span_id, rationale, overrides, valid, assessment_metadata, experiment_id, trace_timestamp_ms";
+                   source_id, span_id, rationale, overrides, valid, assessment_metadata, experiment_id, trace_timestamp_ms, \
+                   aggregate_value, is_numeric_value";
     insert(transaction, "assessments", columns, judged).await?;
     links(writing, transaction, trace_id).await?;
     writing.report.traces += 1;
@@ -117,7 +118,20 @@ fn assessment_row(trace_id: &str, experiment: i64, request_time: i64, body: &Jso
         body.get("metadata").map(Json::to_string).into(),
         experiment.into(),
         request_time.into(),
+        aggregate(judged.get("value")).into(),
+        judged.get("value").is_some_and(Json::is_number).into(),
     ])
+}
+
+/// The number that a judgement counts as in averages.
+fn aggregate(value: Option<&Json>) -> Option<f64> {
+    match value? {
+        Json::Bool(value) => Some(f64::from(u8::from(*value))),
+        Json::Number(value) => value.as_f64(),
+        Json::String(text) if text.trim().eq_ignore_ascii_case("yes") => Some(1.0),
+        Json::String(text) if text.trim().eq_ignore_ascii_case("no") => Some(0.0),
+        _ => None,
+    }
 }
 
 async fn links(writing: &Writing, transaction: &mut Transaction, trace_id: &str) -> Result<()> {
