@@ -233,3 +233,48 @@ fn kills_anywhere_neither_lose_nor_double_a_row() {
 fn kills_anywhere_neither_lose_nor_double_a_row_of_mariadb() {
     kills_neither_lose_nor_double(&Shop::of(Database::Mariadb(TestMariadb::shared())));
 }
+
+#[test]
+fn deleted_rows_stay_marked_where_they_are_kept() {
+    let shop = Shop::new();
+    let sources = SOURCES.replace("CONNECTOR", "postgres").replace("MODE", "cdc\n    deletes: keep");
+    shop.project.write("sources.yml", &sources);
+    shop.run_well(&["apply", "--yes"]);
+    let sql = |statements: &str| shop.server.sql(&shop.url, statements);
+    sql(
+        "update orders set amount = 7 where id = 1; delete from orders where id = 2; insert into orders values (51, 5, 'new')",
+    );
+    shop.run_well(&["run"]);
+    // A column comes, and a row that was deleted comes again.
+    sql(
+        "alter table orders add column colour text; insert into orders values (2, 8, 'again', 'red'); delete from orders where id = 3",
+    );
+    shop.run_well(&["run"]);
+    let kept = "select id, amount, length(note) as note, is_deleted, colour from followed where id in (1, 2, 3, 51) order by id";
+    let rows = crate::answers::rows(&shop.project, kept);
+    assert_eq!(
+        rows,
+        "id,amount,note,is_deleted,colour\n1,7,5000,false,\n2,8,5,false,red\n3,3,5000,true,\n51,5,3,false,\n"
+    );
+}
+
+#[test]
+fn a_role_that_may_not_publish_hears_what_to_run() {
+    let shop = Shop::new();
+    let role = format!("reader_{}", std::process::id());
+    let statements = format!(
+        "create role {role} login replication password 'p'; grant select on all tables in schema public to {role}"
+    );
+    shop.server.sql(&shop.url, &statements);
+    let url = shop.url.replace("postgres@", &format!("{role}:p@"));
+    let mut command = shop.project.command(&["doctor"]);
+    let output = command.env("TEST_DATABASE", &url).output().unwrap();
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    let hint = "let its owner run `create publication \"baton_followed\" for table \"orders\"`";
+    assert!(told.contains(hint) && told.contains("may not make one"), "{url}: {told}");
+    shop.server.sql(&shop.url, "create publication baton_followed for table orders");
+    let mut command = shop.project.command(&["apply", "--yes"]);
+    let output = command.env("TEST_DATABASE", &url).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(shop.totals(), shop.truth());
+}

@@ -8,6 +8,7 @@
 mod config;
 mod position;
 mod reader;
+mod references;
 mod registry;
 mod session;
 

@@ -251,9 +251,13 @@ async fn messages_that_cannot_be_read_go_to_a_topic_of_their_own() {
 
 /// A registry that knows schema 7, to whoever says that he is `reader`.
 fn registry(schema: &Value) -> String {
+    answering([("/schemas/ids/7".to_owned(), json!({"schema": schema.to_string()}))].into())
+}
+
+/// A registry with these answers by path.
+fn answering(answers: std::collections::BTreeMap<String, Value>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let body = json!({"schema": schema.to_string()}).to_string();
     std::thread::spawn(move || {
         for stream in listener.incoming() {
             let mut stream = stream.unwrap();
@@ -261,10 +265,11 @@ fn registry(schema: &Value) -> String {
             let head: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
             let is_known =
                 head.iter().any(|line| line.eq_ignore_ascii_case("authorization: basic cmVhZGVyOnMzY3JldA=="));
-            let (status, body) = match head[0].as_str() {
-                _ if !is_known => ("401 Unauthorized", "{}"),
-                "GET /schemas/ids/7 HTTP/1.1" => ("200 OK", body.as_str()),
-                _ => ("404 Not Found", r#"{"error_code": 40403}"#),
+            let path = head[0].split(' ').nth(1).unwrap_or_default();
+            let (status, body) = match answers.get(path) {
+                _ if !is_known => ("401 Unauthorized", "{}".to_owned()),
+                Some(body) => ("200 OK", body.to_string()),
+                None => ("404 Not Found", r#"{"error_code": 40403}"#.to_owned()),
             };
             let answer =
                 format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len());
@@ -320,6 +325,46 @@ async fn avro_is_read_by_the_schemas_of_a_registry() {
     let error = KafkaPuller.check(&source(broker, &topic, stranger)).await.unwrap_err();
     let told = error.to_string();
     assert!(!error.is_transient() && told.contains("refuses with 401") && told.contains("`schema_registry`"), "{told}");
+}
+
+#[tokio::test]
+async fn what_a_schema_refers_to_is_asked_for_and_written_out() {
+    let refers = |schema: Value, references: &[(&str, u32)]| {
+        let references: Vec<Value> = references
+            .iter()
+            .map(|(subject, version)| json!({"name": "any", "subject": subject, "version": version}))
+            .collect();
+        json!({"schema": schema.to_string(), "references": references})
+    };
+    let field = |name: &str, kind: Value| json!({"name": name, "type": kind});
+    let order = json!({"type": "record", "name": "shop.Order", "fields": [
+        field("total", json!("Money")), field("tip", json!(["null", "Money"])), field("at", json!("geo.Place"))]});
+    let money = json!({"type": "record", "name": "Money", "namespace": "shop", "fields": [
+        field("cents", json!("long")), field("currency", json!("Currency"))]});
+    let currency = json!({"type": "enum", "name": "Currency", "namespace": "shop", "symbols": ["CHF", "EUR"]});
+    let place = json!({"type": "fixed", "name": "geo.Place", "size": 2});
+    let url = answering(
+        [
+            ("/schemas/ids/7".to_owned(), refers(order.clone(), &[("money", 3), ("a place/b", 1)])),
+            ("/schemas/ids/8".to_owned(), refers(order, &[("gone", 1)])),
+            ("/subjects/money/versions/3".to_owned(), refers(money, &[("currency", 1)])),
+            ("/subjects/currency/versions/1".to_owned(), refers(currency, &[])),
+            ("/subjects/a%20place%2Fb/versions/1".to_owned(), refers(place, &[])),
+        ]
+        .into(),
+    );
+    let registry = json!({"url": url, "username": "reader", "password": "s3cret"});
+    let registry: config::Registry = serde_json::from_value(registry).unwrap();
+    let found = registry::schemas(&registry, &[7, 8].into()).await.unwrap();
+    // An implementation of Avro's reads it, and what was written with it.
+    let script = "import io, json, sys, fastavro
+schema, buffer = fastavro.parse_schema(json.loads(sys.argv[1])), io.BytesIO()
+money = {'cents': 5, 'currency': 'EUR'}
+fastavro.schemaless_writer(buffer, schema, {'total': money, 'tip': None, 'at': b'ab'})
+print(buffer.getvalue().hex())";
+    assert_eq!(answered(script, &[found[&7].clone().unwrap()], "").trim(), "0a02006162");
+    let missing = "schema 8 refers to version 1 of `gone`, which the registry does not have";
+    assert_eq!(found[&8], Err(missing.to_owned()));
 }
 
 #[tokio::test]

@@ -65,9 +65,26 @@ async fn publish(session: &Session, postgres: &PostgresSource) -> Result<(), Con
     if found.map_err(|error| session.refused(&error))?.is_some() {
         return publishes(session, postgres).await;
     }
+    may_publish(session, postgres).await?;
     let statement =
         format!("create publication {} for table {}", quoted(&postgres.publication), postgres.relation.as_sql());
     session.client.batch_execute(&statement).await.map_err(|error| session.refused(&error))
+}
+
+/// Who does not own the table, or may not create anything in the database, cannot make a publication of it.
+async fn may_publish(session: &Session, postgres: &PostgresSource) -> Result<(), ConnectorError> {
+    let statement = "select has_database_privilege(current_database(), 'create') and pg_has_role(relowner, 'usage') \
+                     from pg_class where oid = $1::text::regclass";
+    let table = postgres.relation.as_sql();
+    let found = session.client.query_one(statement, &[&table]).await.map_err(|error| session.refused(&error))?;
+    if found.get(0) {
+        return Ok(());
+    }
+    let publication = quoted(&postgres.publication);
+    Err(session.missing(
+        format!("has no publication {publication}, and this role may not make one for table {table}"),
+        format!("let its owner run `create publication {publication} for table {table}`"),
+    ))
 }
 
 /// A publication that is there must have the table.
@@ -125,6 +142,12 @@ pub(super) async fn examine(
         return Err(session.missing("does not let this role replicate", "run `alter role … replication`"));
     }
     identity(session, postgres, key).await?;
+    let found = "select 1 from pg_publication where pubname = $1";
+    let found = session.client.query_opt(found, &[&postgres.publication]).await;
+    match found.map_err(|error| session.refused(&error))? {
+        Some(_) => publishes(session, postgres).await?,
+        None => may_publish(session, postgres).await?,
+    }
     Ok(match find(session, &postgres.slot).await? {
         Some(slot) if slot.wal_status == "lost" => {
             return Err(session.lost(format!("slot `{}` is lost", postgres.slot)));

@@ -1,6 +1,6 @@
 //! Which deliveries a version of a source holds: by path and content, walked back along the ledger.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use baton_connectors::{Connector, ConnectorError, DiscoverRequest, Unit, connector, resolve_secrets};
@@ -188,7 +188,7 @@ pub(crate) async fn waiting_deliveries(
         for unit in units.iter().filter(|unit| !looks_landed(unit, &landed)) {
             let hash = connector.fingerprint(unit)?;
             let known = landed.get(&unit.path).is_some_and(|known| known.hash == hash);
-            count += usize::from(!known && !refused.contains(&refusal_key(&terms, &unit.path, &hash)));
+            count += usize::from(!known && !refused.contains_key(&refusal_key(&terms, &unit.path, &hash)));
         }
         waiting.insert(name.clone(), count);
     }
@@ -211,7 +211,7 @@ pub(crate) async fn refused_keys(
     services: &Services,
     environment: &str,
     asset: &AssetName,
-) -> Result<BTreeSet<String>, RunError> {
+) -> Result<BTreeMap<String, String>, RunError> {
     let filter = EventFilter {
         environment: Some(environment.to_owned()),
         kinds: vec![EventKind::FileRejected],
@@ -221,5 +221,7 @@ pub(crate) async fn refused_keys(
     let events = services.ledger.events(&filter).await?;
     let whole =
         events.into_iter().filter(|found| found.event.body.get("whole") == Some(&serde_json::Value::Bool(true)));
-    Ok(whole.map(|found| found.event.key).collect())
+    let reason =
+        |body: &serde_json::Value| body.get("reason").and_then(|reason| reason.as_str()).unwrap_or_default().to_owned();
+    Ok(whole.map(|found| (found.event.key, reason(&found.event.body))).collect())
 }

@@ -21,7 +21,7 @@ pub(crate) const FILE: &str = "_file";
 /// Batches on their way from the connector to the writer; bounds memory.
 const BATCHES_ON_THE_WAY: usize = 4;
 /// Rows that are stamped together: enough that the query costs nothing, few enough that they stay near.
-const CHUNK_ROWS: usize = 1 << 16;
+pub(crate) const CHUNK_ROWS: usize = 1 << 16;
 
 /// Where a delivery goes.
 pub(crate) struct Destination<'a> {

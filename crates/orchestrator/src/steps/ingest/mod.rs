@@ -33,6 +33,8 @@ struct Waiting {
     units: Vec<(Unit, String)>,
     /// How many were refused before and are not tried again.
     refused: usize,
+    /// Why the last of them was.
+    reason: String,
 }
 
 /// A landing in progress.
@@ -61,7 +63,7 @@ impl Execution<'_> {
         if waiting.units.is_empty() {
             return match previous {
                 Some(_) => self.audit_again(asset, &checks).await,
-                None if waiting.refused > 0 => Err(all_refused(asset, waiting.refused)),
+                None if waiting.refused > 0 => Err(all_refused(asset, waiting.refused, &waiting.reason)),
                 None => Err(nothing_arrived(asset, source, self.as_of)),
             };
         }
@@ -80,7 +82,10 @@ impl Execution<'_> {
         if landing.staged.is_empty() {
             return match previous {
                 Some(_) => Ok(StepOutcome::done(format!("{} set aside", deliveries(landing.rejected.len())))),
-                None => Err(all_refused(asset, landing.rejected.len())),
+                None => {
+                    let reason = landing.rejected.last().map_or("", |rejected| &rejected.reason);
+                    Err(all_refused(asset, landing.rejected.len(), reason))
+                }
             };
         }
         self.land(asset, landing).await
@@ -134,7 +139,7 @@ impl Execution<'_> {
             Some(version) => landed_units(self.services, &self.prepared.landings, version).await?,
             None => Default::default(),
         };
-        let mut waiting = Waiting { connector, units: Vec::new(), refused: 0 };
+        let mut waiting = Waiting { connector, units: Vec::new(), refused: 0, reason: String::new() };
         if units.iter().all(|unit| looks_landed(unit, &landed)) {
             return Ok(waiting);
         }
@@ -143,8 +148,9 @@ impl Execution<'_> {
         for unit in units {
             let hash = connector.fingerprint(&unit)?;
             let known = landed.get(&unit.path).is_some_and(|known| known.hash == hash);
-            if refused.contains(&refusal_key(terms, &unit.path, &hash)) {
+            if let Some(reason) = refused.get(&refusal_key(terms, &unit.path, &hash)) {
                 waiting.refused += 1;
+                waiting.reason.clone_from(reason);
                 continue;
             }
             any_new |= !known;
@@ -163,10 +169,12 @@ fn deliveries(number: usize) -> String {
     counted(number as u64, "delivery", "deliveries")
 }
 
-fn all_refused(asset: &AssetName, deliveries: usize) -> RunError {
-    RunError::Project(format!(
-        "every delivery of `{asset}` that has arrived was set aside ({deliveries}); `baton log` says why; mend it or the checks"
-    ))
+fn all_refused(asset: &AssetName, deliveries: usize, reason: &str) -> RunError {
+    let all = match deliveries {
+        1 => format!("the one delivery of `{asset}` that has arrived was set aside"),
+        _ => format!("all {deliveries} deliveries of `{asset}` that have arrived were set aside, the last"),
+    };
+    RunError::Project(format!("{all}: {reason}; mend it or the checks"))
 }
 
 /// What a landing depends on: contract and checks, the version that it is added to, and each delivery's content and

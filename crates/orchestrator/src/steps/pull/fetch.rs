@@ -21,7 +21,7 @@ use crate::error::RunError;
 use crate::execution::Execution;
 use crate::prepare::source_identity;
 use crate::services::Services;
-use crate::steps::unit::{Stamp, contract_of};
+use crate::steps::unit::{CHUNK_ROWS, Stamp, contract_of};
 use crate::write::{Pass, Place};
 
 /// Batches on their way from the connector to the writer; bounds memory.
@@ -110,7 +110,7 @@ pub(super) async fn fetch(
     Ok(Fetched { oldest, ..fetched })
 }
 
-/// Rows on their way into files: at once, or, where they meet others by key, when all are there.
+/// Rows on their way into files: many at once, or, where they meet others by key, when all are there.
 struct Writing<'a> {
     services: &'a Services,
     pulling: &'a Pulling<'a>,
@@ -126,18 +126,29 @@ impl<'a> Writing<'a> {
     async fn take_all(&mut self, mut receiver: tokio::sync::mpsc::Receiver<RecordBatch>) -> Result<(), RunError> {
         while let Some(batch) = receiver.recv().await {
             self.is_by_key |= batch.column_by_name(OPERATION).is_some();
-            if self.is_by_key {
-                self.together.push(batch);
-            } else {
-                self.write(batch).await?;
+            self.together.push(batch);
+            // Stamping is a query: one for many small batches.
+            if !self.is_by_key && self.together.iter().map(RecordBatch::num_rows).sum::<usize>() >= CHUNK_ROWS {
+                self.write_together().await?;
             }
         }
-        Ok(())
+        match self.is_by_key {
+            true => Ok(()),
+            false => self.write_together().await,
+        }
     }
 
-    async fn write(&mut self, batch: RecordBatch) -> Result<(), RunError> {
-        let batch = meet::with_deleted_flag(&batch, self.pulling.pull, None)?;
-        let (schema, stamped) = self.stamp.apply(batch.schema(), vec![batch]).await?;
+    async fn write_together(&mut self) -> Result<(), RunError> {
+        let batches = std::mem::take(&mut self.together);
+        let flagged = batches.iter().map(|batch| meet::with_deleted_flag(batch, self.pulling.pull, None));
+        let flagged = flagged.collect::<Result<Vec<_>, _>>()?;
+        self.write(flagged).await
+    }
+
+    /// Writes rows of one schema that say whether they were deleted, where deleted rows stay.
+    async fn write(&mut self, batches: Vec<RecordBatch>) -> Result<(), RunError> {
+        let Some(first) = batches.first() else { return Ok(()) };
+        let (schema, stamped) = self.stamp.apply(first.schema(), batches).await?;
         if self.pass.is_none() {
             let place = Place { location: &self.pulling.location, base: self.base, checks: &self.checks };
             self.pass = Some((Pass::new(self.services, place, &schema)?, schema));
@@ -163,7 +174,7 @@ impl<'a> Writing<'a> {
             rows = batches.iter().map(|batch| batch.num_rows() as u64).sum();
             let met = meet::meet(self.services, self.pulling, batches, tip.map(|tip| &tip.version)).await?;
             gone = Some(met.gone);
-            self.write(met.rows).await?;
+            self.write(vec![met.rows]).await?;
         }
         if self.pass.is_none() {
             let visible = |report: &ReadReport| {
@@ -171,7 +182,8 @@ impl<'a> Writing<'a> {
                 Arc::new(Schema::new(fields.cloned().collect::<Vec<_>>()))
             };
             let schema = report.as_ref().map_or_else(|| Arc::new(Schema::empty()), visible);
-            self.write(RecordBatch::new_empty(schema)).await?;
+            self.together.push(RecordBatch::new_empty(schema));
+            self.write_together().await?;
         }
         let Some((pass, schema)) = self.pass else {
             return Err(RunError::Project(format!("`{}` has no columns", self.pulling.asset)));
