@@ -127,7 +127,7 @@ fn mistakes_in_a_python_file_have_their_places() {
                ·                                        ───────────
              4 │   'whole': ['flight']}
                ╰────
-              detail: Known keys: columns, materialize, time, grain, lookback, batch, updated_at, check, deletes, delete_when, on_schema_change, input, reads, whole, lineage, available_at, timeout.
+              detail: Known keys: columns, materialize, time, grain, for_each, lookback, batch, updated_at, check, deletes, delete_when, on_schema_change, input, reads, whole, lineage, available_at, timeout.
               help: did you mean `materialize`?
 
             error[P0402]: the file of Python table `daily` has a value in `config` that only running it would tell

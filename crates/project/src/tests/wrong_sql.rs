@@ -74,7 +74,7 @@ fn wrong_config_is_reported_at_its_argument() {
                ·     ───────────
              3 │     lookback='two days',
                ╰────
-              detail: Known keys: materialize, materialized, time, grain, unique_key, incremental_strategy, lookback, batch, updated_at, check, check_cols, deletes, hard_deletes, delete_when, on_schema_change.
+              detail: Known keys: materialize, materialized, time, grain, unique_key, for_each, incremental_strategy, lookback, batch, updated_at, check, check_cols, deletes, hard_deletes, delete_when, on_schema_change.
               help: did you mean `materialize`?
 
             error[P0107]: `lookback` of config() of table `a` is `two days`, which is not a duration
