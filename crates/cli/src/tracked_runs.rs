@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use baton_orchestrator::{HostedRun, RunTracking};
@@ -48,7 +49,10 @@ impl RunTracking for ProjectTracking {
         let address = format!("http://{}", listener.local_addr().map_err(failed)?);
         let (ending, ended) = oneshot::channel();
         let (store, folder) = (Arc::clone(&self.store), self.folder.clone());
+        let connected = Arc::new(AtomicBool::new(false));
+        let told = Arc::clone(&connected);
         let open = async move {
+            told.store(true, Ordering::Release);
             let store = opened(&store, &folder).await.map_err(|error| error.to_string())?;
             let artifacts = ArtifactStore::open(wire::artifacts_folder(&folder));
             Ok(Tracking::new(store).with_artifacts(artifacts).with_promise(promised))
@@ -60,7 +64,7 @@ impl RunTracking for ProjectTracking {
             };
             baton_server::serve_program(listener, open, asked_to_end).await
         });
-        Ok(Some(Box::new(Hosted { address, ending, serving })))
+        Ok(Some(Box::new(Hosted { address, connected, ending, serving })))
     }
 }
 
@@ -73,6 +77,7 @@ async fn opened(store: &OnceCell<TrackingStore>, folder: &Path) -> Result<Tracki
 /// An address that is open.
 struct Hosted {
     address: String,
+    connected: Arc<AtomicBool>,
     ending: oneshot::Sender<()>,
     serving: JoinHandle<std::io::Result<()>>,
 }
@@ -83,10 +88,11 @@ impl HostedRun for Hosted {
         &self.address
     }
 
-    async fn close(self: Box<Self>) {
-        let Self { ending, serving, .. } = *self;
+    async fn close(self: Box<Self>) -> bool {
+        let Self { ending, serving, connected, .. } = *self;
         drop(ending);
         // What it has answered is on disk, however it ends.
         let _ended = serving.await;
+        connected.load(Ordering::Acquire)
     }
 }

@@ -80,7 +80,11 @@ fn project() -> TestProject {
 }
 
 fn ok(project: &TestProject, arguments: &[&str]) -> String {
-    let arguments = [&at(arguments)[..], &["-e", "dev"]].concat();
+    later(project, &at(arguments))
+}
+
+fn later(project: &TestProject, arguments: &[&str]) -> String {
+    let arguments = [arguments, &["-e", "dev"]].concat();
     let mut command = project.command(&arguments);
     let output = command.env("MLFLOW_DISABLE_TELEMETRY", "true").env("DO_NOT_TRACK", "true").output().unwrap();
     let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
@@ -122,7 +126,7 @@ fn what_programs_log_lands_in_runs_that_say_what_they_read() {
         "select p.value from params p join runs r on r.run_id = p.run_id where r.name = 'guesses' and p.key = 'fit_intercept'",
     );
     assert_eq!(fitted, json!([{"value": "True"}]));
-    // What is there already is not run again, and tracks nothing more.
+    // What tracks nothing has no run; what is there already is not run again, and tracks nothing more.
     ok(&project, &["apply", "--yes"]);
     assert_eq!(rows(&project, "select count(*) as n from baton.runs"), json!([{"n": 3}]));
 }
@@ -143,9 +147,8 @@ fn show_run_tells_code_data_and_environment_and_what_has_changed_since() {
     // More orders, another lock, another function; the run is as it was.
     let project = deliver_more(project).file("lock.txt", "scikit-learn==2\n");
     let project = project.file("tables/guesses.py", &GUESSES.replace("silent=True", "silent=True, disable=True"));
-    let more = ["apply", "--yes", "--as-of", "2024-01-08", "-e", "dev"];
-    answers::ok(&project, &more);
-    let told = answers::ok(&project, &["show", "run", "guesses", "-e", "dev"]);
+    later(&project, &["apply", "--yes", "--as-of", "2024-01-08"]);
+    let told = later(&project, &["show", "run", "guesses"]);
     for expected in [
         "data: `customers` has a newer version",
         "definition: what decides `guesses` was changed",

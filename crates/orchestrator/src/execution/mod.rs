@@ -273,10 +273,7 @@ impl<'a> Execution<'a> {
                 Some(pull) => self.pull(asset, source, pull).await,
                 None => self.ingest(asset, source).await,
             },
-            (Stage::Build { .. }, Some(Definition::Table(table))) => {
-                self.tie_programs(asset, table).await;
-                Box::pin(self.build(asset, table)).await
-            }
+            (Stage::Build { .. }, Some(Definition::Table(table))) => Box::pin(self.build(asset, table)).await,
             (Stage::Materialize { .. }, Some(Definition::FeatureView(view))) => self.materialize(asset, view).await,
             (Stage::Train { reason, .. }, Some(Definition::Model(model))) => Box::pin(self.train(asset, model, reason)).await,
             (Stage::Deploy { .. }, Some(Definition::Endpoint(endpoint))) => self.deploy(asset, endpoint).await,

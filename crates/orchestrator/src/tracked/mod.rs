@@ -45,8 +45,8 @@ pub trait HostedRun: Send + Sync {
     /// The address, as `MLFLOW_TRACKING_URI`.
     fn address(&self) -> &str;
 
-    /// Closes it when requests that have begun are answered.
-    async fn close(self: Box<Self>);
+    /// Closes it when requests that have begun are answered. Whether the program connected.
+    async fn close(self: Box<Self>) -> bool;
 }
 
 /// Nothing is tracked.

@@ -57,7 +57,9 @@ impl<'c> Hosting<'c> {
 
     /// Closes the address; a run that the program left open ends as the program did.
     pub(crate) async fn end(self, went_well: bool) {
-        self.hosted.close().await;
+        if !self.hosted.close().await {
+            return;
+        }
         let (services, asset) = (self.services, self.asset);
         let ended = match services.tracking.store().await {
             Ok(Some(store)) => end_run(&store, services, self.run_id, went_well).await,

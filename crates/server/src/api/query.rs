@@ -63,7 +63,11 @@ fn admit(state: &AppState, headers: &HeaderMap) -> Result<(), Problem> {
         authorize(state, headers)?;
     }
     let is_known = state.tracking.as_ref().is_none_or(|tracking| tracking.lets(headers));
-    if is_known { Ok(()) } else { Err(Problem::bad_request("the header `Host` names no host of this server")) }
+    if is_known {
+        return Ok(());
+    }
+    let problem = Problem::bad_request("the header `Host` names no host of this server");
+    Err(problem.with_help("start it with `--allowed-hosts` and that name"))
 }
 
 fn format_of(headers: &HeaderMap) -> Result<(RowFormat, &'static str), Problem> {

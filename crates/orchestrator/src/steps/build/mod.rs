@@ -173,6 +173,7 @@ impl Execution<'_> {
         checks: &[Check],
         key: &StepKey,
     ) -> Result<StepOutcome, RunError> {
+        self.tie_programs(asset, table).await;
         let base = previous.as_ref().and_then(|pin| pin.version.table()).map(|table| table.version);
         let (written, schema) = match table.for_each.as_deref() {
             Some(each) => {

@@ -59,6 +59,7 @@ impl Execution<'_> {
         }
         let (as_of, run) = (self.as_of, self.run.clone());
         let spill_joins = self.spill_joins;
+        self.tie_programs(asset, table).await;
         let tie = self.tracked.tie.clone();
         let (run, tie) = (Some(run.as_str()), tie.as_ref());
         let batch = Batch { asset, table, stored, location, since, as_of, run, tie, checks, spill_joins };
