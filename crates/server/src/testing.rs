@@ -130,7 +130,12 @@ fn parts(folder: &TempDir, deployments: Vec<Deployment>) -> (crate::Parts, Arc<P
 
 /// A server without endpoints, whose deliveries are taken by `intake`.
 pub(crate) fn parts_with(intake: Arc<dyn crate::Intake>) -> crate::Parts {
-    parts(&tempfile::tempdir().unwrap(), Vec::new()).0.with_intake(intake)
+    bare_parts().with_intake(intake)
+}
+
+/// A server without endpoints.
+pub(crate) fn bare_parts() -> crate::Parts {
+    parts(&tempfile::tempdir().unwrap(), Vec::new()).0
 }
 
 impl TestServer {

@@ -97,3 +97,114 @@ async fn tie(state: &AppState, run: &str, inputs: Vec<baton_tracking::input::Dat
         error => Problem::bad_request(error.to_string()),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use async_trait::async_trait;
+    use axum::Router;
+    use axum::body::{Body, to_bytes};
+    use axum::http::Request;
+    use baton_core::Clock;
+    use baton_core::time::{FixedClock, timestamp_from_micros};
+    use baton_tracking::input::{Dataset, DatasetInput};
+    use baton_tracking::run::NewRun;
+    use baton_tracking::{StoreOptions, TrackingStore};
+    use tower::ServiceExt as _;
+
+    use crate::desk::{QueryAnswer, QueryDesk, QueryRefusal, RowFormat};
+    use crate::testing::bare_parts;
+    use crate::{Tracking, router};
+
+    /// Repeats what it is asked.
+    struct Echo;
+
+    #[async_trait]
+    impl QueryDesk for Echo {
+        async fn query(&self, sql: &str, at: Option<&str>, format: RowFormat) -> Result<QueryAnswer, QueryRefusal> {
+            if sql == "wrong" {
+                return Err(QueryRefusal::Query("there is no table `wrong`".to_owned()));
+            }
+            let dataset = Dataset {
+                name: "flights".to_owned(),
+                digest: "d1".to_owned(),
+                source_type: "delta_table".to_owned(),
+                source: "{}".to_owned(),
+                schema: None,
+                profile: None,
+            };
+            let body = format!("{sql} {at:?} {format:?}").into_bytes();
+            let inputs = vec![DatasetInput { dataset, tags: Vec::new() }];
+            Ok(QueryAnswer { body, commit: "c-1".to_owned(), inputs })
+        }
+    }
+
+    struct Asked {
+        router: Router,
+        store: TrackingStore,
+        _folder: tempfile::TempDir,
+    }
+
+    async fn server(token: Option<&str>) -> Asked {
+        let folder = tempfile::tempdir().unwrap();
+        let clock: Arc<dyn Clock> = Arc::new(FixedClock(timestamp_from_micros(1_000_000_000)));
+        let options = StoreOptions { clock, artifact_root: "mlflow-artifacts:/".to_owned() };
+        let store = TrackingStore::open(&folder.path().join("tracking.db"), options).await.unwrap();
+        let parts = bare_parts().with_queries(Arc::new(Echo)).with_tracking(Tracking::new(store.clone()));
+        let router = router(parts.with_token(token.map(str::to_owned)));
+        Asked { router, store, _folder: folder }
+    }
+
+    impl Asked {
+        async fn ask(&self, body: &str, headers: &[(&str, &str)]) -> (u16, String, String) {
+            let mut request =
+                Request::builder().method("POST").uri("/api/v1/query").header("content-type", "application/json");
+            for (name, value) in headers {
+                request = request.header(*name, *value);
+            }
+            let request = request.body(Body::from(body.to_owned())).unwrap();
+            let response = self.router.clone().oneshot(request).await.unwrap();
+            let kind = response.headers()["content-type"].to_str().unwrap().to_owned();
+            let status = response.status().as_u16();
+            let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+            (status, kind, String::from_utf8(body.to_vec()).unwrap())
+        }
+    }
+
+    #[tokio::test]
+    async fn rows_come_in_the_form_that_is_accepted() {
+        let server = server(None).await;
+        let (status, kind, body) = server.ask(r#"{"sql": "q", "at": "dev"}"#, &[]).await;
+        assert_eq!((status, kind.as_str(), body.as_str()), (200, "application/json", "q Some(\"dev\") Json"));
+        for (accepted, format) in [("text/csv", "Csv"), ("application/vnd.apache.arrow.stream", "Arrow")] {
+            let (_, kind, body) = server.ask(r#"{"sql": "q"}"#, &[("accept", accepted)]).await;
+            assert_eq!((kind.as_str(), body), (accepted, format!("q None {format}")));
+        }
+        assert_eq!(server.ask(r#"{"sql": "q"}"#, &[("accept", "image/png")]).await.0, 400);
+        let (status, _, body) = server.ask(r#"{"sql": "wrong"}"#, &[]).await;
+        assert!(status == 400 && body.contains("there is no table `wrong`"), "{body}");
+        assert_eq!(server.ask(r#"{"query": "q"}"#, &[]).await.0, 400);
+    }
+
+    #[tokio::test]
+    async fn what_a_run_reads_becomes_its_input() {
+        let server = server(None).await;
+        let run = server.store.create_run(NewRun::default()).await.unwrap().info.run_id;
+        assert_eq!(server.ask(r#"{"sql": "q"}"#, &[("mlflow-run-id", &run)]).await.0, 200);
+        assert_eq!(server.store.run(&run).await.unwrap().datasets[0].dataset.name, "flights");
+        let missing = "0123456789abcdef0123456789abcdef";
+        let (status, _, body) = server.ask(r#"{"sql": "q"}"#, &[("mlflow-run-id", missing)]).await;
+        assert!(status == 400 && body.contains("not found"), "{body}");
+    }
+
+    #[tokio::test]
+    async fn who_shows_no_token_or_asks_by_a_strange_name_is_refused() {
+        let guarded = server(Some("sesame")).await;
+        assert_eq!(guarded.ask(r#"{"sql": "q"}"#, &[]).await.0, 401);
+        assert_eq!(guarded.ask(r#"{"sql": "q"}"#, &[("authorization", "Bearer sesame")]).await.0, 200);
+        let open = server(None).await;
+        assert_eq!(open.ask(r#"{"sql": "q"}"#, &[("host", "evil.example")]).await.0, 400);
+        assert_eq!(open.ask(r#"{"sql": "q"}"#, &[("host", "localhost:8080")]).await.0, 200);
+    }
+}
