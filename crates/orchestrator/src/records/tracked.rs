@@ -156,3 +156,92 @@ fn text(value: &Comparand) -> Option<String> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+    use baton_core::time::{FixedClock, timestamp_from_micros};
+    use baton_tracking::metric::Metric;
+    use baton_tracking::run::{Batch, NewRun, PromisedRun};
+    use baton_tracking::{StoreOptions, TrackingError};
+    use futures::TryStreamExt as _;
+
+    use super::*;
+    use crate::tracked::HostedRun;
+
+    struct Kept(Option<TrackingStore>);
+
+    #[async_trait]
+    impl RunTracking for Kept {
+        async fn store(&self) -> Result<Option<TrackingStore>, TrackingError> {
+            Ok(self.0.clone())
+        }
+
+        async fn host(&self, _promised: PromisedRun) -> Result<Option<Box<dyn HostedRun>>, TrackingError> {
+            Ok(None)
+        }
+    }
+
+    async fn store() -> (TrackingStore, tempfile::TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(FixedClock(timestamp_from_micros(1_000_000)));
+        let options = StoreOptions { clock, artifact_root: "mlflow-artifacts:/".to_owned() };
+        (TrackingStore::open(&folder.path().join("tracking.db"), options).await.unwrap(), folder)
+    }
+
+    /// The id of a run with so many points of `loss` and of `rmse`.
+    async fn run(store: &TrackingStore, points: i64) -> String {
+        let run = store.create_run(NewRun::default()).await.unwrap().info.run_id;
+        for key in ["loss", "rmse"] {
+            let point =
+                |step| Metric { key: key.to_owned(), value: step as f64, timestamp: 5, step, ..Metric::default() };
+            let metrics = (0..points).map(point).collect();
+            store.log_batch(run.clone(), Batch { metrics, ..Batch::default() }).await.unwrap();
+        }
+        run
+    }
+
+    async fn rows(source: &Tracked, conditions: Vec<Condition>, most: Option<usize>) -> Vec<RecordBatch> {
+        let wanted = Wanted { columns: vec![2, 3], conditions, most };
+        source.read(wanted).try_collect().await.unwrap()
+    }
+
+    fn count(batches: &[RecordBatch]) -> usize {
+        batches.iter().map(RecordBatch::num_rows).sum()
+    }
+
+    #[tokio::test]
+    async fn only_points_of_the_run_and_key_that_are_asked_for_are_read() {
+        let (store, _folder) = store().await;
+        let (one, _other) = (run(&store, 40).await, run(&store, 500).await);
+        let source = Tracked::new(Arc::new(Kept(Some(store))), TrackedTable::Metrics);
+        let text = |column: &str, value: &str| Condition {
+            column: column.to_owned(),
+            is: Is::OneOf(vec![Comparand::Text(value.to_owned())]),
+        };
+        assert_eq!(count(&rows(&source, Vec::new(), None).await), 1_080);
+        assert_eq!(count(&rows(&source, vec![text("run_id", &one)], None).await), 80);
+        let late = Condition { column: "step".to_owned(), is: Is::AtLeast(Comparand::Integer(30)) };
+        let found = rows(&source, vec![text("run_id", &one), text("key", "loss"), late], None).await;
+        assert_eq!(count(&found), 10);
+        assert_eq!((found[0].num_columns(), found[0].schema().field(0).name().as_str()), (2, "value"));
+        assert_eq!(count(&rows(&source, Vec::new(), Some(7)).await), 7);
+    }
+
+    #[tokio::test]
+    async fn where_nothing_is_tracked_there_are_no_rows() {
+        let source = Tracked::new(Arc::new(Kept(None)), TrackedTable::Runs);
+        assert_eq!(count(&rows(&source, Vec::new(), None).await), 0);
+    }
+
+    #[test]
+    fn instants_are_rounded_so_that_no_row_is_lost() {
+        let condition = |is| Condition { column: "logged_at".to_owned(), is };
+        let at_least = condition(Is::AtLeast(Comparand::Micros(5_500)));
+        assert_eq!(only(TrackedTable::Metrics, &at_least), Some(Only::AtLeast("logged_at", 5)));
+        let at_most = condition(Is::AtMost(Comparand::Micros(-1)));
+        assert_eq!(only(TrackedTable::Metrics, &at_most), Some(Only::AtMost("logged_at", -1)));
+        let unknown = Condition { column: "other".to_owned(), ..at_most };
+        assert_eq!(only(TrackedTable::Metrics, &unknown), None);
+    }
+}
