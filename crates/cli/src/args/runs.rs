@@ -24,7 +24,7 @@ pub(crate) enum RunsCommand {
     Diff(TrackedDiffArguments),
     /// Draw tracked runs: learning curves, parallel coordinates
     Plot(PlotArguments),
-    /// Show one run: its steps over time, tries, what failed
+    /// Show one run: its steps over time, tries, what failed; of a tracked run, what `show run` tells
     Show(RunsShowArguments),
     /// Ask a run to end; what it finished is kept
     Cancel(RunsCancelArguments),

@@ -83,6 +83,11 @@ struct Whole {
 
 async fn show(context: &Context, arguments: &RunsShowArguments) -> Result<Outcome, CliError> {
     let workspace = Workspace::open(context, Access::Read).await?;
+    if let Some(called) = &arguments.run
+        && is_tracked_only(&workspace, called).await?
+    {
+        return tracked::show(context, called).await;
+    }
     let mut run = find(&workspace, arguments.run.as_deref()).await?;
     let operations = &workspace.services().operations;
     if arguments.follow && !context.is_json() {
@@ -99,6 +104,13 @@ async fn show(context: &Context, arguments: &RunsShowArguments) -> Result<Outcom
         }
     }
     Ok(Outcome::Fine)
+}
+
+/// Whether no run of Baton's own is called so, where others are tracked.
+async fn is_tracked_only(workspace: &Workspace, called: &str) -> Result<bool, CliError> {
+    let services = workspace.services();
+    let filter = RunFilter { id: Some(called.to_owned()), limit: 1, ..RunFilter::default() };
+    Ok(services.operations.runs(&filter).await?.is_empty() && services.tracking.store().await?.is_some())
 }
 
 /// The run whose id begins like this, or the newest.
