@@ -251,6 +251,8 @@ fn the_examples_of_the_guide_land_what_they_say() {
     let kafka = TestKafka::shared();
     kafka.make("payments", 2);
     kafka.publish("payments", 2, &[r#"{"id": 1, "amount": 9.5}"#, r#"{"id": 2, "amount": 3}"#]);
+    kafka.make("clicks", 1);
+    kafka.publish("clicks", 1, &[r#"{"page": "/"}"#]);
     kafka.make("customers", 1);
     let customer =
         |name: &str| serde_json::json!({"partition": 0, "key": "7", "value": format!("{{\"name\": \"{name}\"}}")});
@@ -301,6 +303,7 @@ fn the_examples_of_the_guide_land_what_they_say() {
         rows("select kafka_key, name, kafka_tombstone from customers"),
         "kafka_key,name,kafka_tombstone\n7,Ada B,false\n"
     );
+    assert_eq!(rows("select page from clicks"), "page\n/\n");
     assert_eq!(rows("select meter, kwh from meters"), "meter,kwh\nm1,6.0\n");
     assert_eq!(rows("select n, total from totals"), "n,total\n3,33.0\n");
     assert!(run(&["doctor"]).contains("bucket landing: 2 objects match"));

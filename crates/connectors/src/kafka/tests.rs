@@ -255,7 +255,7 @@ fn registry(schema: &Value) -> String {
 }
 
 /// A registry with these answers by path.
-fn answering(answers: std::collections::BTreeMap<String, Value>) -> String {
+fn answering(answers: BTreeMap<String, Value>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     std::thread::spawn(move || {

@@ -17,10 +17,14 @@ use serde_json::Value;
 use self::infer::Candidates;
 use self::records::{Fields, Record, RecordReader};
 use super::options::FileOptions;
+use super::remembered::Remembered;
 use super::{BATCH_BYTES, BATCH_ROWS, open};
 use crate::conform::{Found, Landing, RowNumbers};
 use crate::report::shorten;
 use crate::{ConnectorError, Contract, ReadReport, RejectedRow, Unit};
+
+/// The types of columns of files that were looked through.
+static REMEMBERED: Remembered<Vec<DataType>> = Remembered::new();
 
 /// Reads the file into `sink`.
 pub(super) fn read(
@@ -30,7 +34,7 @@ pub(super) fn read(
     sink: &mut dyn FnMut(RecordBatch) -> Result<(), ConnectorError>,
 ) -> Result<ReadReport, ConnectorError> {
     let table = Table::open(unit, contract, options)?;
-    let types = table.types()?;
+    let types = REMEMBERED.get_or(unit, &table.terms(), || table.types())?;
     let found: Vec<Found> = table.columns.iter().zip(types).map(|(column, inferred)| found(column, inferred)).collect();
     let mut landing = Landing::start(&unit.path, &found, contract, sink)?;
     let mut texts = Texts::new(&table);
@@ -93,6 +97,13 @@ impl<'a> Table<'a> {
             next(self.unit, &mut reader)?;
         }
         Ok(reader)
+    }
+
+    /// What decides the types, besides the file.
+    fn terms(&self) -> String {
+        let declared: Vec<&String> = self.contract.columns.iter().map(|column| &column.name).collect();
+        let columns: Vec<&String> = self.columns.iter().map(|column| &column.name).collect();
+        format!("{:?}", (self.delimiter, self.has_header, columns, declared, &self.contract.null_values))
     }
 
     /// Returns the types of the columns to land where the contract does not give them, from all rows.
