@@ -66,7 +66,7 @@ fn mistakes_are_named_where_they_stand() {
              3 │   - {name: b, from: landing, to: {path: x}, mode: upsert}
                ·            ┬
                ·            ╰── changed rows meet those at the destination by it
-             4 │   - {name: c, from: nothing, to: {connector: file, path: x}, mode: append, deletes: ignore}
+             4 │   - {name: c, from: nothing, to: {connector: file, path: x}, mode: append, deletes: ignore, environments: [dev, dav]}
                ╰────
 
             error[P0103]: `to` of export `b` has no `connector`
@@ -75,13 +75,13 @@ fn mistakes_are_named_where_they_stand() {
              3 │   - {name: b, from: landing, to: {path: x}, mode: upsert}
                ·                                  ┬
                ·                                  ╰── expected file, http, mysql, postgres or s3
-             4 │   - {name: c, from: nothing, to: {connector: file, path: x}, mode: append, deletes: ignore}
+             4 │   - {name: c, from: nothing, to: {connector: file, path: x}, mode: append, deletes: ignore, environments: [dev, dav]}
                ╰────
 
             error[P0202]: export `c` delivers `nothing`, which does not exist
                ╭─[e.yml:4:21]
              3 │   - {name: b, from: landing, to: {path: x}, mode: upsert}
-             4 │   - {name: c, from: nothing, to: {connector: file, path: x}, mode: append, deletes: ignore}
+             4 │   - {name: c, from: nothing, to: {connector: file, path: x}, mode: append, deletes: ignore, environments: [dev, dav]}
                ·                     ───┬───
                ·                        ╰── no source, table or endpoint of this name
              5 │   - {name: d, from: landing, to: {connector: file, path: x}, key: [id], select: [name], rename: {a: name, b: name}}
@@ -91,15 +91,26 @@ fn mistakes_are_named_where_they_stand() {
             error[P0105]: `deletes` of export `c` means nothing with mode `append`
                ╭─[e.yml:4:76]
              3 │   - {name: b, from: landing, to: {path: x}, mode: upsert}
-             4 │   - {name: c, from: nothing, to: {connector: file, path: x}, mode: append, deletes: ignore}
+             4 │   - {name: c, from: nothing, to: {connector: file, path: x}, mode: append, deletes: ignore, environments: [dev, dav]}
                ·                                                                            ───┬───
                ·                                                                               ╰── for mode `upsert`
              5 │   - {name: d, from: landing, to: {connector: file, path: x}, key: [id], select: [name], rename: {a: name, b: name}}
                ╰────
 
+            error[P0202]: export `c` delivers environment `dav`, which does not exist
+               ╭─[e.yml:4:113]
+             3 │   - {name: b, from: landing, to: {path: x}, mode: upsert}
+             4 │   - {name: c, from: nothing, to: {connector: file, path: x}, mode: append, deletes: ignore, environments: [dev, dav]}
+               ·                                                                                                                 ─┬─
+               ·                                                                                                                  ╰── no environment of this name
+             5 │   - {name: d, from: landing, to: {connector: file, path: x}, key: [id], select: [name], rename: {a: name, b: name}}
+               ╰────
+              help: did you mean `dev`?
+              help: declare it under `environments:` in `baton.yml`
+
             error[P0105]: `key` of export `d` names `id`, which is not among `select`
                ╭─[e.yml:5:67]
-             4 │   - {name: c, from: nothing, to: {connector: file, path: x}, mode: append, deletes: ignore}
+             4 │   - {name: c, from: nothing, to: {connector: file, path: x}, mode: append, deletes: ignore, environments: [dev, dav]}
              5 │   - {name: d, from: landing, to: {connector: file, path: x}, key: [id], select: [name], rename: {a: name, b: name}}
                ·                                                                   ┬
                ·                                                                   ╰── a key is delivered with its row
@@ -108,7 +119,7 @@ fn mistakes_are_named_where_they_stand() {
 
             error[P0105]: `rename` of export `d` calls two columns `name`
                ╭─[e.yml:5:101]
-             4 │   - {name: c, from: nothing, to: {connector: file, path: x}, mode: append, deletes: ignore}
+             4 │   - {name: c, from: nothing, to: {connector: file, path: x}, mode: append, deletes: ignore, environments: [dev, dav]}
              5 │   - {name: d, from: landing, to: {connector: file, path: x}, key: [id], select: [name], rename: {a: name, b: name}}
                ·                                                                                                     ──┬─
                ·                                                                                                       ╰── the second
@@ -117,7 +128,7 @@ fn mistakes_are_named_where_they_stand() {
 
             error[P0105]: `rename` of export `d` calls two columns `name`
                ╭─[e.yml:5:110]
-             4 │   - {name: c, from: nothing, to: {connector: file, path: x}, mode: append, deletes: ignore}
+             4 │   - {name: c, from: nothing, to: {connector: file, path: x}, mode: append, deletes: ignore, environments: [dev, dav]}
              5 │   - {name: d, from: landing, to: {connector: file, path: x}, key: [id], select: [name], rename: {a: name, b: name}}
                ·                                                                                                              ──┬─
                ·                                                                                                                ╰── the second
@@ -140,7 +151,7 @@ fn mistakes_are_named_where_they_stand() {
                ╰────
               detail: Known keys: name, owner, description, tags, from, to, mode, key, select, rename, where, deletes, on, environments, on_schema_change, batch.
 
-            10 errors, 0 warnings
+            11 errors, 0 warnings
         "#]],
     );
 }
@@ -163,6 +174,22 @@ fn a_latency_makes_a_schedule_of_its_own() {
         &with_head(
             "-- /s.yml\nsources: [{name: a, path: x, latency: 5s}, {name: b, connector: postgres, url: x, table: t, latency: 5s}]\n",
         ),
-        expect![[]],
+        expect![[r#"
+            error[P0105]: `latency` of source `a` means nothing for connector `file`
+               ╭─[s.yml:1:30]
+             1 │ sources: [{name: a, path: x, latency: 5s}, {name: b, connector: postgres, url: x, table: t, latency: 5s}]
+               ·                              ───┬───
+               ·                                 ╰── for sources that are asked for rows
+               ╰────
+
+            error[P0105]: `latency` of source `b` means nothing with mode `full`
+               ╭─[s.yml:1:93]
+             1 │ sources: [{name: a, path: x, latency: 5s}, {name: b, connector: postgres, url: x, table: t, latency: 5s}]
+               ·                                                                                             ───┬───
+               ·                                                                                                ╰── for streams and mode `cdc`; a schedule says how often others are asked
+               ╰────
+
+            2 errors, 0 warnings
+        "#]],
     );
 }

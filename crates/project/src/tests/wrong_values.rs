@@ -31,7 +31,7 @@ sources:
                ·     ────────
              4 │     path: landing/*.parquet
                ╰────
-              detail: Known keys: name, owner, description, tags, connector, path, url, table, query, mode, cursor, lag, key, deletes, options, load, time, available_at, freshness, columns, select, on_schema_change, null_values, checks.
+              detail: Known keys: name, owner, description, tags, connector, path, url, table, query, mode, cursor, lag, key, deletes, latency, options, load, time, available_at, freshness, columns, select, on_schema_change, null_values, checks.
               help: did you mean `connector`?
 
             error[P0105]: `load` of source `flights` is `apend`
