@@ -166,7 +166,10 @@ fn a_latency_makes_a_schedule_of_its_own() {
     assert!(diagnostics.is_empty(), "{diagnostics:?}");
     let [schedule] = project.schedules.as_slice() else { panic!("{:?}", project.schedules) };
     assert_eq!((schedule.name.as_str(), schedule.triggers.every), ("orders_stream", Some(5)));
-    assert_eq!((schedule.select.as_slice(), schedule.owner.as_deref()), (&["orders".to_owned()][..], Some("shop@x.example")));
+    assert_eq!(
+        (schedule.select.as_slice(), schedule.owner.as_deref()),
+        (&["orders".to_owned()][..], Some("shop@x.example"))
+    );
     let declared = "]\nschedules: [{name: orders_stream, every: 1m, select: orders+}";
     let (project, _) = sources(declared);
     assert_eq!(project.schedules.iter().map(|schedule| schedule.triggers.every).collect::<Vec<_>>(), [Some(60)]);
