@@ -303,3 +303,27 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn so_often_means_once_for_all_that_was_missed() {
+    let mut often = schedule(&[]);
+    often.triggers.every = Some(30 * 60);
+    check(
+        &often,
+        "
+        06-01 01:10
+        06-01 01:29
+        06-01 01:30
+        06-01 01:30
+        06-01 04:59
+        06-01 05:00",
+        expect![[r#"
+            06-01 01:10: -; next 06-01 01:30
+            06-01 01:29: -; next 06-01 01:30
+            06-01 01:30: every 06-01 01:30; next 06-01 02:00
+            06-01 01:30: -; next 06-01 02:00
+            06-01 04:59: every 06-01 04:30; next 06-01 05:00
+            06-01 05:00: every 06-01 05:00; next 06-01 05:30
+        "#]],
+    );
+}
