@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use baton_core::ports::LedgerError;
-use baton_ledger::database::{DatabaseError, failed};
+use baton_ledger::database::DatabaseError;
 use baton_tracking::TrackingError;
 use baton_tracking::artifact::ArtifactError;
 
@@ -39,9 +39,14 @@ pub enum ExchangeError {
         /// Why it failed.
         reason: std::io::Error,
     },
-    /// A database could not be read or written.
-    #[error(transparent)]
-    Database(#[from] LedgerError),
+    /// Another tracker's database could not be read or written.
+    #[error("cannot {action} the database: {reason}")]
+    Database {
+        /// What was tried.
+        action: String,
+        /// Why it failed.
+        reason: String,
+    },
     /// Baton's own store failed.
     #[error("cannot read what is tracked: {0}")]
     Tracking(#[from] TrackingError),
@@ -58,8 +63,17 @@ impl ExchangeError {
     }
 }
 
+impl From<LedgerError> for ExchangeError {
+    fn from(error: LedgerError) -> Self {
+        match error {
+            LedgerError::Storage { action, reason } => Self::Database { action, reason },
+            other => Self::Database { action: "use".to_owned(), reason: other.to_string() },
+        }
+    }
+}
+
 impl From<DatabaseError> for ExchangeError {
     fn from(error: DatabaseError) -> Self {
-        failed("read or write another tracker's database", &error).into()
+        Self::Database { action: "read or write".to_owned(), reason: error.to_string() }
     }
 }

@@ -16,6 +16,9 @@ use crate::report::FileCounts;
 /// Bytes that are read at a time.
 const PIECE: usize = 1 << 18;
 
+/// Names at the end of a path that tell it from those of others: experiment, run, `artifacts`.
+const OWN_NAMES: usize = 3;
+
 /// Where an artifact URI leads.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Place {
@@ -60,7 +63,9 @@ impl Files {
             return path;
         }
         let names: Vec<_> = path.components().collect();
-        let below = (1..names.len()).map(|first| names[first..].iter().collect::<PathBuf>());
+        // Not the last names alone, which are the same in every run.
+        let below =
+            (1..names.len().saturating_sub(OWN_NAMES - 1)).map(|first| names[first..].iter().collect::<PathBuf>());
         below.map(|below| self.home.join(below)).find(|place| place.exists()).unwrap_or(path)
     }
 }
@@ -208,4 +213,33 @@ pub(crate) fn entries(folder: &Path, aside: &mut Aside) -> Option<Vec<(PathBuf, 
     }
     found.sort();
     Some(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn uris_lead_to_folders_or_elsewhere() {
+        let home = tempfile::tempdir().unwrap();
+        let moved = home.path().join("mlruns/1/run/artifacts");
+        fs::create_dir_all(&moved).unwrap();
+        // Of another program, and not what a run kept.
+        fs::create_dir_all(home.path().join("artifacts")).unwrap();
+        let served = Some(PathBuf::from("/served"));
+        let files = Files { home: home.path().to_owned(), served };
+        assert_eq!(files.place("file:///old%20place/mlruns/1/run/artifacts"), Place::Folder(moved.clone()));
+        assert_eq!(files.place("/old/mlruns/1/run/artifacts"), Place::Folder(moved.clone()));
+        assert_eq!(
+            files.place("./mlruns/1/run/artifacts"),
+            Place::Folder(home.path().join("./mlruns/1/run/artifacts"))
+        );
+        assert_eq!(files.place("/old/1/other/artifacts"), Place::Folder("/old/1/other/artifacts".into()));
+        assert_eq!(files.place("mlflow-artifacts:/1/a/artifacts"), Place::Folder("/served/1/a/artifacts".into()));
+        assert_eq!(files.place("mlflow-artifacts://host:5000/1/a"), Place::Folder("/served/1/a".into()));
+        assert_eq!(Files::default().place("mlflow-artifacts:/1/a"), Place::Unknown);
+        for uri in ["s3://bucket/1/a", "dbfs:/a", "gs://a/b"] {
+            assert_eq!(files.place(uri), Place::Elsewhere, "{uri}");
+        }
+    }
 }

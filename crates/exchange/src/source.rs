@@ -1,6 +1,9 @@
 //! What is asked of another tracker, piece by piece, so that never more than one run is in memory.
 
+use std::path::Path;
+
 use async_trait::async_trait;
+use baton_ledger::database::{Database, Statement};
 use baton_tracking::experiment::Experiment;
 use baton_tracking::logged_model::LoggedModel;
 use baton_tracking::registry::WholeModel;
@@ -8,7 +11,7 @@ use baton_tracking::run::WholeRun;
 use baton_tracking::trace::WholeTrace;
 
 use crate::aside::Aside;
-use crate::error::Result;
+use crate::error::{ExchangeError, Result};
 use crate::files::Files;
 
 /// Another tracker. Numbers of experiments are its own; artifact URIs are as they stand there.
@@ -37,4 +40,15 @@ pub(crate) trait Source: Send + Sync {
 
     /// Where its files are.
     fn files(&self) -> &Files;
+}
+
+/// Opens another tracker's database for reading, and looks whether it is one.
+pub(crate) async fn open_to_read(path: &Path) -> Result<Database> {
+    let refused = |reason: String| ExchangeError::NotThere {
+        path: path.to_owned(),
+        reason: format!("cannot be read as a database of SQLite: {reason}"),
+    };
+    let database = Database::open_to_read(path).await.map_err(|error| refused(error.to_string()))?;
+    let tables = database.one::<(i64,)>(Statement::new("SELECT count(*) FROM sqlite_master")).await;
+    tables.map_err(|error| refused(error.to_string())).map(|_| database)
 }

@@ -84,10 +84,12 @@ pub(crate) fn tracked_comparison(comparison: &Comparison) -> String {
             count => style::muted(&format!("  {count} the same")),
         };
         text.push_str(&format!("\n{}{same}\n", style::heading(section.name)));
-        let mut table = Table::new(&["", "a", "b", ">b - a"]);
+        let has_numbers = section.rows.iter().any(|row| row.change.is_some());
+        let mut table = Table::new(if has_numbers { &["", "a", "b", ">b - a"] } else { &["", "a", "b"] });
         for row in &section.rows {
             let side = |side: &Option<String>| side.as_deref().map_or_else(|| "–".to_owned(), cut);
-            table.row([format!("{} {}", sign(row), row.key), side(&row.from), side(&row.to), change(row)]);
+            let cells = [format!("{} {}", sign(row), row.key), side(&row.from), side(&row.to)];
+            table.row(cells.into_iter().chain(has_numbers.then(|| change(row))));
         }
         text.push_str(&table.render("  "));
     }
@@ -220,40 +222,5 @@ impl Canvas {
             bits => style::series(&sign(*bits).to_string(), *number),
         };
         self.cells.chunks(WIDTH).map(|row| row.iter().map(cell).collect()).collect()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use baton_charts::{Curve, Horizontal};
-    use expect_test::expect;
-
-    use super::*;
-
-    fn plain(text: &str) -> String {
-        anstream::adapter::strip_str(text).to_string()
-    }
-
-    #[test]
-    fn a_curve_is_drawn_with_its_axes() {
-        let points = (0..=40).map(|step| (f64::from(step), 1.0 / f64::from(step + 1))).collect();
-        let figure = Curves {
-            title: "loss of 1 run".to_owned(),
-            right: "step".to_owned(),
-            up: "loss".to_owned(),
-            horizontal: Horizontal::Number,
-            logarithmic: false,
-            curves: vec![Curve { label: "one".to_owned(), points }],
-        };
-        expect![[""]].assert_eq(&plain(&curves(&figure)));
-    }
-
-    #[test]
-    fn what_cannot_be_shown_is_said() {
-        let curve = Curve { label: "a".to_owned(), points: vec![(0.0, f64::NAN)] };
-        let (title, right, up) = (String::new(), String::new(), String::new());
-        let figure =
-            Curves { title, right, up, horizontal: Horizontal::Number, logarithmic: false, curves: vec![curve] };
-        assert_eq!(curves(&figure), "no point can be shown\n");
     }
 }

@@ -191,7 +191,7 @@ fn places_that_hold_nothing_are_refused() {
         (["mlflow", "folder"], "`./folder` holds no experiments of MLflow: give the folder `mlruns`, or a database"),
         (["mlflow", "http://127.0.0.1:5000"], "cannot read `http://127.0.0.1:5000`: give a path"),
         (["optuna", "nowhere.db"], "`./nowhere.db` is not there: give a database of Optuna"),
-        (["mlflow", "a.db"], "a.db"),
+        (["mlflow", "a.db"], "`./a.db` cannot be read as a database of SQLite: "),
     ] {
         let output = project.output(&[&["import"], &arguments[..]].concat());
         assert_eq!(output.code, Some(1), "{arguments:?}");
@@ -241,7 +241,8 @@ fn studies_of_optuna_are_parents_of_their_trials() {
     }
     let of_two = list("tags.`optuna.number` = '1'", "two");
     assert_eq!(of_two[0]["metrics"]["value_0"], studies[1][1][3][0]);
-    assert_eq!(of_two[0]["metrics"]["value_1"], json!("inf"));
+    // MLflow keeps what is infinite as the largest number.
+    assert_eq!(of_two[0]["metrics"]["value_1"], json!(f64::MAX));
     let together = import(&project, &["optuna", "optuna.db", "--experiment", "both"]);
     assert_eq!(counts(&together)[..2], [[1, 0, 0], [18, 0, 0]]);
 }

@@ -1,4 +1,6 @@
 """Two studies of Optuna, in the database that is named."""
+import json
+import math
 import sys
 
 import optuna
@@ -32,11 +34,10 @@ two.optimize(lambda trial: (trial.suggest_float("x", 0, 1), float("inf")), n_tri
 
 
 def told(trial):
-    return [trial.number, trial.state.name, {key: str(value) for key, value in trial.params.items()}, trial.values,
+    return [trial.number, trial.state.name, {key: str(value) for key, value in trial.params.items()},
+            [value if math.isfinite(value) else str(value) for value in trial.values or []],
             trial.intermediate_values]
 
-
-import json
 
 print(json.dumps([[told(trial) for trial in study.trials] for study in (tune, two)]))
 print(json.dumps([tune.best_trial.number, tune.best_value]))

@@ -9,6 +9,7 @@ mod beside;
 mod change;
 mod channels;
 mod command_line;
+mod comparing;
 mod databases;
 mod delivering;
 mod demo;

@@ -7,6 +7,8 @@ use baton_tracking::base64;
 use baton_tracking::trace::NewSpan;
 use serde_json::{Map, Value, json};
 
+use super::promoted::python_json;
+
 /// The attribute that says what kind of work a span is.
 const KIND: &str = "mlflow.spanType";
 
@@ -17,8 +19,7 @@ pub(super) fn read(trace_id: &str, written: &Value) -> Option<NewSpan> {
     let parent = written.get("parent_span_id").or_else(|| written.get("parent_id")).and_then(hex_id);
     let name = written.get("name").and_then(Value::as_str).unwrap_or_default();
     let attributes = attributes(written.get("attributes"));
-    let said = |key: &str| attributes.iter().find(|(name, _)| name == key).map(|(_, text)| text.clone());
-    let kind = said(KIND).and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_else(|| "UNKNOWN".to_owned());
+    let kind = attributes.get(KIND).and_then(Value::as_str).unwrap_or("UNKNOWN").to_owned();
     let nanoseconds = |new: &str, old: &str| {
         let found = written.get(new).or_else(|| written.get(old));
         found.and_then(|time| time.as_i64().or_else(|| time.as_str()?.parse().ok())).unwrap_or_default()
@@ -47,17 +48,13 @@ pub(super) fn read(trace_id: &str, written: &Value) -> Option<NewSpan> {
 pub(super) fn written(content: &Value) -> Value {
     let mut span = content.clone();
     let Some(fields) = span.as_object_mut() else { return span };
-    let texts = |list: Option<Value>| -> Map<String, Value> {
-        let list = list.as_ref().and_then(Value::as_array).cloned().unwrap_or_default();
-        list.iter()
-            .filter_map(|entry| Some((entry.get("key")?.as_str()?.to_owned(), plain(entry.get("value")?))))
-            .collect()
-    };
-    let attributes = texts(fields.remove("attributes"));
+    let attributes = members(fields.remove("attributes").as_ref());
+    let text = |(key, value): (String, Value)| (key, Value::from(python_json(&value)));
+    let attributes: Map<String, Value> = attributes.into_iter().map(text).collect();
     fields.insert("attributes".to_owned(), attributes.into());
     for event in fields.get_mut("events").and_then(Value::as_array_mut).into_iter().flatten() {
         let Some(event) = event.as_object_mut() else { continue };
-        let attributes = texts(event.remove("attributes"));
+        let attributes = members(event.remove("attributes").as_ref());
         event.insert("attributes".to_owned(), attributes.into());
     }
     for (name, absent) in [("events", json!([])), ("links", json!([])), ("parent_span_id", Value::Null)] {
@@ -71,21 +68,55 @@ pub(super) fn written(content: &Value) -> Value {
     span
 }
 
-/// A value of protobuf's JSON as MLflow keeps it in attributes: a text as it is, anything else as JSON.
-fn plain(value: &Value) -> Value {
-    let inner = value.as_object().and_then(|kinds| kinds.iter().next());
-    match inner {
-        Some((kind, Value::String(text))) if kind == "string_value" => text.as_str().into(),
-        Some((_, other)) => other.to_string().into(),
-        None => Value::Null,
+/// Keys and plain values of a list of keys and typed values.
+fn members(list: Option<&Value>) -> Map<String, Value> {
+    let member = |entry: &Value| {
+        let value = entry.get("value").map_or(Value::Null, plain);
+        Some((entry.get("key")?.as_str()?.to_owned(), value))
+    };
+    list.and_then(Value::as_array).into_iter().flatten().filter_map(member).collect()
+}
+
+/// A typed value of protobuf's JSON as plain JSON.
+fn plain(typed: &Value) -> Value {
+    let Some((kind, value)) = typed.as_object().and_then(|kinds| kinds.iter().next()) else { return Value::Null };
+    let values = || value.get("values");
+    match kind.as_str() {
+        "int_value" => {
+            value.as_str().and_then(|text| text.parse::<i64>().ok()).map_or_else(|| value.clone(), Value::from)
+        }
+        "array_value" => values().and_then(Value::as_array).into_iter().flatten().map(plain).collect(),
+        "kvlist_value" => members(values()).into(),
+        _ => value.clone(),
     }
 }
 
-/// Keys and texts of attributes.
-fn attributes(written: Option<&Value>) -> Vec<(String, String)> {
-    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+/// Plain JSON as a typed value of protobuf's JSON.
+fn typed(plain: &Value) -> Value {
+    match plain {
+        Value::Null => json!({}),
+        Value::Bool(value) => json!({"bool_value": value}),
+        Value::Number(value) if value.is_f64() => json!({"double_value": value}),
+        Value::Number(value) => json!({"int_value": value}),
+        Value::String(value) => json!({"string_value": value}),
+        Value::Array(items) => json!({"array_value": {"values": items.iter().map(typed).collect::<Vec<_>>()}}),
+        Value::Object(fields) => json!({"kvlist_value": {"values": list(fields.iter())}}),
+    }
+}
+
+/// Keys and typed values of plain ones.
+fn list<'v>(members: impl Iterator<Item = (&'v String, &'v Value)>) -> Value {
+    members.map(|(key, value)| json!({"key": key, "value": typed(value)})).collect()
+}
+
+/// Keys and values of attributes, which are texts of JSON each; other texts count as they are.
+fn attributes(written: Option<&Value>) -> Map<String, Value> {
+    let read = |value: &Value| match value.as_str() {
+        Some(text) => serde_json::from_str(text).unwrap_or_else(|_no_json| value.clone()),
+        None => value.clone(),
+    };
     let pairs = written.and_then(Value::as_object).into_iter().flatten();
-    pairs.map(|(key, value)| (key.clone(), text(value))).collect()
+    pairs.map(|(key, value)| (key.clone(), read(value))).collect()
 }
 
 /// The status as it is searched, and its message.
@@ -106,18 +137,15 @@ fn content(
     id: &str,
     parent: Option<&str>,
     written: &Value,
-    attributes: &[(String, String)],
+    attributes: &Map<String, Value>,
     (status, message): (&str, &str),
 ) -> Value {
-    let list = |texts: &[(String, String)]| -> Value {
-        texts.iter().map(|(key, text)| json!({"key": key, "value": {"string_value": text}})).collect()
-    };
     let mut span = json!({
         "trace_id": bytes_of(trace_id.trim_start_matches("tr-")),
         "span_id": bytes_of(id),
         "name": written.get("name").cloned().unwrap_or_default(),
         "kind": written.get("kind").cloned().unwrap_or_else(|| "SPAN_KIND_INTERNAL".into()),
-        "attributes": list(attributes),
+        "attributes": list(attributes.iter()),
         "status": {"code": format!("STATUS_CODE_{status}")},
     });
     if let Some(parent) = parent {
@@ -129,7 +157,8 @@ fn content(
     let events = written.get("events").and_then(Value::as_array).cloned().unwrap_or_default();
     let event = |event: &Value| {
         let time = event.get("time_unix_nano").or_else(|| event.get("timestamp")).cloned().unwrap_or_default();
-        let attributes = list(&self::attributes(event.get("attributes")));
+        // Those of events are plain.
+        let attributes = list(event.get("attributes").and_then(Value::as_object).into_iter().flatten());
         json!({"time_unix_nano": time, "name": event.get("name"), "attributes": attributes})
     };
     if !events.is_empty() {
@@ -170,16 +199,18 @@ mod tests {
         let new = json!({
             "trace_id": "jFjeFSmCAGeFId6C6Okm+g==", "span_id": "YvWh5PqRH7Q=", "parent_span_id": "hgnkCO1Z2MA=",
             "name": "inner", "kind": "SPAN_KIND_INTERNAL", "start_time_unix_nano": 5, "end_time_unix_nano": 9, "events": [],
-            "links": [], "status": {"code": "STATUS_CODE_OK"}, "attributes": {"mlflow.spanType": "\"CHAIN\"", "k": "1"},
+            "links": [], "status": {"code": "STATUS_CODE_OK"},
+            "attributes": {"mlflow.spanType": "\"CHAIN\"", "k": "1", "in": "{\"a\": [1, 0.5, null, true]}"},
         });
         let trace = "tr-8c58de15298200678521de82e8e926fa";
         let span = read(trace, &new).unwrap();
         assert_eq!((span.span_id.as_str(), span.kind.as_str()), ("62f5a1e4fa911fb4", "CHAIN"));
+        assert_eq!(span.content["attributes"][1], json!({"key": "k", "value": {"int_value": 1}}));
         assert_eq!(written(&span.content), new);
         let old = json!({
             "name": "inner", "context": {"span_id": "0x62f5a1e4fa911fb4", "trace_id": "0x8c58de15298200678521de82e8e926fa"},
             "parent_id": "0x8609e408ed59d8c0", "start_time": 5, "end_time": 9, "status_code": "OK", "status_message": "",
-            "attributes": {"mlflow.spanType": "\"CHAIN\"", "k": "1"}, "events": [],
+            "attributes": {"mlflow.spanType": "\"CHAIN\"", "k": "1", "in": "{\"a\": [1, 0.5, null, true]}"}, "events": [],
         });
         assert_eq!(read(trace, &old).unwrap(), span);
         assert!(read(trace, &json!({"name": "no id"})).is_none());

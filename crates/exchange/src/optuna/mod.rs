@@ -23,7 +23,7 @@ use crate::aside::Aside;
 use crate::error::{ExchangeError, Result};
 use crate::files::Files;
 use crate::mlflow::path_of;
-use crate::source::Source;
+use crate::source::{Source, open_to_read};
 
 /// A database of Optuna in a SQLite file.
 pub(crate) struct Studies {
@@ -44,7 +44,7 @@ impl Studies {
             let reason = "is not there: give a database of Optuna, as a path or `sqlite:///PATH`".to_owned();
             return Err(ExchangeError::NotThere { path, reason });
         }
-        let database = Database::open_to_read(&path).await?;
+        let database = open_to_read(&path).await?;
         let tables = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name IN ('studies', 'trials')";
         if database.one::<(i64,)>(Statement::new(tables)).await? != Some((2,)) {
             let reason = "is no database of Optuna: it has no tables `studies` and `trials`".to_owned();

@@ -63,15 +63,3 @@ fn listed(text: &str) -> BTreeMap<String, String> {
     };
     lines.filter(|line| line.starts_with(char::is_alphanumeric)).map(package).collect()
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn packages_are_read_as_pip_lists_them() {
-        let found = listed("# made by x\nNumPy==2.4.6\nscikit-learn>=1.9,<2 # note\n-r other.txt\n\nplain\n");
-        let found: Vec<String> = found.into_iter().map(|(name, version)| format!("{name} {version}")).collect();
-        assert_eq!(found, ["numpy 2.4.6", "plain any", "scikit-learn >=1.9,<2"]);
-    }
-}

@@ -89,8 +89,10 @@ async fn parallel(context: &Context, arguments: &ParallelArguments) -> Result<Ou
         ));
     };
     let tracked = wire::tracked(context, arguments.filter.store.store.as_deref(), wire::Access::Read).await?;
-    let runs = chosen(&tracked, &arguments.runs, &arguments.filter).await?;
+    let mut runs = chosen(&tracked, &arguments.runs, &arguments.filter).await?;
     let keys = if arguments.axes.is_empty() { differing(&runs) } else { arguments.axes.clone() };
+    // What has none of it, such as the parent of trials, would be a line below all axes.
+    runs.retain(|run| keys.iter().any(|key| RunTable::cell(run, key).is_some()));
     if runs.len() < 2 || keys.len() < 2 {
         let message = format!("{} and {} axes are too few for parallel coordinates", counted(runs.len()), keys.len());
         return Err(CliError::argument(message, "choose more runs, or axes with `--axes params.alpha,metrics.loss`"));
@@ -239,23 +241,4 @@ fn as_json(figure: &Curves) -> Value {
         json!({"label": curve.label, "points": points})
     };
     json!({"x": figure.right, "y": figure.up, "curves": figure.curves.iter().map(curve).collect::<Vec<_>>()})
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Expected by the recurrence itself: 1; (0.5·0.5+1.5)/(0.75)… of 1, 3, NaN, 5 with weight 0.5.
-    #[test]
-    fn an_average_begins_at_the_first_value() {
-        let values: Vec<f64> = smoothed(vec![(0.0, 1.0), (1.0, 3.0), (2.0, f64::NAN), (3.0, 5.0)], 0.5)
-            .into_iter()
-            .map(|(_, value)| value)
-            .collect();
-        assert_eq!(values[0], 1.0);
-        assert!((values[1] - 7.0 / 3.0).abs() < 1e-12);
-        assert!(values[2].is_nan());
-        assert!((values[3] - 27.0 / 7.0).abs() < 1e-12);
-        assert_eq!(smoothed(vec![(0.0, 4.0), (1.0, 8.0)], 0.0), [(0.0, 4.0), (1.0, 8.0)]);
-    }
 }

@@ -19,7 +19,7 @@ use baton_tracking::{Lifecycle, Tag};
 use crate::aside::Aside;
 use crate::error::{ExchangeError, Result};
 use crate::files::Files;
-use crate::source::Source;
+use crate::source::{Source, open_to_read};
 
 /// A database of MLflow in a SQLite file.
 pub(super) struct MlflowDatabase {
@@ -32,7 +32,7 @@ pub(super) struct MlflowDatabase {
 impl MlflowDatabase {
     /// Opens the database at `path`, for reading.
     pub(super) async fn open(path: &Path, files: Files) -> Result<Self> {
-        let database = Database::open_to_read(path).await?;
+        let database = open_to_read(path).await?;
         let text = "SELECT m.name, c.name FROM sqlite_master m JOIN pragma_table_info(m.name) c WHERE m.type = 'table'";
         let mut columns: HashMap<String, HashSet<String>> = HashMap::new();
         for (table, column) in database.all::<(String, String)>(Statement::new(text)).await? {

@@ -71,21 +71,23 @@ fn version(name: &str, folder: &Path, aside: &mut Aside) -> Result<WholeVersion,
     let meta = Meta::read(&folder.join("meta.yaml"))?;
     let stage = meta.text("current_stage").unwrap_or_else(|| "None".to_owned());
     let is_deleted = stage == DELETED;
-    let source = meta.text("source").unwrap_or_default();
+    // What is left of a deleted version says nothing.
+    let said = |key: &str| meta.text(key).filter(|_| !is_deleted).unwrap_or_default();
+    let source = said("source");
     let version = ModelVersion {
         name: name.to_owned(),
         version: meta.number("version").ok_or("has no `version` that is a number")?,
         creation_time: meta.number("creation_timestamp").unwrap_or_default(),
         last_update_time: meta.number("last_updated_timestamp").unwrap_or_default(),
-        description: meta.text("description").unwrap_or_default(),
+        description: said("description"),
         stage: if is_deleted { "None".to_owned() } else { stage },
         source: source.clone(),
-        run_id: meta.text("run_id").unwrap_or_default(),
-        run_link: meta.text("run_link").unwrap_or_default(),
-        model_id: meta.text("model_id").unwrap_or_default(),
+        run_id: said("run_id"),
+        run_link: said("run_link"),
+        model_id: said("model_id"),
         tags: meta::texts(&folder.join("tags"), aside),
         aliases: Vec::new(),
     };
-    let storage_location = meta.text("storage_location").unwrap_or(source);
+    let storage_location = Some(said("storage_location")).filter(|place| !place.is_empty()).unwrap_or(source);
     Ok(WholeVersion { version, storage_location, is_deleted })
 }
