@@ -63,7 +63,7 @@ pub(super) async fn version_as_dataset(
     context: &str,
 ) -> DatasetInput {
     let path = services.lake.warehouse().join(&table.location);
-    let source = json!({"path": path, "delta_table_name": name, "delta_table_version": table.version});
+    let source = json!({"path": path, "delta_table_version": table.version});
     // Rows that are gone have no columns to tell; the version is told all the same.
     let schema = services.lake.snapshot(table).await.ok().map(|snapshot| columns(snapshot.schema()).to_string());
     let dataset = Dataset {
