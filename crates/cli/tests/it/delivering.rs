@@ -107,8 +107,9 @@ fn a_rollback_whose_delivery_fails_is_no_further_rollback_when_it_is_asked_for_a
     std::fs::rename(&aside, &folder).unwrap();
     ok(&project, &["rollback", "-e", "prod", "--yes"]);
     assert_eq!(there(&project), ["1 Bob"]);
+    // The one after that takes back the rollback.
     ok(&project, &["rollback", "-e", "prod", "--yes"]);
-    assert_eq!(there(&project), ["1 Ann"]);
+    assert_eq!(there(&project), ["1 Cid"]);
 }
 
 /// 2024-06-02T00:00:00Z.
@@ -221,7 +222,7 @@ fn without_the_version_that_it_holds_a_destination_gets_all_rows_and_loses_those
 fn told(project: &TestProject, arguments: &[&str], expected: &Expect) {
     let output = project.output(arguments);
     let text = format!("{}{}exit: {}\n", output.stdout, output.stderr, output.code.unwrap_or(-1));
-    let is_id = |word: &&str| matches!(word.len(), 10 | 16) && word.chars().all(|digit| digit.is_ascii_hexdigit());
+    let is_id = |word: &&str| matches!(word.len(), 10 | 16 | 32) && word.chars().all(|digit| digit.is_ascii_hexdigit());
     let words: Vec<&str> = text.split(|letter: char| !letter.is_ascii_alphanumeric()).filter(is_id).collect();
     let text = words.iter().fold(text.clone(), |text, word| text.replace(word, "[id]"));
     check(&text, expected);
@@ -230,21 +231,137 @@ fn told(project: &TestProject, arguments: &[&str], expected: &Expect) {
 #[test]
 fn exports_are_told() {
     let project = customers(EXPORT);
-    told(&project, &["export", "--help"], &expect![[]]);
+    let help = ok(&project, &["export", "--help"]);
+    check(
+        help.split("Global options").next().unwrap().trim_end(),
+        &expect![[r#"
+        Deliver rows of the environment to a system outside, or write what is tracked for MLflow
+
+        Usage: baton export [OPTIONS] <NAME>
+               baton export <COMMAND>
+
+        Commands:
+          mlflow  Write what is tracked as a database and artifacts that MLflow opens
+          help    Print this message or the help of the given subcommand(s)
+
+        Arguments:
+          <NAME>
+                  The export
+
+        Options:
+              --full-refresh
+                  Deliver all rows, and take away what is there and no longer here
+
+              --dry-run
+                  Say what would be delivered, and deliver nothing
+
+          -h, --help
+                  Print help (see a summary with '-h')"#]],
+    );
     deliver(&project, &["Ann", "Bob"]);
-    told(&project, &["export", "crm", "-e", "prod"], &expect![[]]);
+    told(
+        &project,
+        &["export", "crm", "-e", "prod"],
+        &expect![[r#"
+        error: environment `prod` has no commit yet: run `baton apply -e prod`
+        exit: 1
+    "#]],
+    );
     ok(&project, &["apply", "-e", "prod", "--yes"]);
-    told(&project, &["export", "crm", "-e", "prod"], &expect![[]]);
+    told(
+        &project,
+        &["export", "crm", "-e", "prod"],
+        &expect![[r#"
+        prod stays at [id]
+        exit: 0
+    "#]],
+    );
     deliver(&project, &["Ann", "Bea", "Cid"]);
     project.write("exports.yml", &EXPORT.replace("    key:", "    on: manual\n    key:"));
     ok(&project, &["apply", "-e", "prod", "--yes"]);
-    told(&project, &["export", "crm", "-e", "prod", "--dry-run"], &expect![[]]);
-    told(&project, &["export", "crm", "-e", "prod"], &expect![[]]);
-    told(&project, &["export", "crm", "-e", "prod", "--full-refresh", "--dry-run"], &expect![[]]);
-    told(&project, &["export", "crm", "-e", "prod", "--full-refresh"], &expect![[]]);
-    told(&project, &["export", "crn", "-e", "prod"], &expect![[]]);
-    told(&project, &["export", "customers", "-e", "prod"], &expect![[]]);
-    told(&project, &["export", "crm", "-e", "dev"], &expect![[]]);
+    told(
+        &project,
+        &["export", "crm", "-e", "prod", "--dry-run"],
+        &expect![[r#"
+        export `crm` would deliver what changed since tables/customers/[id]@0 to file
+          new      1
+          changed  1
+          gone     0
+        exit: 0
+    "#]],
+    );
+    told(
+        &project,
+        &["export", "crm", "-e", "prod"],
+        &expect![[r#"
+          ✓ export      crm                  1 new, 1 changed to file
+        prod stays at [id]
+        exit: 0
+    "#]],
+    );
+    told(
+        &project,
+        &["export", "crm", "-e", "prod", "--full-refresh", "--dry-run"],
+        &expect![[r#"
+        export `crm` would deliver all rows to file
+          new      3
+          changed  0
+          gone     0
+        exit: 0
+    "#]],
+    );
+    told(
+        &project,
+        &["export", "crm", "-e", "prod", "--full-refresh"],
+        &expect![[r#"
+          ✓ export      crm                  all 3 rows to file
+        prod stays at [id]
+        exit: 0
+    "#]],
+    );
+    told(
+        &project,
+        &["export", "crn", "-e", "prod"],
+        &expect![[r#"
+        error: there is no asset `crn` in the project
+        help: did you mean `crm`?
+        help: `baton ls` lists all assets
+        exit: 1
+    "#]],
+    );
+    told(
+        &project,
+        &["export", "customers", "-e", "prod"],
+        &expect![[r#"
+        error: there is no export `customers`; there are: crm
+        exit: 1
+    "#]],
+    );
+    told(
+        &project,
+        &["export", "crm", "-e", "dev"],
+        &expect![[r#"
+        error: export `crm` does not deliver environment `dev`; name it under `environments` of the export if that is meant
+        exit: 1
+    "#]],
+    );
     project.write("exports.yml", &format!("{EXPORT}    environments: [prd]\n"));
-    told(&project, &["plan", "-e", "prod"], &expect![[]]);
+    told(
+        &project,
+        &["plan", "-e", "prod"],
+        &expect![[r#"
+        error[P0202]: export `crm` delivers environment `prd`, which does not exist
+           ╭─[exports.yml:6:20]
+         5 │     key: [id]
+         6 │     environments: [prd]
+           ·                    ─┬─
+           ·                     ╰── no environment of this name
+           ╰────
+          help: did you mean `prod`?
+          help: declare it under `environments:` in `baton.yml`
+
+        1 error, 0 warnings
+        exit: 1
+    "#]],
+    );
 }

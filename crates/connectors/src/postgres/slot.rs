@@ -91,8 +91,10 @@ async fn may_publish(session: &Session, postgres: &PostgresSource) -> Result<(),
 async fn publishes(session: &Session, postgres: &PostgresSource) -> Result<(), ConnectorError> {
     let Relation::Table(parts) = &postgres.relation else { return Ok(()) };
     let table = parts.iter().map(|part| quoted(part)).collect::<Vec<_>>().join(".");
-    let statement = "select 1 from pg_publication_tables where pubname = $1 \
-                     and (quote_ident(schemaname) || '.' || quote_ident(tablename))::regclass = $2::text::regclass";
+    // Names are compared: to look up tables of others needs rights in their schemas.
+    let statement = "select 1 from pg_publication_tables published join pg_class on relname = published.tablename \
+                     join pg_namespace on pg_namespace.oid = relnamespace and nspname = published.schemaname \
+                     where published.pubname = $1 and pg_class.oid = $2::text::regclass";
     let found = session.client.query_opt(statement, &[&postgres.publication, &table]).await;
     if found.map_err(|error| session.refused(&error))?.is_some() {
         return Ok(());

@@ -98,14 +98,22 @@ pub(super) async fn recorded(services: &Services, environment: &str, name: &str)
 pub(crate) async fn held_versions(services: &Services) -> Result<Vec<TableVersion>, RunError> {
     let kinds = vec![EventKind::ExportDelivered, EventKind::ExportBegun];
     let filter = EventFilter { kinds, ..EventFilter::default() };
-    let mut newest: BTreeMap<(String, String, EventKind), DeliveryRecord> = BTreeMap::new();
+    let mut newest: BTreeMap<(String, String), Recorded> = BTreeMap::new();
     for found in services.ledger.events(&filter).await? {
         let event = found.event;
-        if let Ok(record) = serde_json::from_value::<DeliveryRecord>(event.body) {
-            newest.insert((event.environment, event.key, event.kind), record);
+        let Ok(record) = serde_json::from_value::<DeliveryRecord>(event.body) else { continue };
+        let recorded = newest.entry((event.environment, event.key)).or_default();
+        match event.kind {
+            EventKind::ExportBegun => recorded.open = Some(record),
+            _ => *recorded = Recorded { delivered: Some(record), open: None },
         }
     }
-    let versions = newest.into_values().flat_map(|record| [record.since, record.version]);
+    // What was delivered is compared with next; what was begun is finished from where it began.
+    let of_open = |record: DeliveryRecord| [record.since, record.version];
+    let versions = newest.into_values().flat_map(|recorded| {
+        let delivered = recorded.delivered.and_then(|record| record.version);
+        recorded.open.map(of_open).into_iter().flatten().chain([delivered])
+    });
     Ok(versions.flatten().filter_map(|version| version.table).collect())
 }
 
