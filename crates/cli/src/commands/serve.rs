@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use baton_core::Clock;
 use baton_core::time::FixedClock;
+use baton_ledger::is_address;
 use baton_server::Parts;
 use baton_serving::{EndpointRouter, PredictionService};
 use baton_tracking::artifact::ArtifactStore;
@@ -112,6 +113,12 @@ async fn announce(
             "  note: the environment's data ends at {known}; online features older than their ttl are null. \
              To answer as of then: --as-of {day}"
         ));
+    }
+    if is_address(&workspace.project.settings.ledger) {
+        output::say(
+            "  note: what clients of MLflow track is kept on this machine, in .baton/tracking.db, and not on the ledger's server; \
+             of several servers, point clients at one",
+        );
     }
     Ok(())
 }

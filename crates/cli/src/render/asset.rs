@@ -129,6 +129,15 @@ fn models(report: &AssetReport) -> String {
     blocks.join("\n")
 }
 
+/// Why it was trained, or where it comes from and how far its served form is from what was logged there.
+fn origin(version: &ModelVersion) -> String {
+    let Some(origin) = &version.origin else { return format!("  trained because: {}\n", version.reason) };
+    format!(
+        "  brought in because: {}\n  from {}, served as {}; largest difference {:.1e} on {} logged rows\n",
+        version.reason, origin.version, origin.form, origin.largest_difference, origin.example_rows
+    )
+}
+
 fn model_version(version: &ModelVersion) -> String {
     let title = style::heading(&version.reference());
     let mut text = format!(
@@ -141,7 +150,7 @@ fn model_version(version: &ModelVersion) -> String {
     let metrics: Vec<String> =
         version.evaluation.metrics.iter().map(|(name, value)| format!("{name} {value:.4}")).collect();
     text.push_str(&format!("  {}\n", metrics.join("  ")));
-    text.push_str(&format!("  trained because: {}\n", version.reason));
+    text.push_str(&origin(version));
     for gate in &version.gates {
         let sign = if gate.passed { style::good("✓") } else { style::error("✗") };
         text.push_str(&format!("  {sign} {}: {}\n", gate.gate, gate.message));

@@ -163,7 +163,7 @@ async fn pages_follow_each_other_while_others_are_logged() {
         body["page_token"] = first["next_page_token"].clone();
         let before: Vec<&str> =
             first["models"].as_array().unwrap().iter().filter_map(|model| model["info"]["name"].as_str()).collect();
-        assert!(found(&client, body).await.iter().all(|name| *name > *before[before.len() - 1]), "{before:?}");
+        assert!(found(&client, body).await.iter().all(|name| name.as_str() > before[before.len() - 1]), "{before:?}");
     }
     // A metric that models may lack orders them by count of rows.
     let body = json!({"experiment_ids": ["0"], "max_results": 3, "order_by": [{"field_name": "metrics.auc"}]});
