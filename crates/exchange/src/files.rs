@@ -33,8 +33,10 @@ pub(crate) enum Place {
 /// Where a tracker's artifacts are.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Files {
-    /// The folder in which the tracker lies, for paths that are not absolute any more.
+    /// The folder in which the tracker lies, for paths that are relative or not there any more.
     pub(crate) home: PathBuf,
+    /// Folders that hold those of experiments, which go before what a path says: the tracker may be a copy of another one.
+    pub(crate) roots: Vec<PathBuf>,
     /// The folder behind `mlflow-artifacts:/`.
     pub(crate) served: Option<PathBuf>,
 }
@@ -56,17 +58,18 @@ impl Files {
         Place::Folder(self.moved(Path::new(&path)))
     }
 
-    /// The folder itself; or, where the tracker's folder was moved as a whole, the same folder below its new home.
+    /// The same folder of the tracker itself, the folder as it is said, or, where the tracker was moved as a whole, the same folder
+    /// below its new home.
     fn moved(&self, path: &Path) -> PathBuf {
         let path = if path.is_absolute() { path.to_owned() } else { self.home.join(path) };
-        if path.exists() {
-            return path;
-        }
         let names: Vec<_> = path.components().collect();
         // Not the last names alone, which are the same in every run.
         let below =
-            (1..names.len().saturating_sub(OWN_NAMES - 1)).map(|first| names[first..].iter().collect::<PathBuf>());
-        below.map(|below| self.home.join(below)).find(|place| place.exists()).unwrap_or(path)
+            || (1..names.len().saturating_sub(OWN_NAMES - 1)).map(|first| names[first..].iter().collect::<PathBuf>());
+        let own = self.roots.iter().flat_map(|root| below().map(|below| root.join(below)));
+        let said = std::iter::once(path.clone());
+        let moved = below().map(|below| self.home.join(below));
+        own.chain(said).chain(moved).find(|place| place.exists()).unwrap_or(path.clone())
     }
 }
 
@@ -227,7 +230,7 @@ mod tests {
         // Of another program, and not what a run kept.
         fs::create_dir_all(home.path().join("artifacts")).unwrap();
         let served = Some(PathBuf::from("/served"));
-        let files = Files { home: home.path().to_owned(), served };
+        let files = Files { home: home.path().to_owned(), served, ..Files::default() };
         assert_eq!(files.place("file:///old%20place/mlruns/1/run/artifacts"), Place::Folder(moved.clone()));
         assert_eq!(files.place("/old/mlruns/1/run/artifacts"), Place::Folder(moved.clone()));
         assert_eq!(
@@ -238,6 +241,11 @@ mod tests {
         assert_eq!(files.place("mlflow-artifacts:/1/a/artifacts"), Place::Folder("/served/1/a/artifacts".into()));
         assert_eq!(files.place("mlflow-artifacts://host:5000/1/a"), Place::Folder("/served/1/a".into()));
         assert_eq!(Files::default().place("mlflow-artifacts:/1/a"), Place::Unknown);
+        let copy = tempfile::tempdir().unwrap();
+        let copied = copy.path().join("1/run/artifacts");
+        fs::create_dir_all(&copied).unwrap();
+        let copy = Files { roots: vec![copy.path().to_owned()], ..files.clone() };
+        assert_eq!(copy.place(&moved.display().to_string()), Place::Folder(copied), "a copy has its own files");
         for uri in ["s3://bucket/1/a", "dbfs:/a", "gs://a/b"] {
             assert_eq!(files.place(uri), Place::Elsewhere, "{uri}");
         }

@@ -16,6 +16,8 @@ mod mlflow;
 mod optuna;
 mod report;
 mod source;
+#[cfg(test)]
+mod tests;
 mod time;
 
 pub use error::{ExchangeError, Result};

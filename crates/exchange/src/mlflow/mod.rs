@@ -28,13 +28,14 @@ pub(crate) async fn open(address: &str, artifacts: Option<PathBuf>) -> Result<Bo
             return Err(ExchangeError::NotThere { path: root, reason });
         }
         let home = root.parent().map(Path::to_owned).unwrap_or_default();
-        return Ok(Box::new(folder::Folder { root, files: Files { home, served } }));
+        let roots = vec![root.clone(), root.join(folder::TRASH)];
+        return Ok(Box::new(folder::Folder { root, files: Files { home, roots, served } }));
     }
     if !path.is_file() {
         let reason = "is not there: give the folder `mlruns`, or a database such as `mlflow.db`".to_owned();
         return Err(ExchangeError::NotThere { path, reason });
     }
-    Ok(Box::new(database::MlflowDatabase::open(&path, Files { home, served }).await?))
+    Ok(Box::new(database::MlflowDatabase::open(&path, Files { home, served, ..Files::default() }).await?))
 }
 
 /// Whether a folder has a folder with `meta.yaml`, as those of experiments and models do.

@@ -29,7 +29,8 @@ use crate::source::Source;
 const RESERVED: [&str; 4] = ["tags", "datasets", "models", "traces"];
 /// The folder of the registry.
 const REGISTRY: &str = "models";
-const TRASH: &str = ".trash";
+/// The folder of experiments that were deleted.
+pub(super) const TRASH: &str = ".trash";
 
 /// A folder `mlruns/`.
 #[derive(Debug)]

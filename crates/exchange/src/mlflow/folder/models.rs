@@ -17,13 +17,12 @@ pub(super) fn logged(folder: &Path, aside: &mut Aside) -> Result<(LoggedModel, b
     let meta = Meta::read(&folder.join("meta.yaml"))?;
     let status = meta.number("status").and_then(|number| usize::try_from(number).ok());
     let status = status.and_then(|number| LoggedModelStatus::NAMES.get(number));
-    let beside = folder.join("artifacts");
-    let places = meta.text("artifact_location").or_else(|| meta.text("artifact_uri")).unwrap_or_default();
+    let location = meta.text("artifact_location").or_else(|| meta.text("artifact_uri"));
     let model = LoggedModel {
         model_id: meta.need("model_id")?,
         experiment_id: 0,
         name: meta.text("name").unwrap_or_default(),
-        artifact_uri: if beside.is_dir() { beside.display().to_string() } else { places },
+        artifact_uri: location.unwrap_or_else(|| folder.join("artifacts").display().to_string()),
         creation_time: meta.number("creation_timestamp").unwrap_or_default(),
         last_update_time: meta.number("last_updated_timestamp").unwrap_or_default(),
         status: status.and_then(|name| LoggedModelStatus::of_name(name)).unwrap_or(LoggedModelStatus::Unspecified),

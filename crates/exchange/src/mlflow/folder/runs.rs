@@ -34,7 +34,7 @@ pub(super) fn read(experiment: &Path, run_id: &str, aside: &mut Aside) -> Result
         start_time: meta.number("start_time").unwrap_or_default(),
         end_time: meta.number("end_time"),
         lifecycle: lifecycle(&meta),
-        artifact_uri: artifacts(&folder, &meta),
+        artifact_uri: meta.text("artifact_uri").unwrap_or_else(|| folder.join("artifacts").display().to_string()),
     };
     Ok(WholeRun {
         info,
@@ -64,15 +64,6 @@ fn status(meta: &Meta) -> Result<&'static str, String> {
         }
         (None, None) => Err("has no `status`".to_owned()),
     }
-}
-
-/// Where artifacts are: beside the run, whatever it says, if they are there.
-fn artifacts(folder: &Path, meta: &Meta) -> String {
-    let beside = folder.join("artifacts");
-    if beside.is_dir() {
-        return beside.display().to_string();
-    }
-    meta.text("artifact_uri").unwrap_or_default()
 }
 
 fn datasets(experiment: &Path, run: &Path, aside: &mut Aside) -> Vec<DatasetInput> {
