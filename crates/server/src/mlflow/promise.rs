@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Query, Request, State};
+use axum::http::Uri;
 use axum::http::header::CONTENT_TYPE;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -61,7 +62,8 @@ pub(super) async fn keep(State(tracking): State<Shared>, request: Request, next:
     let Some(promise) = tracking.promise.as_ref().filter(|promise| !promise.kept.load(Ordering::Acquire)) else {
         return next.run(request).await;
     };
-    if let Some(name) = chosen_experiment(&request) {
+    let uri = request.uri().clone();
+    if let Some(name) = chosen_experiment(&tracking.store, &uri).await {
         *promise.chosen.lock().await = Some(name);
         return next.run(request).await;
     }
@@ -75,13 +77,20 @@ pub(super) async fn keep(State(tracking): State<Shared>, request: Request, next:
     next.run(request).await
 }
 
-/// The experiment that a client asks for before it begins runs in it.
-fn chosen_experiment(request: &Request) -> Option<String> {
-    if !request.uri().path().ends_with("/experiments/get-by-name") {
+/// The experiment that a client asks for, by name or number, before it begins runs in it.
+async fn chosen_experiment(store: &TrackingStore, uri: &Uri) -> Option<String> {
+    let (is_name, is_number) =
+        (uri.path().ends_with("/experiments/get-by-name"), uri.path().ends_with("/experiments/get"));
+    if !is_name && !is_number {
         return None;
     }
-    let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(request.uri()).ok()?;
-    pairs.into_iter().find(|(name, _)| name == "experiment_name").map(|(_, value)| value)
+    let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(uri).ok()?;
+    let value = |key: &str| pairs.iter().find(|(name, _)| name == key).map(|(_, value)| value.clone());
+    if is_name {
+        return value("experiment_name");
+    }
+    let number = value("experiment_id")?.parse().ok()?;
+    store.experiment(number).await.ok().map(|found| found.name)
 }
 
 /// Whether a request speaks of a run, in its path, its query or its JSON.
@@ -171,6 +180,11 @@ mod tests {
         client.get(&format!("runs/get?run_id={ID}")).await;
         assert_eq!(runs_of(&client, "own").await.len(), 1);
         assert!(runs_of(&client, "shop%2Flate").await.is_empty());
+        let client = Client::promised(promised()).await;
+        let (_, made) = client.post("experiments/create", json!({"name": "own"})).await;
+        client.get(&format!("experiments/get?experiment_id={}", made["experiment_id"].as_str().unwrap())).await;
+        client.get(&format!("runs/get?run_id={ID}")).await;
+        assert_eq!(runs_of(&client, "own").await.len(), 1);
     }
 
     #[tokio::test]
