@@ -18,7 +18,7 @@ use crate::error::RunError;
 use crate::python::TableCall;
 
 /// The largest file that is kept, in bytes: it is one value of a row.
-const LARGEST: u64 = 1 << 30;
+const LARGEST: u64 = 256 << 20;
 
 /// The columns of kept files, without since when they are known.
 pub(crate) fn columns_of_files() -> Vec<Field> {
