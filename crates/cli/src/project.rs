@@ -92,6 +92,8 @@ impl Workspace {
             Some(ledger) => ledger.use_storage("baton").await?,
             None => None,
         };
+        // From here on nobody deletes what the run before may have remembered.
+        workspace.parts.services.lake = workspace.parts.services.lake.again();
         Ok(workspace)
     }
 

@@ -122,7 +122,7 @@ pub(crate) async fn parts(
     };
     let services = Services {
         folder: folder.to_owned(),
-        lake: kept.map_or_else(|| Lake::open(&warehouse), |kept| Ok(kept.lake.again()))?,
+        lake: kept.map_or_else(|| Lake::open(&warehouse), |kept| Ok(kept.lake.clone()))?,
         ledger: port,
         operations,
         asked: Asked::default(),

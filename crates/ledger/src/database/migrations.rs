@@ -8,20 +8,22 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 /// Number, name and text of a step.
 pub type Step = (i64, &'static str, &'static str);
 
-const SQLITE: [Step; 6] = [
+const SQLITE: [Step; 7] = [
     (1, "ledger", include_str!("../../migrations/sqlite/0001_ledger.sql")),
     (2, "event kind environment", include_str!("../../migrations/sqlite/0002_event_kind_environment.sql")),
     (3, "branches and tags", include_str!("../../migrations/sqlite/0003_branches_and_tags.sql")),
     (4, "operations", include_str!("../../migrations/sqlite/0004_operations.sql")),
     (5, "planned runs", include_str!("../../migrations/sqlite/0005_planned_runs.sql")),
     (6, "approvals pools", include_str!("../../migrations/sqlite/0006_approvals_pools.sql")),
+    (7, "events in order", include_str!("../../migrations/sqlite/0007_events_in_order.sql")),
 ];
 
-const POSTGRES: [Step; 4] = [
+const POSTGRES: [Step; 5] = [
     (3, "ledger", include_str!("../../migrations/postgres/0003_ledger.sql")),
     (4, "operations", include_str!("../../migrations/postgres/0004_operations.sql")),
     (5, "planned runs", include_str!("../../migrations/postgres/0005_planned_runs.sql")),
     (6, "approvals pools", include_str!("../../migrations/postgres/0006_approvals_pools.sql")),
+    (7, "events in order", include_str!("../../migrations/postgres/0007_events_in_order.sql")),
 ];
 
 /// The steps of SQLite.

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use baton_core::AssetName;
 use baton_core::event::{EventFilter, EventKind, NewEvent};
 use baton_core::ports::{Ledger, Operations};
 use baton_core::time::timestamp_from_micros;
@@ -129,6 +130,25 @@ async fn events_and_commits_cannot_be_changed_and_what_was_changed_past_that_is_
     server.sql(&url, "alter table event disable trigger all; update event set body = '{}' where sequence = 3");
     let error = ledger.verify().await.unwrap_err().to_string();
     assert_eq!(error, "ledger holds a record that cannot be read (event 3): it was changed after it was sealed");
+}
+
+/// However many there are since.
+#[tokio::test]
+async fn the_newest_events_of_an_asset_are_found_by_an_index_in_their_order() {
+    let server = TestPostgres::shared();
+    let url = server.database();
+    let ledger = ledger_at(&url).await;
+    let of_asset = |number: usize| NewEvent {
+        asset: AssetName::parse(if number < 40 { "seldom" } else { "often" }).ok(),
+        ..event(&number.to_string())
+    };
+    ledger.append((0..4_000).map(of_asset).collect()).await.unwrap();
+    server.sql(&url, "analyze event");
+    let plan = server.sql(
+        &url,
+        "explain select * from event where asset = 'seldom' and environment = 'prod' order by sequence desc limit 1",
+    );
+    assert!(plan.contains("Backward using event_by_asset"), "{plan}");
 }
 
 #[tokio::test]
