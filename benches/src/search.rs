@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{BufRead as _, Write as _};
+use std::io::Write as _;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -61,37 +61,42 @@ pub(crate) fn run(places: &Places, name: &str) -> Outcome<Measured> {
 pub(crate) fn serve(places: &Places) -> Outcome<()> {
     let rows = Rows::read(places)?;
     rows.with(|data| {
-        let (stdin, mut stdout) = (std::io::stdin().lock(), std::io::stdout().lock());
         let configs = SEEDS.map(|seed| config().map(|config| (seed, SearchConfig { seed, ..config })));
         let configs = configs.into_iter().collect::<Outcome<Vec<_>>>()?;
-        let halving = Pruning::halving(3, CHECKPOINTS + 1, 3);
+        let pruning = Pruning::halving(3, CHECKPOINTS + 1, 3);
         let watched =
-            configs.iter().map(|(seed, config)| (*seed, SearchConfig { pruning: halving.clone(), ..config.clone() }));
+            configs.iter().map(|(seed, config)| (*seed, SearchConfig { pruning: pruning.clone(), ..config.clone() }));
         let watched: Vec<_> = watched.collect();
         let (plain, watched) = (of_seeds(&configs, data)?, of_seeds(&watched, data)?);
-        writeln!(stdout, "{{\"ready\": true}}")?;
-        stdout.flush()?;
-        let mut lines = stdin.lines();
-        while let Some(line) = lines.next() {
-            let asked: Value = serde_json::from_str(&line?)?;
+        tell(&json!({"ready": true}))?;
+        while let Some(line) = heard()? {
+            let asked: Value = serde_json::from_str(&line)?;
             let params: Params = serde_json::from_value(asked["params"].clone())?;
             let is_watched = asked["watched"] == json!(true);
             let mut report = |step: u64, value: f64| {
-                if !is_watched {
-                    return ControlFlow::Continue(());
-                }
-                let told = writeln!(stdout, "{}", json!({"step": step, "value": value})).and_then(|()| stdout.flush());
-                let answer = told.ok().and_then(|()| lines.next()).and_then(Result::ok);
-                if answer.as_deref() == Some("go") { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+                let goes_on = || tell(&json!({"step": step, "value": value})).ok().and_then(|()| heard().ok()?);
+                let is_over = is_watched && goes_on().as_deref() != Some("go");
+                if is_over { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             };
             let trials = if is_watched { &watched } else { &plain };
             let trials = asked["seed"].as_u64().and_then(|seed| trials.get(&seed)).ok_or("it has no such seed")?;
-            let score = trials.score("boosted_trees", &params, &mut report)?;
-            writeln!(stdout, "{}", json!({"score": score}))?;
-            stdout.flush()?;
+            tell(&json!({"score": trials.score("boosted_trees", &params, &mut report)?}))?;
         }
         Ok(())
     })
+}
+
+fn tell(said: &Value) -> Outcome<()> {
+    let mut stdout = std::io::stdout();
+    writeln!(stdout, "{said}")?;
+    Ok(stdout.flush()?)
+}
+
+/// The next line; `None` when nobody asks any more.
+fn heard() -> Outcome<Option<String>> {
+    let mut line = String::new();
+    let length = std::io::stdin().read_line(&mut line)?;
+    Ok((length > 0).then(|| line.trim_end().to_owned()))
 }
 
 fn of_seeds<'d>(configs: &'d [(u64, SearchConfig)], data: &'d SearchData<'d>) -> Outcome<HashMap<u64, Trials<'d>>> {

@@ -53,6 +53,9 @@ pub struct ModelVersion {
     /// Where it comes from, when it was not trained here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<Origin>,
+    /// How many trials it was found in, where time decided: so many find it again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trials: Option<u32>,
     /// How its gates came out.
     pub gates: Vec<GateResult>,
     /// The model card, as Markdown.

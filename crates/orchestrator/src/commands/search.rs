@@ -18,6 +18,9 @@ use crate::prepare::Prepared;
 use crate::services::Services;
 use crate::training::TrainingSet;
 
+/// The most trials of a search that time or a grid ends.
+const MOST_TRIALS: u32 = 100_000;
+
 /// What to search; what is left out is as the model says.
 #[derive(Debug, Clone, Default)]
 pub struct SearchRequest {
@@ -163,7 +166,7 @@ fn asked(model: &Model, request: &SearchRequest, sweep: Option<&Sweep>) -> Resul
     train.seed = request.seed.unwrap_or(train.seed);
     let capped = request.trials.or(sweep.and_then(|sweep| u32::try_from(sweep.trials?).ok()));
     let is_open = request.budget.is_some() || search.method == SearchMethod::Grid;
-    train.trials = capped.unwrap_or(if is_open { u32::MAX } else { train.trials });
+    train.trials = capped.unwrap_or(if is_open { MOST_TRIALS } else { train.trials });
     train.search = Some(search);
     Ok(Model { train, ..model.clone() })
 }

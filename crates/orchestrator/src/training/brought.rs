@@ -46,6 +46,6 @@ impl Execution<'_> {
         let predicting = tokio::task::spawn_blocking(move || load(&stored, &options)?.predict(&rows, count));
         let test_scores = predicting.await.map_err(|error| RunError::Worker(error.to_string()))??;
         let origin = Some(brought.origin);
-        Ok(Fitted { stored: brought.stored, parts, test, test_labels, test_values, test_scores, origin })
+        Ok(Fitted { stored: brought.stored, parts, test, test_labels, test_values, test_scores, origin, trials: None })
     }
 }

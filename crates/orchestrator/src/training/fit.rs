@@ -38,6 +38,8 @@ pub(crate) struct Fitted {
     pub(crate) test_scores: Vec<f64>,
     /// Where it comes from, when it was not trained here.
     pub(crate) origin: Option<Origin>,
+    /// How many trials it was found in, where time decided.
+    pub(crate) trials: Option<u32>,
 }
 
 /// What the worker thread needs, owned.
@@ -77,8 +79,8 @@ impl FitInput {
 /// Where the validation and the test part begin, in microseconds.
 type Boundaries = (i64, i64);
 
-/// The model, the encoded test part, and the predictions on it.
-type FitOutput = (StoredModel, Vec<f32>, Vec<f64>);
+/// The model, the encoded test part, the predictions on it, and how many trials there were.
+type FitOutput = (StoredModel, Vec<f32>, Vec<f64>, usize);
 
 impl Execution<'_> {
     /// Fits a model, or brings in the registered one, and lets it predict the test part.
@@ -96,8 +98,9 @@ impl Execution<'_> {
         let mut keeper = self.keeper_of_training(asset, &model.train.metric).await;
         let budget = model.train.search.as_ref().and_then(|search| search.budget);
         let work = move |log: &dyn StudyLog| fit_blocking(&input, log);
-        let (stored, test_values, test_scores) = self.searching(&mut keeper, budget, work).await??;
-        Ok(Fitted { stored, parts, test, test_labels, test_values, test_scores, origin: None })
+        let (stored, test_values, test_scores, trials) = self.searching(&mut keeper, budget, work).await??;
+        let trials = budget.and(u32::try_from(trials).ok());
+        Ok(Fitted { stored, parts, test, test_labels, test_values, test_scores, origin: None, trials })
     }
 
     pub(crate) fn fit_input(
@@ -169,7 +172,7 @@ fn fit_blocking(input: &FitInput, log: &dyn StudyLog) -> Result<FitOutput, MlErr
         let trained = fit_best(&report, &training, input.config.seed)?;
         let test_values = encoder.encode(&input.test)?;
         let scores = trained.predict(&test_values)?;
-        Ok((trained.store(encoder)?, test_values, scores))
+        Ok((trained.store(encoder)?, test_values, scores, report.trials.len()))
     })
 }
 

@@ -91,6 +91,7 @@ impl Execution<'_> {
             not_compared,
             stored_difference: fitted.origin.as_ref().map_or(stored_difference, |origin| origin.largest_difference),
             origin: fitted.origin.clone(),
+            trials: fitted.trials,
             gates: results,
             card: String::new(),
         };

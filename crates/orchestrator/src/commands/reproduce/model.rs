@@ -69,11 +69,16 @@ pub(super) async fn train_again(
     }))
 }
 
-/// The model as it was declared, whose registered version is the one that came in then, wherever the alias points by now.
+/// The model as it was declared, whose registered version is the one that came in then, wherever the alias points by now,
+/// and whose search has as many trials as time allowed then.
 fn of_version(model: &Model, version: &ModelVersion) -> Model {
     let mut model = model.clone();
     if let (Some(reference), Some(origin)) = (&mut model.train.registered, &version.origin) {
         *reference = reference.at(origin.version.number);
+    }
+    if let (Some(trials), Some(search)) = (version.trials, &mut model.train.search) {
+        model.train.trials = trials;
+        search.budget = None;
     }
     model
 }
