@@ -126,12 +126,11 @@ pub(crate) fn curves(figure: &Curves) -> String {
     let mut canvas = Canvas::default();
     // The first lines lie above the others.
     for (number, curve) in figure.curves.iter().enumerate().rev() {
-        let dots = curve
-            .points
-            .iter()
-            .filter(is_shown)
-            .map(|point| (place(point.0, x, WIDTH * 2), place(scaled(point.1), y, HEIGHT * 4)));
-        canvas.line(number, &dots.collect::<Vec<_>>());
+        // What is no number breaks the line.
+        for points in curve.points.split(|point| !is_shown(&point)) {
+            let dot = |point: &(f64, f64)| (place(point.0, x, WIDTH * 2), place(scaled(point.1), y, HEIGHT * 4));
+            canvas.line(number, &points.iter().map(dot).collect::<Vec<_>>());
+        }
     }
     let value = |at: f64| super::figure(if figure.logarithmic { 10f64.powf(at) } else { at });
     let mut text = format!("{}\n", style::heading(&figure.title));

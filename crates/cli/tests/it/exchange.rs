@@ -236,7 +236,7 @@ fn studies_of_optuna_are_parents_of_their_trials() {
         if status == "FINISHED" {
             assert_eq!(run["metrics"]["value"], trial[3][0]);
         }
-        let last = trial[4].as_object().unwrap().values().last();
+        let last = trial[4].as_object().unwrap().values().next_back();
         assert_eq!(run["metrics"].get("intermediate_value"), last, "{trial}");
     }
     let of_two = list("tags.`optuna.number` = '1'", "two");
