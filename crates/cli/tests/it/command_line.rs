@@ -39,7 +39,10 @@ fn help_lists_the_commands() {
               schedule     List schedules, or ask for one now
               runbook      Do the steps that mend something, or list what there is for incidents
               backfill     Compute a stretch of an incremental table again, with what reads it
-              export       Deliver rows of the environment to a system outside
+              export       Deliver rows of the environment to a system outside, or write what is tracked for
+                           MLflow
+              import       Bring in what another tracker keeps: MLflow, Optuna
+              search       Search for a model's algorithm and parameters, without training a version
               replay       Drive the schedule over a stretch of history, tick by tick
               serve        Serve endpoints over HTTP
               tracking     Serve runs, metrics and models to MLflow clients from one file, without a project
