@@ -50,6 +50,12 @@ impl Studies {
             let reason = "is no database of Optuna: it has no tables `studies` and `trials`".to_owned();
             return Err(ExchangeError::NotThere { path, reason });
         }
+        let types = "SELECT count(*) FROM pragma_table_info('trial_values') WHERE name = 'value_type'";
+        if database.one::<(i64,)>(Statement::new(types)).await? != Some((1,)) {
+            let reason =
+                "was written by Optuna before version 3: bring it up to date with `optuna storage upgrade`".to_owned();
+            return Err(ExchangeError::NotThere { path, reason });
+        }
         let studies = rows::studies(&database).await?;
         let mut opened = Self { database, studies, items: HashMap::new(), experiment, files: Files::default() };
         opened.items = (0..opened.studies.len()).flat_map(|place| opened.items_of(place)).collect();
