@@ -56,6 +56,64 @@ fn mistakes_in_a_search() {
         &with_train(&format!(
             "{{search: {{method: bayes, prune: half, patience: 3, parallel: 99, parameters: {parameters}}}}}"
         )),
-        expect![[""]],
+        expect![[r#"
+            error[P0105]: `method` of `search` of `train` of model `late` is `bayes`
+               ╭─[m.yml:8:30]
+             7 │     features: [days.*]
+             8 │     train: {search: {method: bayes, prune: half, patience: 3, parallel: 99, parameters: {max_depth: {min: 9, max: 3}, rate: {distribution: log, min: 1}, kind: {values: [a], low: 1}}}}
+               ·                              ──┬──
+               ·                                ╰── expected random, grid or tpe
+               ╰────
+
+            error[P0105]: `prune` of `search` of `train` of model `late` is `half`, which compares all trials at once; `patience` needs their results one by one
+               ╭─[m.yml:8:44]
+             7 │     features: [days.*]
+             8 │     train: {search: {method: bayes, prune: half, patience: 3, parallel: 99, parameters: {max_depth: {min: 9, max: 3}, rate: {distribution: log, min: 1}, kind: {values: [a], low: 1}}}}
+               ·                                            ──┬─
+               ·                                              ╰── expected median, halving or none
+               ╰────
+
+            error[P0109]: `parallel` of `search` of `train` of model `late` is 99
+               ╭─[m.yml:8:73]
+             7 │     features: [days.*]
+             8 │     train: {search: {method: bayes, prune: half, patience: 3, parallel: 99, parameters: {max_depth: {min: 9, max: 3}, rate: {distribution: log, min: 1}, kind: {values: [a], low: 1}}}}
+               ·                                                                         ─┬
+               ·                                                                          ╰── expected from 1 to 64
+               ╰────
+
+            error[P0109]: `min` of `max_depth` of `parameters` of `search` of `train` of model `late` is 9, but its greatest number is 3
+               ╭─[m.yml:8:107]
+             7 │     features: [days.*]
+             8 │     train: {search: {method: bayes, prune: half, patience: 3, parallel: 99, parameters: {max_depth: {min: 9, max: 3}, rate: {distribution: log, min: 1}, kind: {values: [a], low: 1}}}}
+               ·                                                                                                           ┬
+               ·                                                                                                           ╰── expected less than `max`
+               ╰────
+
+            error[P0103]: `rate` of `parameters` of `search` of `train` of model `late` has no `max`
+               ╭─[m.yml:8:119]
+             7 │     features: [days.*]
+             8 │     train: {search: {method: bayes, prune: half, patience: 3, parallel: 99, parameters: {max_depth: {min: 9, max: 3}, rate: {distribution: log, min: 1}, kind: {values: [a], low: 1}}}}
+               ·                                                                                                                       ────
+               ╰────
+              help: add `max`: The greatest number.
+
+            error[P0105]: `distribution` of `rate` of `parameters` of `search` of `train` of model `late` is `log`
+               ╭─[m.yml:8:140]
+             7 │     features: [days.*]
+             8 │     train: {search: {method: bayes, prune: half, patience: 3, parallel: 99, parameters: {max_depth: {min: 9, max: 3}, rate: {distribution: log, min: 1}, kind: {values: [a], low: 1}}}}
+               ·                                                                                                                                            ─┬─
+               ·                                                                                                                                             ╰── expected uniform, int_uniform, q_uniform, log_uniform, log_uniform_values, q_log_uniform, q_log_uniform_values, normal, q_normal, log_normal or q_log_normal
+               ╰────
+
+            error[P0102]: `kind` of `parameters` of `search` of `train` of model `late` has unknown key `low`
+               ╭─[m.yml:8:174]
+             7 │     features: [days.*]
+             8 │     train: {search: {method: bayes, prune: half, patience: 3, parallel: 99, parameters: {max_depth: {min: 9, max: 3}, rate: {distribution: log, min: 1}, kind: {values: [a], low: 1}}}}
+               ·                                                                                                                                                                              ───
+               ╰────
+              detail: Known keys: value, values, probabilities, distribution, min, max, q, mu, sigma.
+
+            7 errors, 0 warnings
+        "#]],
     );
 }
