@@ -48,7 +48,7 @@ pub(crate) use standing::{log, status};
 pub(crate) use table::{Table, count};
 pub(crate) use test::{test, tests};
 pub(crate) use trace::trace;
-pub(crate) use tracked_run::tracked_run;
 pub(crate) use tracked::{curves, milliseconds, tracked_comparison, tracked_runs};
+pub(crate) use tracked_run::tracked_run;
 
 pub(crate) use crate::commands::figure;
