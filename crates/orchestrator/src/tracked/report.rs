@@ -48,7 +48,7 @@ pub struct DataOfRun {
     pub name: String,
     /// What it was read for.
     pub context: Option<String>,
-    /// The exact version: a table version, else as the source says.
+    /// The exact version: a table version, else the digest.
     pub version: String,
     /// Its digest.
     pub digest: String,
@@ -125,7 +125,7 @@ fn data_of(input: &DatasetInput, head: Option<&Commit>) -> DataOfRun {
         name: dataset.name.clone(),
         context: text_of(&input.tags, CONTEXT),
         now: pin.and_then(|pin| data_now(pin, &dataset.digest, version.as_deref())),
-        version: version.unwrap_or_else(|| dataset.source.clone()),
+        version: version.unwrap_or_else(|| dataset.digest.clone()),
         digest: dataset.digest.clone(),
         rows: profile.get("num_rows").and_then(Value::as_u64),
     }

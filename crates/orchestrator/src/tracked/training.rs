@@ -8,7 +8,7 @@ use baton_tracking::registry::LoggedTraining;
 use baton_tracking::run::Batch;
 use baton_tracking::{Param, Tag, TrackingError, TrackingStore};
 
-use super::inputs::version_as_dataset;
+use super::inputs::{CONTEXT, version_as_dataset};
 use super::program::{ended, untracked};
 use super::tie::FEATURES;
 use crate::execution::Execution;
@@ -58,6 +58,9 @@ impl Execution<'_> {
     ) -> Result<Option<String>, TrackingError> {
         let Some(store) = self.services.tracking.store().await? else { return Ok(None) };
         let mut tie = self.tie_of(asset, "features").await;
+        for input in tie.datasets.iter_mut().filter(|input| input.dataset.name == *model.labels.from) {
+            input.tags.iter_mut().filter(|tag| tag.key == CONTEXT).for_each(|tag| tag.value = "labels".to_owned());
+        }
         let name = format!("{asset}__training");
         let (digest, rows) = (Fingerprint::of([set.version.to_string()]).to_string(), set.rows.num_rows() as u64);
         let training = (name.as_str(), &set.version);
