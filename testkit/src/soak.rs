@@ -12,6 +12,7 @@ mod trouble;
 use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub use self::audit::Findings;
@@ -71,7 +72,7 @@ impl Wish {
 pub fn run(wish: &Wish) -> Outcome<Findings> {
     let _nothing_there_is_fine = fs::remove_dir_all(&wish.folder);
     fs::create_dir_all(&wish.folder)?;
-    let (database, origin) = (OwnPostgres::start(), Origin::start(wish.length));
+    let (database, origin) = (Arc::new(OwnPostgres::start()), Origin::start(wish.length));
     let project = SoakProject::write(wish, &database.url(), &origin)?;
     origin.begin();
     project.apply(wish)?;
@@ -85,6 +86,7 @@ pub fn run(wish: &Wish) -> Outcome<Findings> {
         servers.look(start.elapsed(), &database)?;
     }
     origin.be_well();
+    trouble.end()?;
     servers.start_missing()?;
     let settled = settle(&database, &mut servers, start)?;
     project.catch_up(wish)?;

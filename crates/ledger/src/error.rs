@@ -94,8 +94,13 @@ pub(crate) fn reason(error: &sqlx::Error) -> String {
         }
         _ => None,
     };
-    let said = error.as_database_error().map_or_else(|| error.to_string(), |error| error.message().to_owned());
+    let said = said(error);
     advice.map_or(said.clone(), |advice| format!("{advice} ({said})"))
+}
+
+/// What the database or the driver says, as it says it.
+pub(crate) fn said(error: &sqlx::Error) -> String {
+    error.as_database_error().map_or_else(|| error.to_string(), |error| error.message().to_owned())
 }
 
 fn advice_of_sqlite(code: i32) -> Option<&'static str> {

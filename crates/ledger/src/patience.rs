@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::error::reason;
+use crate::error::said;
 use crate::location::Server;
 
 /// Time between the first two tries; it doubles from try to try.
@@ -45,7 +45,7 @@ impl<'p> Waiting<'p> {
         if !std::mem::replace(&mut self.has_told, true) {
             let (server, limit) = (&self.server, self.patience.limit.as_secs());
             let line =
-                format!("ledger `{server}` cannot be reached, trying again for up to {limit} s: {}", reason(error));
+                format!("ledger `{server}` cannot be reached, trying again for up to {limit} s ({})", said(error));
             (self.patience.say)(&line);
         }
         tokio::time::sleep(self.pause.min(left)).await;

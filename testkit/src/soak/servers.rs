@@ -49,19 +49,26 @@ impl Place {
     }
 }
 
-/// What the database used: of servers that ended, and of the one that runs when it was last looked at.
+/// What the database used: its first processes that ended, and the one that was there when it was last looked at.
 #[derive(Default)]
 struct DatabaseUse {
     used: f64,
-    uses: f64,
+    newest: Option<(u32, f64)>,
 }
 
 impl DatabaseUse {
     fn look(&mut self, database: &OwnPostgres) {
         let Some(first) = database.process() else { return };
         let ended = cpu(first).zip(cpu_of_children(&first.to_string())).map(|(own, ended)| own + ended);
-        let live: f64 = children(first).into_iter().filter_map(cpu).sum();
-        self.uses = self.uses.max(ended.unwrap_or_default() + live);
+        let uses = ended.unwrap_or_default() + children(first).into_iter().filter_map(cpu).sum::<f64>();
+        match &mut self.newest {
+            Some((known, used)) if *known == first => *used = used.max(uses),
+            newest => self.used += newest.replace((first, uses)).map_or(0.0, |(_, used)| used),
+        }
+    }
+
+    fn all(&self) -> f64 {
+        self.used + self.newest.map_or(0.0, |(_, used)| used)
     }
 }
 
@@ -177,7 +184,6 @@ impl Servers {
     /// The database ends soon, and with it what it says of what it used.
     pub(super) fn before_restart(&mut self, database: &OwnPostgres) {
         self.database.look(database);
-        self.database.used += std::mem::take(&mut self.database.uses);
     }
 
     /// Processor seconds of all servers, and of the database, so far.
@@ -185,7 +191,7 @@ impl Servers {
         self.places.iter_mut().for_each(Place::look_at_use);
         self.database.look(database);
         let servers = self.places.iter().map(|place| place.used + place.uses).sum();
-        (servers, self.database.used + self.database.uses)
+        (servers, self.database.all())
     }
 
     /// How often a server was started while the database was down, and waited for it.

@@ -1,5 +1,7 @@
 //! What goes wrong, and when: chosen by chance, the same for the same seed.
 
+use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::own_postgres::OwnPostgres;
@@ -21,6 +23,7 @@ pub(super) struct Trouble {
     /// Restarts of the database, and how many of them were crashes.
     pub(super) restarts: usize,
     pub(super) crashes: usize,
+    restarting: Option<JoinHandle<()>>,
 }
 
 impl Trouble {
@@ -28,11 +31,25 @@ impl Trouble {
         let (length, environments) = (wish.length, wish.environments);
         let quiet = QUIET.min(length / 6);
         let restart_at = quiet + Duration::from_secs(40).min(length / 6);
-        Self { chance, environments, kill_at: quiet, kill_worker_at: quiet, restart_at, restarts: 0, crashes: 0 }
+        Self {
+            chance,
+            environments,
+            kill_at: quiet,
+            kill_worker_at: quiet,
+            restart_at,
+            restarts: 0,
+            crashes: 0,
+            restarting: None,
+        }
     }
 
     /// Makes what is due.
-    pub(super) fn make(&mut self, elapsed: Duration, servers: &mut Servers, database: &OwnPostgres) -> Outcome<()> {
+    pub(super) fn make(
+        &mut self,
+        elapsed: Duration,
+        servers: &mut Servers,
+        database: &Arc<OwnPostgres>,
+    ) -> Outcome<()> {
         if elapsed >= self.kill_at {
             let environment = self.chance.below(self.environments);
             let wants_leader = self.chance.share() < 0.7;
@@ -44,13 +61,24 @@ impl Trouble {
         }
         if elapsed >= self.restart_at {
             let crash = self.chance.share() < 0.5;
+            self.end()?;
             servers.before_restart(database);
-            database.restart(crash, self.between(0, 5));
+            // Meanwhile everything else goes on, and servers are started that find no database.
+            let (database, pause) = (Arc::clone(database), self.between(0, 5));
+            self.restarting = Some(std::thread::spawn(move || database.restart(crash, pause)));
             self.restarts += 1;
             self.crashes += usize::from(crash);
             self.restart_at = elapsed + self.between(90, 180);
         }
         Ok(())
+    }
+
+    /// Waits until the database is there again.
+    pub(super) fn end(&mut self) -> Outcome<()> {
+        match self.restarting.take().map(JoinHandle::join) {
+            Some(Err(_)) => Err("the database did not start again".into()),
+            _ => Ok(()),
+        }
     }
 
     fn between(&mut self, least: u64, most: u64) -> Duration {

@@ -102,7 +102,7 @@ async fn a_server_that_is_away_is_waited_for_as_long_as_asked_and_people_are_tol
     assert_eq!(ledger.events(&EventFilter::default()).await.unwrap().len(), 1);
     let said = said.into_inner().unwrap();
     assert_eq!(said.len(), 2, "{said:?}");
-    assert!(said[0].contains("cannot be reached, trying again for up to 60 s: "), "{said:?}");
+    assert!(said[0].contains("cannot be reached, trying again for up to 60 s ("), "{said:?}");
     assert!(said[1].ends_with(" is there again"), "{said:?}");
     restarting.await.unwrap();
 }
