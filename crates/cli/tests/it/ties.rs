@@ -225,7 +225,7 @@ fn a_notebook_that_reads_through_baton_is_tied_to_what_it_read() {
         helper.split("```").next().unwrap().replace("http://127.0.0.1:8080", &format!("http://{}", server.address));
     let script = format!(
         "{helper}\nimport mlflow\nmlflow.set_tracking_uri('http://{address}')\n\
-         with mlflow.start_run() as run:\n    rows = table('select customer, amount from customers join days on true')\n\
+         with mlflow.start_run() as run:\n    rows = table('select customer, customers.amount from customers join days on true')\n\
          \x20   assert list(rows.columns) == ['customer', 'amount'] and len(rows) > 0, rows\n\
          run = mlflow.get_run(run.info.run_id)\n\
          read = {{read.dataset.name: read.dataset for read in run.inputs.dataset_inputs}}\n\
