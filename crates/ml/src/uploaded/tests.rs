@@ -1,3 +1,5 @@
+//! What is recognised of files that clients of MLflow write, from descriptions as they write them. They do not know the store.
+
 use super::*;
 use serde_json::json;
 
