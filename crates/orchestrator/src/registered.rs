@@ -9,9 +9,9 @@ use std::fmt;
 use async_trait::async_trait;
 use baton_core::RegisteredReference;
 use baton_core::asset::Task;
-use baton_ml::StoredModel;
 use baton_ml::runtime::load;
 use baton_ml::uploaded::{Difference, ServedForm, UploadedModel, features_of_inputs};
+use baton_ml::{MlError, StoredModel};
 use serde::{Deserialize, Serialize};
 
 use crate::error::RunError;
@@ -146,6 +146,14 @@ async fn note(services: &Services, origin: &Origin) -> Result<(), RunError> {
     services.registered.note(&origin.version, tags).await.map_err(|reason| refused(&origin.version, reason))
 }
 
+/// The reason alone: whose it is and what it means is said already.
+fn said(error: MlError) -> String {
+    match error {
+        MlError::Uploaded { reason } | MlError::Prediction { reason } => reason,
+        other => other.to_string(),
+    }
+}
+
 type Served = (StoredModel, ServedForm, Difference, usize);
 
 fn served_form(
@@ -160,17 +168,19 @@ fn served_form(
     let described = baton_project::yaml_to_json(&String::from_utf8_lossy(described));
     let described = described.map_err(|reason| refused(&version, format!("its `MLmodel` cannot be read: {reason}")))?;
     let task = ml_task(task);
-    let uploaded = UploadedModel::of(&described, files).map_err(|error| refused(&version, error))?;
-    let example = uploaded.example(task, options).map_err(|error| refused(&version, error))?;
+    let uploaded = UploadedModel::of(&described, files).map_err(|error| refused(&version, said(error)))?;
+    let example = uploaded.example(task, options).map_err(|error| refused(&version, said(error)))?;
     let inputs = example.inputs.clone();
     let columns = match features {
-        Some(features) => features_of_inputs(inputs.as_deref(), features).map_err(|error| refused(&version, error))?,
+        Some(features) => {
+            features_of_inputs(inputs.as_deref(), features).map_err(|error| refused(&version, said(error)))?
+        }
         None => inputs.unwrap_or_else(|| {
             (0..example.rows.len() / example.len().max(1)).map(|place| format!("f{place}")).collect()
         }),
     };
-    let (stored, form) = uploaded.served(&columns, task, &example).map_err(|error| refused(&version, error))?;
-    let predictor = load(&stored, options).map_err(|error| refused(&version, error))?;
-    let difference = example.difference(predictor.as_ref()).map_err(|error| refused(&version, error))?;
+    let (stored, form) = uploaded.served(&columns, task, &example).map_err(|error| refused(&version, said(error)))?;
+    let predictor = load(&stored, options).map_err(|error| refused(&version, said(error)))?;
+    let difference = example.difference(predictor.as_ref()).map_err(|error| refused(&version, said(error)))?;
     Ok((stored, form, difference, example.len()))
 }

@@ -52,7 +52,10 @@ impl Worker {
     /// Waits until the model is open.
     pub(super) fn ready(&self, patience: Duration) -> Result<()> {
         let told = self.answers.recv_timeout(patience);
-        self.understood(told, patience).map(drop).map_err(|error| MlError::python(error.to_string()))
+        self.understood(told, patience).map(drop).map_err(|error| match error {
+            MlError::Prediction { reason } => MlError::python(reason),
+            other => other,
+        })
     }
 
     /// Sends a request and waits for its answer. After a failure that is not the model's own the worker is of no use any more.
