@@ -22,19 +22,23 @@ pub(crate) fn search(outcome: &SearchOutcome, limit: usize) -> String {
     for trial in best_first(outcome).into_iter().take(limit) {
         let shown = trial.score.or(trial.last).map_or_else(|| "-".to_owned(), |value| format!("{value:.5}"));
         let state = if trial.number == outcome.best { "best" } else { word(trial) };
-        table.row([
-            trial.number.to_string(),
-            trial.algorithm.clone(),
-            shown,
-            state.to_owned(),
-            trial.params.to_string(),
-        ]);
+        table.row([trial.number.to_string(), trial.algorithm.clone(), shown, state.to_owned(), drawn(trial)]);
     }
     text.push_str(&table.render("  "));
     if let Some(run) = &outcome.run_id {
         text.push_str(&format!("tracked as run {run}, its trials as nested runs\n"));
     }
     text
+}
+
+/// What was drawn, to four digits: all of them are in the JSON.
+fn drawn(trial: &TrialLine) -> String {
+    let short = |value: f64| {
+        let scale = 10f64.powi(3 - value.abs().log10().floor() as i32);
+        if value == 0.0 { value } else { (value * scale).round() / scale }
+    };
+    let drawn = trial.params.0.iter().map(|(name, value)| format!("{name}={}", short(*value)));
+    drawn.collect::<Vec<_>>().join(", ")
 }
 
 /// Finished trials by score, then those that stopped, by what they reported last.
