@@ -40,7 +40,6 @@ mod write;
 
 pub use approvals::{Answer, Awaited, answer, awaited, awaited_in};
 pub use baton_connectors::{DeliveryFormat, Inbox, InboxError, Receipt};
-pub use commands::{connections, landings};
 pub use commands::{
     AssetDiff, ColumnChange, ColumnDrift, ColumnShift, DiffOptions, DiffReport, DiffSide, ModelDiff, ModelLine,
     Presence, RowChange, RowDiff, RowMethod, RowOptions, SameRows, SampleRow, SchemaDiff, diff,
@@ -52,16 +51,17 @@ pub use commands::{
     RolledBack, RowConflict, Served, ServedModel, SideChange, StatusReport, TagLine, TraceReport, TracedTable,
     VersionLine, ViewPart, WhyReport, apply, approve, check_name, compare, copy_environment, create_environment,
     declared_models, delete_tag, endpoint_parts, environments, gc, history, lineage, lineage_with_external, list,
-    missing_approvals, online_views, plan, plan_change, prepare_commit, promote, query, query_commit, query_with_served, refresh,
-    remove_environment, replay, resolve_commit, rollback, rollback_told, run, run_selected, select, set_tag, show,
-    status, tags, trace, trace_served, unfinished, why,
+    missing_approvals, online_views, plan, plan_change, prepare_commit, promote, query, query_commit,
+    query_with_served, refresh, remove_environment, replay, resolve_commit, rollback, rollback_told, run, run_selected,
+    select, set_tag, show, status, tags, trace, trace_served, unfinished, why,
 };
 pub use commands::{BackfillPlan, BackfillRequest, RestatedAsset, backfill, plan_backfill, resume_backfill};
 pub use commands::{ExportPreview, deliver_due, destinations, export, preview_export};
 pub use commands::{KeptFile, kept_files, take_files};
 pub use commands::{Receiving, receiving};
-pub use commands::{SearchOutcome, SearchRequest, TrialLine, search};
 pub use commands::{ReproduceReport, Reproduced, Reproduction, Target, reproduce};
+pub use commands::{SearchOutcome, SearchRequest, TrialLine, search};
+pub use commands::{connections, landings};
 pub use error::RunError;
 pub use exports::{DatedDelivery, DeliveryReport};
 pub use external::{
