@@ -30,7 +30,9 @@ mod testing;
 mod traces;
 
 pub use catalog::{AssetSelection, Catalog, CatalogAsset, CatalogError, Catalogued};
-pub use desk::{Asked, Figure, LineageDesk, NotTaken, QueryAnswer, QueryDesk, QueryRefusal, RowFormat, Said, ScheduleDesk, Taken};
+pub use desk::{
+    Asked, Figure, LineageDesk, NotTaken, QueryAnswer, QueryDesk, QueryRefusal, RowFormat, Said, ScheduleDesk, Taken,
+};
 pub use intake::{Intake, Posted, Refusal};
 pub use mlflow::{Allowed, Tracking, VERSION as MLFLOW_VERSION};
 pub use serve::{Parts, router, serve, serve_program, serve_tracking, tracking_router};

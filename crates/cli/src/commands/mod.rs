@@ -99,7 +99,9 @@ async fn dispatch_async(context: &Context, command: Command) -> Result<Outcome, 
         Command::Export(ExportEntryArguments { command: Some(ExportCommand::Mlflow(arguments)), .. }) => {
             exchange::export(context, &arguments).await
         }
-        Command::Export(ExportEntryArguments { delivery: Some(arguments), .. }) => export::export(context, &arguments).await,
+        Command::Export(ExportEntryArguments { delivery: Some(arguments), .. }) => {
+            export::export(context, &arguments).await
+        }
         // The command line asks for one of the two.
         Command::Export(_) => Ok(Outcome::Fine),
         Command::Import(arguments) => exchange::import(context, &arguments).await,

@@ -184,7 +184,8 @@ fn a_training_is_a_run_with_figures_inputs_and_its_model() {
         "select distinct i.name, i.context from inputs i join runs r using (run_id) order by i.context desc, i.name",
     );
     let input = |name: &str, context: &str| json!({"name": name, "context": context});
-    let expected = [input("late_payer__training", "training"), input("payments", "labels"), input("habits", "features")];
+    let expected =
+        [input("late_payer__training", "training"), input("payments", "labels"), input("habits", "features")];
     assert_eq!(read, json!(expected));
     let server = Server::start_by(project.command(&["serve", "-e", "prod", "--port", "0", "--no-scheduler"]));
     let script = format!(

@@ -48,7 +48,9 @@ pub use gc::{Garbage, GarbageKind, GcOptions, GcReport, gc};
 pub use limited::{PlanRequest, PlannedChange, plan_change};
 pub use lineage::{ColumnEdge, Direction, LineageReport, lineage, lineage_with_external};
 pub(crate) use look::known_asset;
-pub use look::{AssetReport, ColumnReport, StatusReport, VersionLine, list, query, query_commit, query_with_served, show, status};
+pub use look::{
+    AssetReport, ColumnReport, StatusReport, VersionLine, list, query, query_commit, query_with_served, show, status,
+};
 pub use receiving::{Receiving, receiving};
 pub use refresh::{Drift, DriftKind, RefreshReport, refresh};
 pub use replay::{ReplayOptions, replay};

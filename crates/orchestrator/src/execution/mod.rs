@@ -275,7 +275,9 @@ impl<'a> Execution<'a> {
             },
             (Stage::Build { .. }, Some(Definition::Table(table))) => Box::pin(self.build(asset, table)).await,
             (Stage::Materialize { .. }, Some(Definition::FeatureView(view))) => self.materialize(asset, view).await,
-            (Stage::Train { reason, .. }, Some(Definition::Model(model))) => Box::pin(self.train(asset, model, reason)).await,
+            (Stage::Train { reason, .. }, Some(Definition::Model(model))) => {
+                Box::pin(self.train(asset, model, reason)).await
+            }
             (Stage::Deploy { .. }, Some(Definition::Endpoint(endpoint))) => self.deploy(asset, endpoint).await,
             (Stage::Score { .. }, Some(Definition::Endpoint(endpoint))) => self.score(asset, endpoint).await,
             (Stage::Watch { .. }, Some(Definition::Monitor(monitor))) => self.watch(asset, monitor).await,

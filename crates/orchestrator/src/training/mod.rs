@@ -44,12 +44,7 @@ impl Execution<'_> {
         outcome
     }
 
-    async fn train_version(
-        &mut self,
-        asset: &AssetName,
-        model: &Model,
-        reason: &str,
-    ) -> Result<StepOutcome, RunError> {
+    async fn train_version(&mut self, asset: &AssetName, model: &Model, reason: &str) -> Result<StepOutcome, RunError> {
         let Some(desired) = self.prepared.desired.assets.get(asset) else { return Ok(StepOutcome::up_to_date()) };
         let inputs = self.input_versions(asset);
         let aliases = aliases_of(self.working.get(asset));

@@ -186,7 +186,16 @@ impl<'e> Each<'e> {
         'e: 'c,
     {
         let (services, as_of, run) = (execution.services, execution.as_of, Some(execution.run.as_str()));
-        TableCall { services, asset: self.asset, table: self.table, as_of, interval: None, run, tie: execution.tracked.tie.as_ref(), each }
+        TableCall {
+            services,
+            asset: self.asset,
+            table: self.table,
+            as_of,
+            interval: None,
+            run,
+            tie: execution.tracked.tie.as_ref(),
+            each,
+        }
     }
 
     /// The tables that what makes the table is handed.

@@ -222,8 +222,16 @@ impl Execution<'_> {
         let inputs: Vec<AssetName> = self.prepared.graph.inputs(asset).cloned().collect();
         let tables = inputs_of(self.services, &self.working, &inputs).await?;
         let (as_of, interval) = (self.as_of, key.interval);
-        let call =
-            TableCall { services: self.services, asset, table, as_of, interval, run: Some(&self.run), tie: self.tracked.tie.as_ref(), each: None };
+        let call = TableCall {
+            services: self.services,
+            asset,
+            table,
+            as_of,
+            interval,
+            run: Some(&self.run),
+            tie: self.tracked.tie.as_ref(),
+            each: None,
+        };
         let session = session_for(&call, tables).await?;
         let options = BuildOptions {
             time_column: table.time.clone(),

@@ -150,7 +150,8 @@ impl Batch<'_> {
             spill_joins: self.spill_joins,
         };
         let (asset, as_of) = (self.asset, self.as_of);
-        let call = TableCall { services, asset, table, as_of, interval: None, run: self.run, tie: self.tie, each: None };
+        let call =
+            TableCall { services, asset, table, as_of, interval: None, run: self.run, tie: self.tie, each: None };
         let session = session_for(&call, inputs).await?;
         let rows = session.execute(sql, &options).await?;
         let mut schema = kept_schema(&rows.schema(), table.materialize);
