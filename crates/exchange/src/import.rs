@@ -7,6 +7,8 @@ use baton_tracking::TrackingStore;
 use baton_tracking::artifact::{ArtifactPath, ArtifactStore};
 use baton_tracking::experiment::Experiment;
 use baton_tracking::registry::WholeModel;
+use baton_tracking::run::WholeRun;
+use futures::future::join_all;
 
 use crate::aside::Aside;
 use crate::error::Result;
@@ -17,6 +19,10 @@ use crate::{mlflow, optuna};
 
 /// How URIs of Baton's own artifacts begin.
 const OWN: &str = "mlflow-artifacts:/";
+
+/// Runs that are kept at a time, and points of theirs, from which on no more are read before.
+const RUNS: usize = 64;
+const POINTS: usize = 200_000;
 
 /// Which tracker is read.
 #[derive(Debug, Clone)]
@@ -97,11 +103,29 @@ impl Work {
     }
 
     async fn runs(&mut self, experiment: &Experiment, number: i64) -> Result<()> {
+        let (mut waiting, mut n_points) = (Vec::new(), 0);
         for run_id in self.source.run_ids(experiment, &mut self.aside).await? {
             let Some(mut run) = self.source.run(experiment, &run_id, &mut self.aside).await? else { continue };
             run.info.experiment = number;
             let place = self.place_files(&mut run.info.artifact_uri);
-            let kept = self.destination.store.keep_run(run).await;
+            n_points += run.points.len();
+            waiting.push((place, run));
+            if waiting.len() >= RUNS || n_points >= POINTS {
+                self.keep_runs(std::mem::take(&mut waiting)).await?;
+                n_points = 0;
+            }
+        }
+        self.keep_runs(waiting).await
+    }
+
+    /// Keeps runs, each whole or not at all; those that wait together share a sync to disk.
+    async fn keep_runs(&mut self, runs: Vec<((String, Place), WholeRun)>) -> Result<()> {
+        let store = self.destination.store.clone();
+        let keep = |(place, run): ((String, Place), WholeRun)| {
+            let (run_id, keeping) = (run.info.run_id.clone(), store.keep_run(run));
+            async move { (run_id, place, keeping.await) }
+        };
+        for (run_id, place, kept) in join_all(runs.into_iter().map(keep)).await {
             let Some(kept) = self.aside.some(format!("run `{run_id}`"), kept) else { continue };
             self.report.runs.add(kept);
             let uri = self.destination.store.run(&run_id).await?.info.artifact_uri;

@@ -1,4 +1,4 @@
-//! What is asked of another tracker, piece by piece, so that never more than one run is in memory.
+//! What is asked of another tracker, piece by piece, so that never more than a few runs are in memory.
 
 use std::path::Path;
 
