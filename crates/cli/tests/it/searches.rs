@@ -103,8 +103,9 @@ fn ended_trials(project: &TestProject) -> usize {
 fn a_sweep_is_taken(project: &TestProject) {
     let sweep = "method: grid\nmetric: {name: log_loss, goal: minimize}\nparameters:\n  algorithm: {values: [boosted_trees]}\n  \
                  max_depth: {values: [2, 4]}\n  rounds: {value: 20}\n  learning_rate: {values: [0.1, 0.3]}\n";
-    project.write("sweep.yaml", sweep);
-    let sweep = project.path("sweep.yaml");
+    // Elsewhere in the folder it would be read as a file of the project.
+    project.write(".baton/sweep.yaml", sweep);
+    let sweep = project.path(".baton/sweep.yaml");
     let outcome = search(project, &["--sweep", sweep.to_str().unwrap()]);
     assert_eq!((outcome["metric"].as_str(), outcome["higher_is_better"].as_bool()), (Some("log_loss"), Some(false)));
     let depths: Vec<String> = trials(&outcome)
