@@ -204,7 +204,7 @@ fn what_was_answered_survives_a_kill_and_nothing_is_torn() {
 
 /// How often the server is killed: 5 times, or as `BATON_TEST_KILLS` says.
 fn kills() -> usize {
-    std::env::var("BATON_TEST_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(5)
+    std::env::var_os("BATON_TEST_KILLS").and_then(|kills| kills.to_str()?.parse().ok()).unwrap_or(5)
 }
 
 /// Each batch that was answered is there, and of each batch that is there, all is.
