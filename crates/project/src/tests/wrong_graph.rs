@@ -248,7 +248,7 @@ fn what_is_broken_still_counts_as_declared() {
                ·                     ───
              3 │ features:
                ╰────
-              detail: Known keys: name, owner, description, tags, connector, path, url, table, query, mode, cursor, lag, key, deletes, options, load, time, available_at, freshness, columns, select, on_schema_change, null_values, checks.
+              detail: Known keys: name, owner, description, tags, connector, path, url, table, query, mode, cursor, lag, key, deletes, latency, options, load, time, available_at, freshness, columns, select, on_schema_change, null_values, checks.
               help: did you mean `path`?
 
             2 errors, 0 warnings

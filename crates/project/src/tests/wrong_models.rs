@@ -103,7 +103,7 @@ models:
                ·                                                              ──────
              9 │     gates: [0.5, roc_auc >= 0.6, [a]]
                ╰────
-              detail: Known keys: algorithm, trials, cross_validate, metric, seed.
+              detail: Known keys: algorithm, trials, cross_validate, metric, seed, search, registered.
 
             error[P0109]: `seed` of `train` of model `late` is -1
                ╭─[m.yml:8:86]
