@@ -81,8 +81,15 @@ fn read_split(reader: &Reader<'_>) -> Split {
 
 fn read_train(reader: &Reader<'_>, task: Option<Task>) -> Train {
     let metric = if task == Some(Task::Regression) { "rmse" } else { "roc_auc" };
-    let mut train =
-        Train { algorithm: "auto".to_owned(), trials: 20, cross_validate: 3, metric: metric.to_owned(), seed: 7, search: None, registered: None };
+    let mut train = Train {
+        algorithm: "auto".to_owned(),
+        trials: 20,
+        cross_validate: 3,
+        metric: metric.to_owned(),
+        seed: 7,
+        search: None,
+        registered: None,
+    };
     if let Some(written) = reader.object("train", keys::TRAIN) {
         let count = |key, least| written.whole(key, least, 100_000).and_then(|count| u32::try_from(count).ok());
         train.algorithm = written.text("algorithm").unwrap_or(train.algorithm);
@@ -93,7 +100,8 @@ fn read_train(reader: &Reader<'_>, task: Option<Task>) -> Train {
         train.seed = seed.unwrap_or(train.seed);
         train.search = search::read(&written);
         // Time or the grid decide how many trials there are, unless a number is written.
-        let is_open = train.search.as_ref().is_some_and(|search| search.budget.is_some() || search.method == SearchMethod::Grid);
+        let is_open =
+            train.search.as_ref().is_some_and(|search| search.budget.is_some() || search.method == SearchMethod::Grid);
         train.trials = if is_open && !written.has("trials") { MOST_TRIALS } else { train.trials };
         train.registered = read_registered(&written);
     }
