@@ -110,8 +110,8 @@ fn every_form_is_served_as_it_was_logged() {
         }
         let told = apply(&project);
         assert!(told.contains(&format!("models:/payers/{number}")), "{told}");
-        let served =
-            server.until(place as u64 + 1, &format!(r#"{{"rows": [{{"guest": "g3", "habits__last_price": {price}}}]}}"#));
+        let served = server
+            .until(place as u64 + 1, &format!(r#"{{"rows": [{{"guest": "g3", "habits__last_price": {price}}}]}}"#));
         let wanted = expected[place][0].as_f64().unwrap();
         assert!((served - wanted).abs() < 1e-5, "form {number} serves {served}, but was logged to give {wanted}");
     }
