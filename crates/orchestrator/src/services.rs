@@ -18,8 +18,8 @@ use baton_ml::runtime::RuntimeOptions;
 
 use crate::error::RunError;
 use crate::python::PythonWorkers;
-use crate::tracked::RunTracking;
 use crate::registered::RegisteredModels;
+use crate::tracked::RunTracking;
 
 /// Answers with the value of a variable of the process environment.
 pub type Variables = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;

@@ -36,9 +36,7 @@ pub(crate) use environments::{
     EnvArguments, EnvCommand, EnvCreateArguments, EnvDiffArguments, EnvRemoveArguments, GcArguments, PromoteArguments,
     Side, TagArguments,
 };
-pub(crate) use exchange::{
-    ExportCommand, ExportEntryArguments, ExportMlflowArguments, ImportArguments, ImportCommand,
-};
+pub(crate) use exchange::{ExportCommand, ExportEntryArguments, ExportMlflowArguments, ImportArguments, ImportCommand};
 pub(crate) use explain::ExplainArguments;
 pub(crate) use export::ExportArguments;
 pub(crate) use files::FilesArguments;

@@ -24,7 +24,9 @@ fn told(project: &TestProject, arguments: &[&str]) -> String {
 /// The value of a figure of the server.
 fn figure(metrics: &str, name: &str) -> f64 {
     let line = metrics.lines().find(|line| line.starts_with(&format!("{name}{{source=\"orders\"}}")));
-    line.and_then(|line| line.rsplit(' ').next()?.parse().ok()).unwrap_or_else(|| panic!("no {name} in {metrics}"))
+    let value = line.and_then(|line| line.rsplit(' ').next()?.parse().ok());
+    assert!(value.is_some(), "no {name} in {metrics}");
+    value.unwrap()
 }
 
 #[test]

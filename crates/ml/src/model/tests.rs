@@ -99,7 +99,8 @@ fn onnx_without_a_runtime_says_what_to_install() {
     let (model, _, _) = stored("logistic", Task::BinaryClassification);
     let missing = load(&model, &RuntimeOptions::default()).err().map(|error| error.to_string());
     assert!(missing.is_some_and(|message| message.contains("pip install onnxruntime")));
-    let options = RuntimeOptions { onnxruntime: Some("/nowhere/libonnxruntime.so".into()), ..RuntimeOptions::default() };
+    let options =
+        RuntimeOptions { onnxruntime: Some("/nowhere/libonnxruntime.so".into()), ..RuntimeOptions::default() };
     let broken = load(&model, &options).err().map(|error| error.to_string()).unwrap();
     assert!(broken.contains("/nowhere/libonnxruntime.so"), "{broken}");
 }

@@ -144,7 +144,11 @@ fn read_environments(reader: &Reader<'_>) -> Vec<String> {
     let named = nodes.filter_map(|node| {
         let name = reader.as_text("environments", node)?;
         let place = reader.report.place(node.span);
-        reader.report.mention_environment(EnvironmentMention { by: reader.what().to_owned(), name: name.clone(), place });
+        reader.report.mention_environment(EnvironmentMention {
+            by: reader.what().to_owned(),
+            name: name.clone(),
+            place,
+        });
         Some(name)
     });
     named.collect()

@@ -16,8 +16,8 @@ use baton_ledger::record;
 
 pub use self::change::{NewRun, RunChange};
 pub use self::log::Batch;
-pub use self::transfer::WholeRun;
 pub use self::promise::PromisedRun;
+pub use self::transfer::WholeRun;
 use crate::error::{Result, TrackingError};
 use crate::input::{DatasetInput, ModelOutput};
 use crate::metric::Metric;

@@ -122,7 +122,8 @@ async fn rows_of(
 ) -> Result<BatchStream, RunError> {
     let as_of = recipe.event.event.as_of;
     let tables = inputs_of(services, &recipe.inputs, recipe.inputs.keys()).await?;
-    let call = TableCall { services, asset: &recipe.asset.name, table, as_of, interval, run: None, tie: None, each: None };
+    let call =
+        TableCall { services, asset: &recipe.asset.name, table, as_of, interval, run: None, tie: None, each: None };
     let session = session_for(&call, tables).await?;
     let options =
         BuildOptions { time_column: table.time.clone(), interval, track_availability: true, ..BuildOptions::default() };
