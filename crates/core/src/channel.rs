@@ -54,7 +54,7 @@ pub enum Way {
     },
     /// A mail by SMTP.
     Email {
-        /// `smtp://host:port` of a relay.
+        /// `smtp://host:port` of a relay; encrypted, with a login: `smtps://user:password@host`.
         url: SecretText,
         /// The sender.
         from: String,

@@ -231,3 +231,51 @@ tables:
     assert!(mails[0].contains("To: ann@example.com") && mails[0].contains("nightly is late"), "{mails:?}");
     assert!(mails[1].contains("is well again"), "{mails:?}");
 }
+
+/// aiosmtpd behind a certificate of the test's own, which the server is told to trust.
+#[test]
+fn mails_go_encrypted_with_a_login() {
+    let (certificate, key) = baton_testkit::certificate::self_signed();
+    let project = shop().file("server.pem", &certificate).file("server.key", &key);
+    let python = std::env::var_os("BATON_TEST_PYTHON").unwrap_or_else(|| "python3".into());
+    let mut relays = std::process::Command::new(python);
+    relays.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/relay.py"));
+    relays.args([project.path("server.pem"), project.path("server.key")]).stdout(Stdio::piped());
+    let mut relays = Server(relays.spawn().unwrap());
+    let mut told = BufReader::new(relays.0.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let ports = told.next().unwrap();
+    let (direct, upgraded) = ports.split_once(' ').unwrap();
+    let yaml = format!(
+        "schedules:
+  - {{name: nightly, select: [+days], notify: [direct, upgraded]}}
+channels:
+  - name: direct
+    kind: email
+    url: 'smtps://baton:${{env:MAIL_PASSWORD}}@localhost:{direct}'
+    from: baton@example.com
+    to: [ann@example.com]
+  - name: upgraded
+    kind: email
+    url: 'smtp://baton:${{env:MAIL_PASSWORD}}@localhost:{upgraded}?tls=required'
+    from: baton@example.com
+    to: [ben@example.com]
+"
+    );
+    project.write("mails.yml", &yaml);
+    ok(&project, &["apply", "-e", "dev", "--yes"]);
+    let mut server = project.command(&["serve", "-e", "dev", "--port", "0"]);
+    server.env("MAIL_PASSWORD", "s3cret%2Fword").env("SSL_CERT_FILE", project.path("server.pem"));
+    let mut server = Server(server.stdout(Stdio::piped()).spawn().unwrap());
+    BufReader::new(server.0.stdout.take().unwrap()).read_line(&mut String::new()).unwrap();
+    project.write("landing/orders-2.csv", DOUBLE);
+    ok(&project, &["schedule", "trigger", "nightly", "-e", "dev", "--wait"]);
+    let mails: [Value; 2] = std::array::from_fn(|_| serde_json::from_str(&told.next().unwrap()).unwrap());
+    for (way, receiver) in [("smtps", "ann@example.com"), ("starttls", "ben@example.com")] {
+        let mail = mails.iter().find(|mail| mail["way"] == way).unwrap();
+        assert_eq!(
+            (&mail["encrypted"], &mail["login"], &mail["to"][0]),
+            (&true.into(), &"baton".into(), &receiver.into())
+        );
+        assert!(mail["text"].as_str().unwrap().contains("orders"), "{mail}");
+    }
+}

@@ -4,6 +4,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use baton_testkit::project::TestProject;
+use expect_test::expect;
 use serde_json::Value;
 
 use crate::flights::flights;
@@ -66,9 +67,30 @@ fn relay_searches_are_resumed_reproduced_and_used_by_training() {
     let alone: Value = serde_json::from_slice(&alone.stdout).unwrap();
     assert_eq!((essence(&alone), known(&alone)), (essence(&whole), 0));
 
+    told_in_words(&project);
     killed_in_the_middle(&project);
     a_sweep_is_taken(&project);
     a_training_uses_what_is_known(&project);
+}
+
+fn told_in_words(project: &TestProject) {
+    let grid = "method: grid\nmetric: {name: roc_auc}\nparameters:\n  algorithm: {values: [boosted_trees]}\n  \
+                max_depth: {values: [2, 3]}\n  rounds: {value: 10}\n";
+    project.write(".baton/grid.yaml", grid);
+    let sweep = project.path(".baton/grid.yaml");
+    let told = project.output(&["search", "arrival_delay", "-e", "dev", "--sweep", sweep.to_str().unwrap()]);
+    assert_eq!(told.code, Some(0), "{}", told.stderr);
+    let masked = masked(&told.stdout);
+    expect![[""]].assert_eq(&masked);
+}
+
+/// Without what differs from run to run: how long it took, and the id of the run.
+fn masked(text: &str) -> String {
+    let (head, rest) = text.rsplit_once("tracked as run ").unwrap();
+    let (_, rest) = rest.split_once(',').unwrap();
+    let (first, table) = head.split_once('\n').unwrap();
+    let (first, _) = first.rsplit_once("; ").unwrap();
+    format!("{first}; …\n{table}tracked as run …,{rest}")
 }
 
 fn killed_in_the_middle(project: &TestProject) {

@@ -65,7 +65,7 @@ pub(crate) async fn rows_of(
         }
         return Ok((returned_schema(call.table), rows));
     }
-    let (rows, _) = rows_of_all(call, step, tables, &[]).await?;
+    let (rows, _) = Box::pin(rows_of_all(call, step, tables, &[])).await?;
     Ok((returned_schema(call.table), rows))
 }
 

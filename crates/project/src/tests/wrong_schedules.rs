@@ -279,7 +279,7 @@ channels:
                 ·            ───
              20 │   - {name: ops, kind: webhook, url: 'https://x/${TOKEN}'}
                 ╰────
-              help: add `url`: Where to; secrets as `${env:NAME}` or `${file:PATH}`. For `email`: `smtp://host:25`.
+              help: add `url`: Where to; secrets as `${env:NAME}` or `${file:PATH}`. For `email`: `smtp://host:25`, or `smtps://user:${env:PASSWORD}@host`.
 
             error[P0105]: `url` of channel `ops` holds `${TOKEN}`, which is no reference to a secret
                 ╭─[s.yml:20:37]

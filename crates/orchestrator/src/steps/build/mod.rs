@@ -55,7 +55,7 @@ impl Execution<'_> {
             return self.build_view(asset, table, &content).await;
         }
         if table.materialize.is_stateful() {
-            return self.build_kept(asset, table, &content).await;
+            return Box::pin(self.build_kept(asset, table, &content)).await;
         }
         let location = TableLocation::new(asset.as_str(), content.as_str())?;
         let inputs = self.input_versions(asset);
@@ -76,7 +76,8 @@ impl Execution<'_> {
         if let Some(pin) = reused {
             return Ok(StepOutcome::reused(rows_of(pin.rows.unwrap_or_default())));
         }
-        self.compute(asset, table, &location, previous, inputs, work, &checks, &key).await
+        // In a box, as are the ways to write below: the compiler counts how deep futures lie in each other.
+        Box::pin(self.compute(asset, table, &location, previous, inputs, work, &checks, &key)).await
     }
 
     /// The version that is there, where it was made for another table of the same query.
@@ -180,11 +181,14 @@ impl Execution<'_> {
                 let read: Vec<AssetName> = self.prepared.graph.inputs(asset).cloned().collect();
                 let tables = inputs_of(self.services, &self.working, &read).await?;
                 let handed = handed(asset, table).map_err(|problem| RunError::Project(problem.message))?;
-                self.write_each(&Each { asset, table, each, location, base, checks, key, tables, handed }).await?
+                Box::pin(self.write_each(&Each { asset, table, each, location, base, checks, key, tables, handed }))
+                    .await?
             }
             None => match table.command.as_deref().filter(|step| self.is_shared(asset, step)) {
-                Some(step) => self.write_shared(&Shared { asset, table, step, location, base, checks }).await?,
-                None => self.write_rows(asset, table, location, base, checks, key).await?,
+                Some(step) => {
+                    Box::pin(self.write_shared(&Shared { asset, table, step, location, base, checks })).await?
+                }
+                None => Box::pin(self.write_rows(asset, table, location, base, checks, key)).await?,
             },
         };
         let rows = written.rows;
