@@ -20,7 +20,7 @@ fn wrong_key_is_shown_with_its_place() {
                ·     ────────
              4 │     path: landing/refunds.csv
                ╰────
-              detail: Known keys: name, owner, description, tags, connector, path, url, table, query, mode, cursor, lag, key, deletes, options, load, time, available_at, freshness, columns, select, on_schema_change, null_values, checks.
+              detail: Known keys: name, owner, description, tags, connector, path, url, table, query, mode, cursor, lag, key, deletes, latency, options, load, time, available_at, freshness, columns, select, on_schema_change, null_values, checks.
               help: did you mean `connector`?
 
             error[C0102]: `landing/refunds.csv` does not exist; mend the path of the source, or use a pattern if files arrive later

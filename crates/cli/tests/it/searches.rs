@@ -74,14 +74,22 @@ fn relay_searches_are_resumed_reproduced_and_used_by_training() {
 }
 
 fn told_in_words(project: &TestProject) {
-    let grid = "method: grid\nmetric: {name: roc_auc}\nparameters:\n  algorithm: {values: [boosted_trees]}\n  \
+    let grid = "method: grid\nmetric: {name: roc_auc, goal: maximize}\nparameters:\n  algorithm: {values: [boosted_trees]}\n  \
                 max_depth: {values: [2, 3]}\n  rounds: {value: 10}\n";
     project.write(".baton/grid.yaml", grid);
     let sweep = project.path(".baton/grid.yaml");
     let told = project.output(&["search", "arrival_delay", "-e", "dev", "--sweep", sweep.to_str().unwrap()]);
     assert_eq!(told.code, Some(0), "{}", told.stderr);
     let masked = masked(&told.stdout);
-    expect![[""]].assert_eq(&masked);
+    expect![[r#"
+        arrival_delay on 30,000 rows of dev: 2 trials, of which 0 stopped early, 0 failed and 0 were known; …
+          trial  algorithm      roc_auc  state     parameters
+          ─────  ─────────────  ───────  ────────  ──────────────────────
+              1  boosted_trees  0.64995  best      max_depth=3, rounds=10
+              0  boosted_trees  0.63821  finished  max_depth=2, rounds=10
+        tracked as run …, its trials as nested runs
+    "#]]
+    .assert_eq(&masked);
 }
 
 /// Without what differs from run to run: how long it took, and the id of the run.
