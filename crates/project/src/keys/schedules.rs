@@ -102,7 +102,11 @@ pub(crate) const EXECUTION: Shape = &[
 pub(crate) const CHANNEL: Shape = &[
     needed("name", Text, "Name of the channel, unique among channels."),
     needed("kind", Words(WAYS), "How it is spoken to."),
-    key("url", Text, "Where to; secrets as `${env:NAME}` or `${file:PATH}`. For `email`: `smtp://host:25`, or `smtps://user:${env:PASSWORD}@host`."),
+    key(
+        "url",
+        Text,
+        "Where to; secrets as `${env:NAME}` or `${file:PATH}`. For `email`: `smtp://host:25`, or `smtps://user:${env:PASSWORD}@host`.",
+    ),
     key("token", Text, "For `webhook` and `openlineage`: a bearer token, by reference."),
     key("routing_key", Text, "For `pagerduty`: the integration's key, by reference."),
     key("from", Text, "For `email`: the sender."),
