@@ -67,7 +67,7 @@ async fn relay_tries_refused_deliveries_again_under_changed_checks() {
     for _ in 0..2 {
         let refused = tried(&flights, &prepared, "prod", "2013-03-10").await;
         let ingest = refused.failures().find(|step| step.asset == "departures").unwrap();
-        assert!(ingest.detail.contains("every delivery of `departures`"), "{}", ingest.detail);
+        assert!(ingest.detail.contains("of `departures` that have arrived were set aside"), "{}", ingest.detail);
     }
     flights.edit("sources.yml", "between: [-1, 1]", "between: [-120, 2000]");
     let prepared = flights.prepared("prod", day("2013-03-10")).await;

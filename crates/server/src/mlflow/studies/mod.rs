@@ -232,7 +232,8 @@ async fn tell(
                 .with_help("or tell `state`: `pruned` or `failed`"));
         }
     };
-    let step = trial.curve.last().map_or(0, |(step, _)| *step as i64);
+    // Behind all that was reported: of points of one step and one millisecond the greatest would count as the latest.
+    let step = trial.curve.last().map_or(0, |(step, _)| *step as i64 + 1);
     let points = trial.value.map(|value| definition.point(store.now(), step, value)).into_iter().collect();
     keep(store, &study, &trial, points, tell.reason).await?;
     let state = trial.state;
