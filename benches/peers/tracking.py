@@ -1,10 +1,11 @@
 """A tracking server asked over one connection: the median of what is asked.
 
-    tracking.py DATA PROJECT baton|mlflow log-metric|log-batch|create-run|search|page|history|writers|idle
+    tracking.py DATA PROJECT baton|mlflow log-metric|log-batch|create-run|search|page|history|writers|upload|download|idle
 
 `search`, `page` and `history` work on a store that is filled once, by SQL: through the servers it would take hours. With
 `BATON_BENCH_SHORT=1` it has a hundredth of the runs and points, to see that everything works. `writers` are eight processes that write
-at once, and `idle` is a server that nobody asks anything.
+at once, `upload` and `download` move a file of 1 GiB through the proxy, and `idle` is a server that nobody asks anything. The memory
+is the most that the server's processes held while they worked, and of `idle` what they hold.
 """
 
 import http.client
@@ -26,6 +27,7 @@ import uuid
 IS_SHORT = os.environ.get("BATON_BENCH_SHORT") == "1"
 RUNS = 1_000 if IS_SHORT else 100_000
 POINTS = 10_000 if IS_SHORT else 1_000_000
+PIECES = 64 if IS_SHORT else 1024
 WRITERS = 8
 KEYS = 20
 # 2023-11-14T22:13:20Z in milliseconds.
@@ -66,10 +68,14 @@ def stop(server):
     server.wait()
 
 
-def memory(server):
-    """What the processes of a server hold together, in MiB."""
-    listed = subprocess.run(["ps", "-o", "rss=", "-g", str(server.pid)], capture_output=True, text=True).stdout
-    return sum(int(line) for line in listed.split()) / 1024
+def memory(server, field):
+    """What the processes of a server hold together, `VmRSS`, or the most that each held so far, `VmHWM`; in MiB."""
+    listed = subprocess.run(["ps", "-o", "pid=", "-g", str(server.pid)], capture_output=True, text=True).stdout
+    total = 0
+    for process in listed.split():
+        with open(f"/proc/{process}/status") as status:
+            total += sum(int(line.split()[1]) for line in status if line.startswith(field + ":"))
+    return total / 1024
 
 
 def send(method, path, body=None):
@@ -241,6 +247,32 @@ def writers():
     return took / sum(found.get(200, 0) for found in answered.values())
 
 
+PIECE = random.Random(7).randbytes(1 << 20)
+FILE = "/api/2.0/mlflow-artifacts/artifacts/0/bench/artifacts/model.bin"
+
+
+def upload(_number):
+    headers = {"Content-Type": "application/octet-stream", "Content-Length": str(PIECES << 20)}
+    connection.request("PUT", FILE, (PIECE for _ in range(PIECES)), headers)
+    answer = connection.getresponse()
+    assert answer.status == 200, (answer.status, answer.read())
+    answer.read()
+
+
+def download(_number):
+    connection.request("GET", FILE)
+    answer = connection.getresponse()
+    assert answer.status == 200, (answer.status, answer.read())
+    for _ in range(PIECES):
+        assert answer.read(1 << 20) == PIECE
+    assert answer.read() == b""
+
+
+def downloads():
+    upload(0)
+    return measured(3, download)
+
+
 def idle():
     """Nothing is asked; what counts is the memory."""
     time.sleep(1 if IS_SHORT else 10)
@@ -265,9 +297,11 @@ try:
         "page": lambda: measured(1, tenth_page) / 10,
         "history": lambda: measured(1, history),
         "writers": writers,
+        "upload": lambda: measured(3, upload),
+        "download": downloads,
         "idle": idle,
     }[what]()
-    print(json.dumps({"seconds": seconds, "peak_mib": memory(server)}))
+    print(json.dumps({"seconds": seconds, "peak_mib": memory(server, "VmRSS" if what == "idle" else "VmHWM")}))
 finally:
     stop(server)
     if scratch:

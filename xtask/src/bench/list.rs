@@ -193,6 +193,26 @@ pub(super) const BENCHMARKS: &[Benchmark] = &[
         ],
     },
     Benchmark {
+        name: "tracking-upload",
+        about: "a file of 1 GiB put through the proxy for artifacts; ours is on disk before it is answered",
+        ground: Ground::Own,
+        turns: ONE_TURN,
+        contenders: &[
+            Tracker("baton", "tracking.py baton upload"),
+            Tracker("mlflow server", "tracking.py mlflow upload"),
+        ],
+    },
+    Benchmark {
+        name: "tracking-download",
+        about: "the same file fetched through the proxy, all of it looked at",
+        ground: Ground::Own,
+        turns: ONE_TURN,
+        contenders: &[
+            Tracker("baton", "tracking.py baton download"),
+            Tracker("mlflow server", "tracking.py mlflow download"),
+        ],
+    },
+    Benchmark {
         name: "tracking-idle",
         about: "a server that was asked nothing: its memory",
         ground: Ground::Own,
