@@ -157,9 +157,11 @@ impl<C> ChangeLog<C> {
         Schema::new(columns.chain(about).chain(former).collect::<Vec<_>>())
     }
 
-    /// Hands on each key's row: its values by column, then what [`ChangeLog::schema`] has behind them.
+    /// Hands on each key's row, in the order in which keys first changed: its values by column, then what
+    /// [`ChangeLog::schema`] has behind them.
     pub(crate) fn for_each(&self, mut take: impl FnMut(&[Option<&str>])) {
-        for row in self.places.values().map(|place| &self.rows[*place]) {
+        // Each row has its key: one that is gone is a row that says so.
+        for row in &self.rows {
             let cell = |place: usize| row.cells.get(place);
             let left_out: Vec<&str> = (0..self.columns.len())
                 .filter(|place| cell(*place) == Some(&Cell::Unchanged))
@@ -273,6 +275,17 @@ mod tests {
         assert_eq!(shown(&log)[2], "3 c - update [\"text\"] 1");
         log.upsert(Operation::Insert, cells(&["1", "n", "new"]), None);
         assert_eq!(shown(&log)[0], "1 n new insert - -");
+    }
+
+    #[test]
+    fn keys_come_in_the_order_in_which_they_first_changed() {
+        let mut log = log();
+        for id in ["3", "1", "2", "1"] {
+            log.upsert(Operation::Insert, cells(&[id, "a", "x"]), None);
+        }
+        let mut ids = Vec::new();
+        log.for_each(|values| ids.push(values[0].unwrap_or_default().to_owned()));
+        assert_eq!(ids, ["3", "1", "2"]);
     }
 
     #[test]

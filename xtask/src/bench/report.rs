@@ -39,6 +39,11 @@ impl Turn {
             _ => None,
         }
     }
+
+    /// Rows or steps in one of these seconds: those on the wall, or those of a core.
+    fn rate_in(&self, seconds: Option<f64>) -> Option<f64> {
+        seconds.zip(self.items).map(|(seconds, items)| items / seconds)
+    }
 }
 
 /// What all turns of a benchmark took, the shortest of each contender first.
@@ -80,9 +85,7 @@ impl Report {
                 text.push_str(&format!("{:>12}{peak:>12}", median.cpu_seconds.map(shown).unwrap_or_default()));
             }
             if counts {
-                let rate = |seconds: Option<f64>| {
-                    seconds.zip(median.items).map(|(seconds, items)| grouped(items / seconds)).unwrap_or_default()
-                };
+                let rate = |seconds: Option<f64>| median.rate_in(seconds).map(grouped).unwrap_or_default();
                 text.push_str(&format!("{:>14}{:>14}", rate(Some(median.seconds)), rate(median.cpu_seconds)));
             }
             if let Some(score) = median.score {
@@ -104,6 +107,8 @@ impl Report {
                 "cpu_seconds": median.cpu_seconds,
                 "peak_mib": median.peak_mib,
                 "items": median.items,
+                "items_a_second": median.rate_in(Some(median.seconds)),
+                "items_a_cpu_second": median.rate_in(median.cpu_seconds),
                 "score": median.score,
                 "first_to_this": ours / median.seconds,
             })
@@ -197,6 +202,11 @@ mod tests {
         let report = Report::of(TWO, vec![turns(&["0.5", "0.25", "1"]), turns(&["2", "1", "4"])]).json();
         assert_eq!(report["contenders"][0]["seconds"], json!([0.25, 0.5, 1.0]));
         assert_eq!(report["contenders"][1]["first_to_this"], 0.25);
+        assert_eq!(report["contenders"][0]["items_a_cpu_second"], Value::Null);
+        let counted = turns(&[r#"{"seconds": 2, "cpu_seconds": 4, "items": 5000000}"#]);
+        let report = Report::of(TWO, vec![counted, turns(&["3"])]).json();
+        assert_eq!(report["contenders"][0]["items_a_second"], 2_500_000.0);
+        assert_eq!(report["contenders"][0]["items_a_cpu_second"], 1_250_000.0);
     }
 
     #[test]

@@ -14,7 +14,6 @@ mod parquet;
 mod remembered;
 
 use std::fs;
-use std::io;
 use std::time::SystemTime;
 
 use arrow::record_batch::RecordBatch;
@@ -44,9 +43,9 @@ impl Connector for FileConnector {
     }
 
     fn fingerprint(&self, unit: &Unit) -> Result<String, ConnectorError> {
-        let mut file = open::open_file(unit)?;
+        let file = open::open_file(unit)?;
         let mut hasher = blake3::Hasher::new();
-        io::copy(&mut file, &mut hasher).map_err(|source| open::io_error(unit, "read", source))?;
+        hasher.update_reader(file).map_err(|source| open::io_error(unit, "read", source))?;
         Ok(hasher.finalize().to_hex().to_string())
     }
 

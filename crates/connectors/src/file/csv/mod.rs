@@ -60,6 +60,7 @@ fn found(column: &Column, inferred: DataType) -> Found {
 struct Table<'a> {
     unit: &'a Unit,
     contract: &'a Contract,
+    nulls: NullTexts<'a>,
     delimiter: u8,
     has_header: bool,
     names: Vec<String>,
@@ -87,7 +88,8 @@ impl<'a> Table<'a> {
         }
         let selected = names.iter().enumerate().filter(|(_, name)| contract.selects(name));
         let columns = selected.map(|(index, name)| Column { name: name.clone(), index }).collect();
-        Ok(Self { unit, contract, delimiter, has_header, names, columns })
+        let nulls = NullTexts::new(&contract.null_values);
+        Ok(Self { unit, contract, nulls, delimiter, has_header, names, columns })
     }
 
     /// Starts at the first record behind the header.
@@ -119,7 +121,7 @@ impl<'a> Table<'a> {
             let Ok(fields) = self.fields(&record) else { continue };
             for index in &unknown {
                 let value = fields.get(self.columns[*index].index);
-                if !self.is_null(value) {
+                if !self.nulls.contains(value) {
                     candidates[*index].observe(value);
                 }
             }
@@ -133,9 +135,28 @@ impl<'a> Table<'a> {
         }
         record.fields().map_err(|index| Malformed::Encoding { index })
     }
+}
 
-    fn is_null(&self, value: &str) -> bool {
-        self.contract.null_values.iter().any(|null| null == value)
+/// The texts that mean null.
+struct NullTexts<'a> {
+    texts: &'a [String],
+    /// A bit for each length that one of them has, the last for all longer ones: most values have another.
+    lengths: u64,
+}
+
+impl<'a> NullTexts<'a> {
+    fn new(texts: &'a [String]) -> Self {
+        Self { texts, lengths: texts.iter().fold(0, |lengths, text| lengths | Self::bit(text)) }
+    }
+
+    #[inline]
+    fn bit(text: &str) -> u64 {
+        1 << text.len().min(63)
+    }
+
+    #[inline]
+    fn contains(&self, value: &str) -> bool {
+        self.lengths & Self::bit(value) != 0 && self.texts.iter().any(|text| text == value)
     }
 }
 
@@ -190,7 +211,7 @@ impl<'a> Texts<'a> {
     fn push(&mut self, record: &Record<'_>, fields: Fields<'_>) {
         for (builder, column) in self.builders.iter_mut().zip(&self.table.columns) {
             let value = fields.get(column.index);
-            builder.append_option((!self.table.is_null(value)).then_some(value));
+            builder.append_option((!self.table.nulls.contains(value)).then_some(value));
         }
         self.lines.push(record.line);
         self.n_bytes += record.n_bytes();

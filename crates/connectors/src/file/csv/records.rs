@@ -61,6 +61,7 @@ pub(crate) struct Fields<'a> {
 
 impl<'a> Fields<'a> {
     /// Returns the field at `index`, which is below the record's number of fields.
+    #[inline]
     pub(crate) fn get(&self, index: usize) -> &'a str {
         let start = if index == 0 { 0 } else { self.ends[index - 1] };
         &self.text[start..self.ends[index]]

@@ -22,7 +22,7 @@ impl Block {
 
     /// The lines that are not blank with their numbers, without line breaks and blanks around them.
     pub(super) fn lines(&self) -> impl Iterator<Item = (u64, &[u8])> {
-        let numbered = (self.first_line..).zip(self.bytes.split(|byte| *byte == b'\n'));
+        let numbered = (self.first_line..).zip(Lines(Some(&self.bytes)));
         numbered.map(|(number, line)| (number, line.trim_ascii())).filter(|(_, line)| !line.is_empty())
     }
 }
@@ -82,8 +82,38 @@ impl BlockReader {
     }
 }
 
+/// What stands between line breaks, the last of it perhaps empty.
+struct Lines<'b>(Option<&'b [u8]>);
+
+impl<'b> Iterator for Lines<'b> {
+    type Item = &'b [u8];
+
+    fn next(&mut self) -> Option<&'b [u8]> {
+        let rest = self.0?;
+        match first_line_break(rest) {
+            None => self.0.take(),
+            Some(end) => {
+                self.0 = Some(&rest[end + 1..]);
+                Some(&rest[..end])
+            }
+        }
+    }
+}
+
+/// Where the first line break stands: sixteen bytes are looked at together, for which the compiler has an instruction.
+fn first_line_break(bytes: &[u8]) -> Option<usize> {
+    let is_break = |byte: &u8| *byte == b'\n';
+    let (sixteens, _) = bytes.as_chunks::<16>();
+    let without =
+        sixteens.iter().take_while(|bytes| !bytes.iter().fold(false, |any, byte| any | is_break(byte))).count();
+    let place = bytes[16 * without..].iter().position(is_break)?;
+    Some(16 * without + place)
+}
+
 fn line_breaks(bytes: &[u8]) -> u64 {
-    bytes.iter().filter(|byte| **byte == b'\n').count() as u64
+    // As many bytes as can be counted in one, so that each lane of a vector register counts by itself.
+    let of_part = |part: &[u8]| part.iter().fold(0_u8, |number, byte| number + u8::from(*byte == b'\n'));
+    bytes.chunks(usize::from(u8::MAX)).map(|part| u64::from(of_part(part))).sum()
 }
 
 #[cfg(test)]
@@ -110,6 +140,24 @@ mod tests {
         assert_eq!((lines[2].0, lines[2].1.len()), (4, long.len()));
         assert_eq!((lines[3].0, lines.last().cloned()), (5, Some((6 + BLOCK_BYTES as u64, "last".to_owned()))));
         assert_eq!(lines.len(), 4 + BLOCK_BYTES);
+    }
+
+    #[test]
+    fn line_breaks_are_found_wherever_they_stand() {
+        for length in 0..100 {
+            for place in 0..length {
+                let mut bytes = vec![b'x'; length];
+                assert_eq!(first_line_break(&bytes), None);
+                bytes[place] = b'\n';
+                bytes[length - 1] = b'\n';
+                assert_eq!(first_line_break(&bytes), Some(place));
+            }
+        }
+        for length in [0, 1, 254, 255, 256, 1000] {
+            assert_eq!(line_breaks(&vec![b'\n'; length]), length as u64);
+        }
+        let lines: Vec<&[u8]> = Lines(Some(b"a\n\nb\n")).collect();
+        assert_eq!(lines, [b"a".as_slice(), b"", b"b", b""]);
     }
 
     #[test]

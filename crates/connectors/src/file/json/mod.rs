@@ -82,11 +82,13 @@ struct BlockColumns {
 /// The columns of a block's objects; `None` where the file begins with a list.
 fn columns_of(block: &Block) -> Option<BlockColumns> {
     let mut shown = BlockColumns::default();
-    let is_sound = str::from_utf8(block.bytes()).is_ok()
-        && block.lines().all(|(_, line)| {
+    let is_sound = str::from_utf8(block.bytes()).is_ok_and(|text| {
+        let mut lines = text.split('\n').map(str::trim_ascii).filter(|line| !line.is_empty());
+        lines.all(|line| {
             shown.has_object = true;
-            str::from_utf8(line).is_ok_and(|line| scan::observe_line(&mut shown.columns, line).is_ok())
-        });
+            scan::observe_line(&mut shown.columns, line).is_ok()
+        })
+    });
     // A line that breaks off has shown a part of itself, which must not count.
     if is_sound { Some(shown) } else { columns_of_sound_lines(block) }
 }
