@@ -108,41 +108,56 @@ impl Column {
 
     /// Appends the cells of the rows from `first` on, each to what there is of its row.
     fn append_cells(&self, first: usize, rows: &mut [Vec<u8>]) {
+        let framed = |value: &[u8], bytes: &mut Vec<u8>| {
+            bytes.extend_from_slice(&self.tagged::<4, 12>((value.len() as u32).to_le_bytes()));
+            bytes.extend_from_slice(value);
+        };
         match &self.cells {
             Cells::Fixed(data, width) => {
                 let values = &data.buffers()[0].as_slice()[(data.offset() + first) * width..];
                 match values.as_chunks::<8>().0 {
                     // Most cells are as wide, and copied without looking how wide they are.
-                    words if *width == 8 => self.append(first, rows, |row, bytes| bytes.extend_from_slice(&words[row])),
+                    words if *width == 8 => {
+                        self.append(first, rows, |row, bytes| {
+                            bytes.extend_from_slice(&self.tagged::<8, 16>(words[row]));
+                        });
+                    }
                     _ => self.append(first, rows, |row, bytes| {
+                        bytes.extend_from_slice(&self.tag);
                         bytes.extend_from_slice(&values[row * width..(row + 1) * width]);
                     }),
                 }
             }
-            Cells::Boolean(values) => {
-                self.append(first, rows, |row, bytes| bytes.push(u8::from(values.value(first + row))));
-            }
+            Cells::Boolean(values) => self.append(first, rows, |row, bytes| {
+                bytes.extend_from_slice(&self.tagged::<1, 9>([u8::from(values.value(first + row))]));
+            }),
             Cells::Text(values) => {
-                self.append(first, rows, |row, bytes| append_framed(values.value(first + row).as_bytes(), bytes));
+                self.append(first, rows, |row, bytes| framed(values.value(first + row).as_bytes(), bytes));
             }
-            Cells::Binary(values) => {
-                self.append(first, rows, |row, bytes| append_framed(values.value(first + row), bytes));
-            }
+            Cells::Binary(values) => self.append(first, rows, |row, bytes| framed(values.value(first + row), bytes)),
             Cells::Rows(values) => {
-                self.append(first, rows, |row, bytes| append_framed(values.row(first + row).as_ref(), bytes));
+                self.append(first, rows, |row, bytes| framed(values.row(first + row).as_ref(), bytes));
             }
         }
     }
 
-    /// Appends the tag and what `cell` appends, unless the cell is null.
+    /// Calls `cell` for each row whose cell is not null.
     #[inline]
     fn append(&self, first: usize, rows: &mut [Vec<u8>], cell: impl Fn(usize, &mut Vec<u8>)) {
         for (row, bytes) in rows.iter_mut().enumerate() {
             if self.nulls.as_ref().is_none_or(|nulls| nulls.is_valid(first + row)) {
-                bytes.extend_from_slice(&self.tag);
                 cell(row, bytes);
             }
         }
+    }
+
+    /// The tag with what follows it, which is appended at once: many short appends would take as long as the hash.
+    #[inline]
+    fn tagged<const WIDTH: usize, const BOTH: usize>(&self, value: [u8; WIDTH]) -> [u8; BOTH] {
+        let mut both = [0; BOTH];
+        both[..8].copy_from_slice(&self.tag);
+        both[8..].copy_from_slice(&value);
+        both
     }
 }
 
@@ -157,11 +172,6 @@ fn counted_columns(batch: &RecordBatch) -> Result<Vec<Column>, LakeError> {
         .collect();
     fields.sort_by(|left, right| left.0.name().cmp(right.0.name()));
     fields.into_iter().map(|(field, array)| Column::new(field, array)).collect()
-}
-
-fn append_framed(value: &[u8], bytes: &mut Vec<u8>) {
-    bytes.extend_from_slice(&(value.len() as u32).to_le_bytes());
-    bytes.extend_from_slice(value);
 }
 
 fn nested_rows(array: &ArrayRef) -> Result<Rows, LakeError> {
