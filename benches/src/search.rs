@@ -21,8 +21,9 @@ use serde_json::{Value, json};
 use crate::measured::Measured;
 use crate::{Outcome, Places};
 
-/// The studies; the peer has the same.
-const SEEDS: [u64; 3] = [1, 2, 3];
+/// The studies; the peer has the same. Bests of 40 random trials differ by 0.0018 from seed to seed, so that means of fewer
+/// say little.
+const SEEDS: [u64; 10] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10];
 /// Trials of each.
 const TRIALS: usize = 40;
 /// How many go on at a time; each peer has as many.

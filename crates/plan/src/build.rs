@@ -111,6 +111,7 @@ pub fn complete_plan(input: PlanInput<'_>, mut assets: Vec<PlannedAsset>) -> Pla
         promotion: None,
         scope: input.options.scope.as_ref().map(|(scope, _)| scope.clone()),
         estimate: Estimate::default(),
+        searches: Vec::new(),
         blast_radius,
         assets,
     }

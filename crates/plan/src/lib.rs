@@ -12,6 +12,7 @@ mod estimate;
 mod plan;
 mod render;
 mod saved;
+mod searching;
 mod select;
 mod stage;
 
@@ -28,6 +29,7 @@ pub use plan::{
 };
 pub use render::{render_markdown, render_text};
 pub use saved::{SAVED_PLAN_VERSION, SavedPlan, SavedPlanError};
+pub use searching::PlannedSearch;
 pub use select::{LastRun, SelectError, Selected, Selection, SelectionContext, StepResult, Unmatched};
 pub use stage::{Stage, run_stages, stages};
 

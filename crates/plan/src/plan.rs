@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::blast::BlastRadius;
 use crate::estimate::Estimate;
+use crate::searching::PlannedSearch;
 
 /// What happens to an asset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -137,6 +138,9 @@ pub struct Plan {
     /// What the work will come to, from history; empty when nobody asked it.
     #[serde(default)]
     pub estimate: Estimate,
+    /// How the models that are trained are searched for, where the project describes it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub searches: Vec<PlannedSearch>,
     /// The command that takes it back; `None` in an environment without a commit.
     #[serde(default)]
     pub undo: Option<String>,

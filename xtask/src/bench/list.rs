@@ -146,7 +146,7 @@ pub(super) const BENCHMARKS: &[Benchmark] = &[
     },
     Benchmark {
         name: "search-random",
-        about: "40 random trials of boosted trees on 30,000 rows in 3 folds, the same trainer for both; mean of 3 seeds, score: best ROC AUC",
+        about: "40 random trials of boosted trees on 30,000 rows in 3 folds, the same trainer for both; mean of 10 seeds, score: best ROC AUC",
         ground: Ground::Project,
         turns: ONE_TURN,
         contenders: &[Ours("baton", "search-random"), Tracker("optuna", "search_optuna.py random")],

@@ -25,6 +25,10 @@ pub(crate) fn search(outcome: &SearchOutcome, limit: usize) -> String {
         table.row([trial.number.to_string(), trial.algorithm.clone(), shown, state.to_owned(), drawn(trial)]);
     }
     text.push_str(&table.render("  "));
+    if let Some(more) = outcome.trials.len().checked_sub(limit).filter(|more| *more > 0) {
+        text.push_str(&format!("  and {} more: --limit {}\n", count(more as u64), outcome.trials.len()));
+    }
+    outcome.notes.iter().for_each(|note| text.push_str(&format!("note: {note}\n")));
     if let Some(run) = &outcome.run_id {
         text.push_str(&format!("tracked as run {run}, its trials as nested runs\n"));
     }

@@ -74,11 +74,12 @@ fn relay_searches_are_resumed_reproduced_and_used_by_training() {
 }
 
 fn told_in_words(project: &TestProject) {
-    let grid = "method: grid\nmetric: {name: roc_auc, goal: maximize}\nparameters:\n  algorithm: {values: [boosted_trees]}\n  \
+    let grid = "method: grid\nmetric: {name: roc_auc}\nparameters:\n  algorithm: {values: [boosted_trees]}\n  \
                 max_depth: {values: [2, 3]}\n  rounds: {value: 10}\n";
     project.write(".baton/grid.yaml", grid);
     let sweep = project.path(".baton/grid.yaml");
-    let told = project.output(&["search", "arrival_delay", "-e", "dev", "--sweep", sweep.to_str().unwrap()]);
+    let told =
+        project.output(&["search", "arrival_delay", "-e", "dev", "--limit", "1", "--sweep", sweep.to_str().unwrap()]);
     assert_eq!(told.code, Some(0), "{}", told.stderr);
     let masked = masked(&told.stdout);
     expect![[r#"
@@ -86,7 +87,8 @@ fn told_in_words(project: &TestProject) {
           trial  algorithm      roc_auc  state     parameters
           ─────  ─────────────  ───────  ────────  ──────────────────────
               1  boosted_trees  0.64995  best      max_depth=3, rounds=10
-              0  boosted_trees  0.63821  finished  max_depth=2, rounds=10
+          and 1 more: --limit 2
+        note: the sweep gives no goal for `roc_auc`, which is maximized here; Weights & Biases would minimize it: write `goal: maximize`
         tracked as run …, its trials as nested runs
     "#]]
     .assert_eq(&masked);
@@ -155,6 +157,22 @@ fn a_training_uses_what_is_known(project: &TestProject) {
     let written = models.replace("trials: 1, cross_validate: 2, metric: roc_auc, seed: 7", train);
     assert_ne!(written, models);
     project.write("models.yml", &written);
+    let planned = project.output(&["plan", "-e", "dev", "--as-of", AS_OF]);
+    let line = planned.stdout.lines().find(|line| line.starts_with("Search")).unwrap_or_default();
+    let (rules, known) = line.split_once("; ").unwrap();
+    expect![
+        "Search    arrival_delay: at most 14 trials of boosted_trees by tpe for roc_auc, pruned by halving, 4 at a time"
+    ]
+    .assert_eq(rules);
+    assert!(known.ends_with(" known, not trained again where data, metric and seed are the same"), "{known}");
+    let planned = project.output(&["plan", "-e", "dev", "--as-of", AS_OF, "--output", "json"]);
+    let planned: Value = serde_json::from_str(&planned.stdout).unwrap();
+    let search = &planned["searches"][0];
+    assert_eq!(
+        (&search["method"], &search["trials"], &search["has_new_data"]),
+        (&"tpe".into(), &14.into(), &false.into())
+    );
+    assert!(search["known_trials"].as_u64() >= Some(14), "{search}");
     let before = ended_trials(project);
     let done = project.output(&["apply", "-e", "dev", "--yes", "--as-of", AS_OF]);
     assert_eq!(done.code, Some(0), "{}", done.stderr);

@@ -6,8 +6,7 @@ mod onnx;
 mod python;
 mod trees;
 
-pub use python::PythonRuntime;
-pub(crate) use python::example as python_example;
+pub use python::{OpenModel, PythonRuntime};
 
 use crate::error::{MlError, Result};
 use crate::model::{ModelFormat, StoredModel};

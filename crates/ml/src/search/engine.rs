@@ -8,7 +8,7 @@
 //! Knows neither trainers nor stores: an [`Objective`] trains, a [`StudyLog`] keeps.
 
 use super::pruning::{Pruning, is_worse_than_median};
-use super::study::{Observed, Study};
+use super::study::{Observed, Study, TrialState};
 use super::{Progress, Trial};
 use crate::error::Result;
 use std::ops::ControlFlow;
@@ -194,7 +194,15 @@ impl Engine<'_> {
         if state.phases[visible.clone()].iter().any(|phase| *phase != Phase::Done) {
             return None;
         }
-        let seen: Vec<Observed> = state.trials[visible].iter().map(Trial::observed).collect();
+        let mut seen: Vec<Observed> = state.trials[visible.clone()].iter().map(Trial::observed).collect();
+        // Of those that go on, or might on another machine, only where they lie is seen.
+        seen.extend(
+            state.trials[visible.end..]
+                .iter()
+                .filter(|_| !self.compares_all())
+                .map(Trial::observed)
+                .map(|trial| Observed { curve: Vec::new(), value: None, state: TrialState::Running, ..trial }),
+        );
         let point = if self.log.may_begin() { self.study.propose(number, &seen) } else { Ok(None) };
         let planned = point.and_then(|point| point.map(|point| Trial::planned(number, &point)).transpose());
         match planned {

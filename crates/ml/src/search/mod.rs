@@ -12,6 +12,7 @@ mod engine;
 mod folds;
 mod grid;
 mod objective;
+mod parzen;
 mod pruning;
 mod random;
 mod space;

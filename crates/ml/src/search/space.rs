@@ -250,6 +250,31 @@ impl Range {
         self.settled(if self.is_log() { coordinate.exp() } else { coordinate })
     }
 
+    /// Mean and deviation of what is assumed of a coordinate before anything was tried.
+    pub(super) fn assumed(&self) -> (f64, f64) {
+        let (low, high) = self.coordinates();
+        match self.scale {
+            Scale::Normal { mean, deviation, .. } => (mean, deviation),
+            Scale::Linear | Scale::Log => (f64::midpoint(low, high), high - low),
+        }
+    }
+
+    /// The coordinates that mean the same value as this one; none where each is a value of its own.
+    pub(super) fn cell(&self, coordinate: f64) -> Option<(f64, f64)> {
+        let half = self.step.or(self.whole.then_some(1.0))? / 2.0;
+        let value = if self.is_log() { coordinate.exp() } else { coordinate };
+        let low = if self.is_log() { (value - half).max(value / 2.0) } else { value - half };
+        Some((self.coordinate(low), self.coordinate(value + half)))
+    }
+
+    /// The coordinate of the value at a coordinate.
+    pub(super) fn settle(&self, coordinate: f64) -> f64 {
+        match self.cell(coordinate).and_then(|_| self.at(coordinate).as_f64()) {
+            Some(value) => self.coordinate(value),
+            None => coordinate,
+        }
+    }
+
     fn draw(&self, generator: &mut StdRng) -> Value {
         match self.scale {
             Scale::Linear if self.whole && self.step.is_none() => {

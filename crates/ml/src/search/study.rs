@@ -20,7 +20,7 @@ pub enum Method {
     Random,
     /// Every combination, in order.
     Grid,
-    /// Where earlier trials did well: tree-structured Parzen estimators (Bergstra et al. 2011).
+    /// Where earlier trials did well: tree-structured Parzen estimators (Bergstra et al. 2011, Falkner et al. 2018).
     Tpe,
 }
 
@@ -95,7 +95,7 @@ impl Study {
         Ok(())
     }
 
-    /// The point of trial `number`, given the trials that it may see; `None` when the study is over.
+    /// The point of trial `number`, given the trials that it may see and those that go on; `None` when the study is over.
     ///
     /// # Errors
     ///
@@ -130,7 +130,8 @@ impl Study {
 
     fn is_out_of_patience(&self, seen: &[Observed]) -> bool {
         let Some(patience) = self.patience else { return false };
-        self.best(seen).is_some_and(|best| seen.len() - best > patience)
+        let ended = |trials: &[Observed]| trials.iter().filter(|trial| trial.state != TrialState::Running).count();
+        self.best(seen).is_some_and(|best| ended(&seen[best..]) > patience)
     }
 }
 

@@ -78,15 +78,24 @@ fn a_point_depends_on_seed_number_and_what_was_seen_only() {
     }
 }
 
+/// What goes on is kept away from: asked for many at once, tpe does not try one place again and again.
 #[test]
-fn another_parameter_leaves_the_others_of_tpe_as_they_are() {
+fn tpe_keeps_away_from_what_goes_on() {
     let study = study(Method::Tpe);
-    let seen = optimised(&study, 20);
-    let mut wider = study.clone();
-    wider.space.branches[0].parameters.push(Parameter::new("new", Domain::Range(Range::linear(0.0, 1.0))));
-    let (one, other) = (study.propose(20, &seen).unwrap().unwrap(), wider.propose(20, &seen).unwrap().unwrap());
-    assert!(other.settings.contains_key("new"));
-    assert!(one.settings.iter().all(|(name, value)| other.settings[name] == *value));
+    let mut seen = optimised(&study, 40);
+    let mut alone = Vec::new();
+    for number in 40..70 {
+        alone.push(study.propose(number, &seen[..40]).unwrap().unwrap());
+        let point = study.propose(number, &seen).unwrap().unwrap();
+        seen.push(Observed { number, point, curve: Vec::new(), value: None, state: TrialState::Running });
+    }
+    let spread = |points: Vec<&Point>| {
+        let numbers: Vec<f64> = points.iter().map(|point| point.settings["x"].as_f64().unwrap()).collect();
+        let mean = numbers.iter().sum::<f64>() / numbers.len() as f64;
+        numbers.iter().map(|number| (number - mean).powi(2)).sum::<f64>()
+    };
+    let together = spread(seen[40..].iter().map(|trial| &trial.point).collect());
+    assert!(together > spread(alone.iter().collect()), "the points of many at once lie farther apart");
 }
 
 #[test]
@@ -130,6 +139,9 @@ fn patience_ends_a_study_that_gets_no_better() {
     };
     assert!(study.propose(4, &of(&[1.0, 0.5, 0.6, 0.7])).unwrap().is_some());
     assert!(study.propose(5, &of(&[1.0, 0.5, 0.6, 0.7, 0.5])).unwrap().is_none());
+    let mut running = of(&[1.0, 0.5, 0.6, 0.7, 0.5]);
+    (running[4].state, running[4].value) = (TrialState::Running, None);
+    assert!(study.propose(5, &running).unwrap().is_some(), "what goes on may still be better");
 }
 
 #[test]

@@ -8,6 +8,7 @@ use super::pruning::Pruning;
 use super::space::{Domain, Parameter, Range, Scale};
 use super::study::Method;
 use crate::error::{MlError, Result};
+use crate::evaluate::Metric;
 use baton_stats::metrics::Direction;
 use serde_json::{Map, Value};
 
@@ -18,8 +19,8 @@ pub struct Sweep {
     pub name: Option<String>,
     /// How points are chosen.
     pub method: Method,
-    /// The metric that decides, with the way in which it improves.
-    pub metric: Option<(String, Direction)>,
+    /// The metric that decides.
+    pub metric: Option<SweepMetric>,
     /// What is searched.
     pub parameters: Vec<Parameter>,
     /// Which trials stop early, where it says so.
@@ -28,6 +29,29 @@ pub struct Sweep {
     pub trials: Option<usize>,
     /// The model that it says is to be trained, by the key `program`.
     pub program: Option<String>,
+}
+
+/// The metric of a sweep.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SweepMetric {
+    /// Its name.
+    pub name: String,
+    /// The way in which it is said to improve.
+    pub goal: Option<Direction>,
+}
+
+impl SweepMetric {
+    /// The way in which it improves. Where nothing is said, Weights & Biases minimises; nobody who searches by a metric such
+    /// as ROC AUC wants its worst, so one that is known improves the way it does.
+    pub fn direction(&self) -> Direction {
+        let own = || self.name.parse().map_or(Direction::LowerIsBetter, |metric: Metric| metric.direction());
+        self.goal.unwrap_or_else(own)
+    }
+
+    /// Whether Weights & Biases would search the other way.
+    pub fn is_turned(&self) -> bool {
+        self.goal.is_none() && self.direction() == Direction::HigherIsBetter
+    }
 }
 
 /// Keys that say how a program is started and where it reports.
@@ -94,19 +118,19 @@ pub fn read_parameters(parameters: &Map<String, Value>) -> Result<Vec<Parameter>
     Ok(read)
 }
 
-fn metric(sweep: &Map<String, Value>) -> Result<Option<(String, Direction)>> {
+fn metric(sweep: &Map<String, Value>) -> Result<Option<SweepMetric>> {
     let Some(metric) = sweep.get("metric") else { return Ok(None) };
     let metric = metric.as_object().ok_or_else(|| wrong("metric", "it must be an object with `name` and `goal`"))?;
     let name = text(metric, "name")?.ok_or_else(|| wrong("metric.name", "the metric needs a name"))?;
-    let direction = match text(metric, "goal")?.as_deref() {
-        // Weights & Biases minimises where nothing is said.
-        None | Some("minimize") => Direction::LowerIsBetter,
-        Some("maximize") => Direction::HigherIsBetter,
+    let goal = match text(metric, "goal")?.as_deref() {
+        None => None,
+        Some("minimize") => Some(Direction::LowerIsBetter),
+        Some("maximize") => Some(Direction::HigherIsBetter),
         Some(other) => {
             return Err(wrong("metric.goal", format!("it must be `minimize` or `maximize`, and is `{other}`")));
         }
     };
-    Ok(Some((name, direction)))
+    Ok(Some(SweepMetric { name, goal }))
 }
 
 /// Hyperband as Weights & Biases has it: at each bracket a run goes on among the best 1/`eta`. Iterations are the steps
@@ -320,9 +344,24 @@ mod tests {
         });
         let read = read(&sweep).unwrap();
         assert_eq!((read.method, read.trials, read.name.as_deref()), (Method::Tpe, Some(40), Some("depth")));
-        assert_eq!(read.metric, Some(("roc_auc".to_owned(), Direction::HigherIsBetter)));
+        assert_eq!(
+            read.metric,
+            Some(SweepMetric { name: "roc_auc".to_owned(), goal: Some(Direction::HigherIsBetter) })
+        );
         assert_eq!(read.pruning, Some(Pruning::halving(3, LAST_STEP, 3)));
         assert_eq!(read.parameters.iter().map(|one| one.name.as_str()).collect::<Vec<_>>(), ["algorithm", "max_depth"]);
+    }
+
+    #[test]
+    fn a_metric_without_a_goal_improves_its_own_way() {
+        let improves = |name: &str, goal: Option<Direction>| {
+            let metric = SweepMetric { name: name.to_owned(), goal };
+            (metric.direction(), metric.is_turned())
+        };
+        assert_eq!(improves("roc_auc", None), (Direction::HigherIsBetter, true));
+        assert_eq!(improves("log_loss", None), (Direction::LowerIsBetter, false));
+        assert_eq!(improves("val_loss", None), (Direction::LowerIsBetter, false));
+        assert_eq!(improves("roc_auc", Some(Direction::LowerIsBetter)), (Direction::LowerIsBetter, false));
     }
 
     /// As the documentation's example: `max_iter: 27, s: 2` with `eta: 3` has the brackets 3 and 9.

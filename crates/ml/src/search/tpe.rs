@@ -1,102 +1,120 @@
-//! Points where earlier trials did well: one Parzen estimator a parameter, as Optuna's default sampler has.
+//! Points where earlier trials did well: tree-structured Parzen estimators over all parameters of a branch together, as
+//! Optuna's default sampler has them.
 //!
-//! The estimators are the crate `tpe`'s. A parameter's generator is seeded by the study's seed, the trial's number and
-//! the parameter's name, so that a point depends on nothing but these and what was seen.
+//! The generator is seeded by the study's seed and the trial's number, so that a point depends on nothing but these and what
+//! was seen.
 
+use super::parzen::{Axis, Mixture, coordinate, value};
 use super::random;
-use super::space::{Branch, Domain, Point, Range};
+use super::space::{Branch, Parameter, Point};
 use super::study::{Observed, Study, TrialState};
 use baton_stats::metrics::Direction;
-use serde_json::Value;
-use tpe::{TpeOptimizer, histogram_estimator, parzen_estimator};
-use tpe_rand::SeedableRng as _;
-use tpe_rand::rngs::StdRng;
+use rand::SeedableRng as _;
+use rand::rngs::StdRng;
 
 /// Trials that are drawn at random before the estimators are asked.
 const STARTUP: usize = 10;
+/// Draws of which the most promising is taken.
+const CANDIDATES: usize = 24;
+/// The share of trials that did well, and the most of them.
+const WELL: (f64, f64) = (0.1, 25.0);
 
 /// The point of trial `number`.
 pub(super) fn point(study: &Study, number: usize, seen: &[Observed]) -> Point {
-    let losses: Vec<(&Observed, f64)> = seen.iter().filter_map(|trial| Some((trial, loss(study, trial)?))).collect();
-    if losses.len() < STARTUP.max(study.space.branches.len()) {
+    let ended = seen.iter().filter(|trial| trial.state != TrialState::Running).count();
+    if ended < STARTUP.max(study.space.branches.len()) {
         return random::point(&study.space, study.seed, number);
     }
-    let branch = branch(study, number, &losses);
-    let within: Vec<_> = losses.into_iter().filter(|(trial, _)| trial.point.branch == branch.name).collect();
-    let setting = |parameter: &super::space::Parameter| {
-        let mut generator = generator(study.seed, number, &parameter.name);
-        let told = within.iter().filter_map(|(trial, loss)| Some((trial.point.settings.get(&parameter.name)?, *loss)));
-        (parameter.name.clone(), suggested(&parameter.domain, told, &mut generator))
-    };
-    Point { branch: branch.name.clone(), settings: branch.parameters.iter().map(setting).collect() }
+    let mut generator = generator(study.seed, number);
+    let branch = branch(study, seen, &mut generator);
+    let (free, constant): (Vec<_>, Vec<_>) = branch.parameters.iter().partition(|one| Axis::of(&one.domain).is_some());
+    let axes: Vec<Axis<'_>> = free.iter().filter_map(|parameter| Axis::of(&parameter.domain)).collect();
+    let within: Vec<&Observed> = seen.iter().filter(|trial| trial.point.branch == branch.name).collect();
+    let place = |trial: &Observed| coordinates(&free, trial);
+    let promising = promising(study, &axes, &within, place, &mut generator);
+    let settled = |(parameter, at): (&&Parameter, f64)| (parameter.name.clone(), value(&parameter.domain, at));
+    let constants = constant.iter().map(|parameter| (parameter.name.clone(), value(&parameter.domain, 0.0)));
+    let settings = free.iter().zip(promising).map(settled).chain(constants).collect();
+    Point { branch: branch.name.clone(), settings }
 }
 
-/// What is to be small. A trial that was stopped counts by what it last reported, a failed one as the worst; one that
-/// goes on is not known yet.
-fn loss(study: &Study, trial: &Observed) -> Option<f64> {
-    let value = match trial.state {
-        TrialState::Running => return None,
-        TrialState::Failed => return Some(f64::INFINITY),
-        TrialState::Finished => trial.value,
-        TrialState::Pruned => trial.curve.last().map(|(_, value)| *value),
-    };
-    let sign = if study.direction == Direction::HigherIsBetter { -1.0 } else { 1.0 };
-    Some(value.filter(|value| !value.is_nan()).map_or(f64::INFINITY, |value| sign * value))
-}
-
-fn branch<'s>(study: &'s Study, number: usize, losses: &[(&Observed, f64)]) -> &'s Branch {
+fn branch<'s>(study: &'s Study, seen: &[Observed], generator: &mut StdRng) -> &'s Branch {
     let branches = &study.space.branches;
-    let place = |name: &str| branches.iter().position(|branch| branch.name == name);
-    let told = losses.iter().filter_map(|(trial, loss)| Some((place(&trial.point.branch)?, *loss)));
-    // No parameter has this name, as names of parameters are never empty.
-    let chosen = chosen(branches.len(), told, &mut generator(study.seed, number, ""));
+    if let [only] = branches.as_slice() {
+        return only;
+    }
+    let axes = [Axis::Choice(branches.len(), None)];
+    let place = |trial: &Observed| {
+        let place = branches.iter().position(|branch| branch.name == trial.point.branch);
+        place.map(|place| vec![place as f64])
+    };
+    let seen: Vec<&Observed> = seen.iter().collect();
+    let chosen = promising(study, &axes, &seen, place, generator).first().map_or(0, |place| *place as usize);
     &branches[chosen.min(branches.len() - 1)]
 }
 
-fn suggested<'t>(domain: &Domain, told: impl Iterator<Item = (&'t Value, f64)>, generator: &mut StdRng) -> Value {
-    match domain {
-        Domain::Choice { values, .. } => {
-            let place = |value: &Value| values.iter().position(|known| known == value);
-            let told = told.filter_map(|(value, loss)| Some((place(value)?, loss)));
-            values[chosen(values.len(), told, generator).min(values.len() - 1)].clone()
-        }
-        Domain::Range(range) => {
-            let told = told.filter_map(|(value, loss)| Some((value.as_f64()?, loss)));
-            number(range, told, generator)
-        }
-    }
+/// Where a trial lies; none when it lacks a parameter, as one of an algorithm's defaults does.
+fn coordinates(parameters: &[&Parameter], trial: &Observed) -> Option<Vec<f64>> {
+    let of = |parameter: &&Parameter| coordinate(&parameter.domain, trial.point.settings.get(&parameter.name)?);
+    parameters.iter().map(of).collect()
 }
 
-/// One of `count` alternatives. Neither making the estimator nor asking it can fail for these ranges; should the crate
-/// say otherwise, the first alternative is as good as any.
-fn chosen(count: usize, told: impl Iterator<Item = (usize, f64)>, generator: &mut StdRng) -> usize {
-    let Ok(range) = tpe::categorical_range(count) else { return 0 };
-    let mut optimizer = TpeOptimizer::new(histogram_estimator(), range);
-    for (place, loss) in told {
-        // A value outside of the range is of another space and tells nothing about this one.
-        let _not_told = optimizer.tell(place as f64, loss);
+/// Of some draws where trials did well, the one that is least where others are.
+fn promising(
+    study: &Study,
+    axes: &[Axis<'_>],
+    seen: &[&Observed],
+    place: impl Fn(&Observed) -> Option<Vec<f64>>,
+    generator: &mut StdRng,
+) -> Vec<f64> {
+    let placed: Vec<(&Observed, Vec<f64>)> = seen.iter().filter_map(|trial| Some((*trial, place(trial)?))).collect();
+    let well = did_well(study, &placed);
+    let (mut good, mut others) = (Vec::new(), Vec::new());
+    for (number, (_, point)) in placed.into_iter().enumerate() {
+        if well.contains(&number) { good.push(point) } else { others.push(point) }
     }
-    optimizer.ask(generator).map_or(0, |place| place as usize)
+    let (good, others) = (Mixture::of(axes, &good), Mixture::of(axes, &others));
+    let candidates = (0..CANDIDATES).map(|_| {
+        let point = good.draw(generator);
+        (good.log_density(&point) - others.log_density(&point), point)
+    });
+    let better = |best: (f64, Vec<f64>), other: (f64, Vec<f64>)| if other.0 > best.0 { other } else { best };
+    candidates.reduce(better).map(|(_, point)| point).unwrap_or_default()
 }
 
-/// A number of a range; its middle, should the crate refuse, as in [`chosen`].
-fn number(range: &Range, told: impl Iterator<Item = (f64, f64)>, generator: &mut StdRng) -> Value {
-    let (start, end) = range.coordinates();
-    let Ok(bounds) = tpe::range(start, end) else { return range.at(f64::midpoint(start, end)) };
-    let mut optimizer = TpeOptimizer::new(parzen_estimator(), bounds);
-    // The estimators' ranges do not include their end, but ours do.
-    let last = end - (end - start) * 1e-12;
-    for (value, loss) in told {
-        let _not_told = optimizer.tell(range.coordinate(value).min(last), loss);
-    }
-    let asked = optimizer.ask(generator).unwrap_or_else(|_| f64::midpoint(start, end));
-    range.at(asked)
+/// The places of the trials that did well.
+fn did_well(study: &Study, trials: &[(&Observed, Vec<f64>)]) -> Vec<usize> {
+    let standing = |(place, (trial, _)): (usize, &(&Observed, _))| Some((place, standing(study, trial)?));
+    let mut standings: Vec<_> = trials.iter().enumerate().filter_map(standing).collect();
+    let order = |one: &Standing, other: &Standing| one.0.cmp(&other.0).then(one.1.total_cmp(&other.1));
+    standings.sort_by(|(_, one), (_, other)| order(one, other));
+    let (share, most) = WELL;
+    let count = (share * standings.len() as f64).ceil().min(most) as usize;
+    standings.into_iter().take(count).map(|(place, _)| place).collect()
 }
 
-fn generator(seed: u64, number: usize, parameter: &str) -> StdRng {
+/// How many steps are missing, then the loss; the least is the best.
+type Standing = (u64, f64);
+
+/// How a trial did. One that was stopped comes behind all that finished, and the earlier it was stopped the farther. One that
+/// failed did badly whatever else it says, and one that goes on is to be kept away from.
+fn standing(study: &Study, trial: &Observed) -> Option<Standing> {
+    let loss = |value: f64| match study.direction {
+        Direction::HigherIsBetter => -value,
+        Direction::LowerIsBetter => value,
+    };
+    let (missing, value) = match (trial.state, trial.curve.last()) {
+        (TrialState::Running | TrialState::Failed, _) => return None,
+        (TrialState::Finished, _) => (0, trial.value?),
+        (TrialState::Pruned, Some((step, value))) => (u64::MAX - step, *value),
+        (TrialState::Pruned, None) => (u64::MAX, f64::INFINITY),
+    };
+    Some((missing, if value.is_nan() { f64::INFINITY } else { loss(value) }))
+}
+
+fn generator(seed: u64, number: usize) -> StdRng {
     let mut hasher = blake3::Hasher::new();
     hasher.update(&seed.to_le_bytes());
     hasher.update(&(number as u64).to_le_bytes());
-    hasher.update(parameter.as_bytes());
     StdRng::from_seed(*hasher.finalize().as_bytes())
 }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::archive::write_all;
 use crate::data::Task;
 use crate::error::{MlError, Result};
-use crate::runtime::{Predictor, RuntimeOptions, python_example};
+use crate::runtime::{OpenModel, Predictor, RuntimeOptions};
 
 /// The logged example and its predictions.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,16 +45,18 @@ struct Answer {
 }
 
 impl Example {
-    pub(super) fn run(files: &BTreeMap<String, Vec<u8>>, task: Task, options: &RuntimeOptions) -> Result<Self> {
-        let folder =
-            tempfile::tempdir().map_err(|error| MlError::python(format!("there is no folder for it: {error}")))?;
-        write_all(files, folder.path())?;
-        let answer = python_example(folder.path(), task, options)?;
-        let answer: Answer = serde_json::from_slice(&answer).map_err(MlError::python)?;
+    /// The example, and the model as it was opened for it.
+    pub(super) fn run(
+        files: &BTreeMap<String, Vec<u8>>,
+        task: Task,
+        options: &RuntimeOptions,
+    ) -> Result<(Self, OpenModel)> {
+        let mut open = OpenModel::open(|folder| write_all(files, folder), task, options)?;
+        let answer: Answer = serde_json::from_slice(&open.example()?).map_err(MlError::python)?;
         let known = |value: &Option<f64>| value.unwrap_or(f64::NAN);
         let rows = answer.rows.iter().flatten().map(|value| known(value) as f32).collect();
         let expected = answer.expected.iter().map(known).collect();
-        Ok(Self { inputs: answer.inputs, rows, expected, trees: answer.trees })
+        Ok((Self { inputs: answer.inputs, rows, expected, trees: answer.trees }, open))
     }
 
     /// How many rows there are.

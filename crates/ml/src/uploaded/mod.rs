@@ -21,6 +21,7 @@ use crate::data::Task;
 use crate::error::{MlError, Result};
 use crate::frame::FeatureEncoder;
 use crate::model::StoredModel;
+use crate::runtime::{OpenModel, RuntimeOptions};
 
 /// How an uploaded model is served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,13 +62,14 @@ impl UploadedModel {
         Ok(Self { description: Description::of(mlmodel)?, files })
     }
 
-    /// Runs the model on the example that was logged with it, in a worker process of `python`.
+    /// Runs the model on the example that was logged with it, in a worker process of `python`, which stays open: what only
+    /// Python can run is asked there for more.
     ///
     /// # Errors
     ///
     /// [`MlError::PythonMissing`] without an interpreter, [`MlError::Python`] when the model cannot be opened or run there,
     /// [`MlError::Uploaded`] when it was logged without an example.
-    pub fn example(&self, task: Task, options: &crate::runtime::RuntimeOptions) -> Result<Example> {
+    pub fn example(&self, task: Task, options: &RuntimeOptions) -> Result<(Example, OpenModel)> {
         Example::run(&self.files, task, options)
     }
 

@@ -86,7 +86,7 @@ fn largest_difference_is_told_with_its_row() {
 fn without_python_it_is_said_what_to_install() {
     let uploaded =
         UploadedModel::of(&mlmodel(json!({"sklearn": {"pickled_model": "model.pkl"}})), BTreeMap::new()).unwrap();
-    let options = crate::runtime::RuntimeOptions::default();
-    let error = uploaded.example(Task::Regression, &options).unwrap_err().to_string();
+    let options = RuntimeOptions::default();
+    let error = uploaded.example(Task::Regression, &options).err().unwrap().to_string();
     assert!(error.contains("`python: {interpreter: .venv/bin/python}`"), "{error}");
 }

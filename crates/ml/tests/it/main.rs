@@ -1,4 +1,5 @@
-//! Stored models against the libraries that other people read them with: the `xgboost` package and ONNX Runtime.
+//! Stored models against the libraries that other people read them with: the `xgboost` package and ONNX Runtime. Searches
+//! against Optuna.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on should stop")]
 
 #[path = "../../src/testdata.rs"]
@@ -6,6 +7,7 @@ mod testdata;
 
 mod lightgbm;
 mod onnx_runtime;
+mod optuna;
 mod python;
 mod xgboost_package;
 

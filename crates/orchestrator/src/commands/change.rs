@@ -12,6 +12,7 @@ use baton_plan::{
 use serde_json::json;
 
 use super::past::past;
+use super::planned_searches::planned_searches;
 use super::rescheduled::reached_schedules;
 use crate::definitions::{definition_key, recorded_definition};
 use crate::error::RunError;
@@ -91,6 +92,7 @@ async fn planned(
     let has_time = pins.iter().filter(|(_, pin)| !pin.intervals.is_empty());
     let covered = has_time.map(|(name, pin)| (name.clone(), pin.intervals.clone())).collect();
     plan.estimate = estimate(&plan, &past, &covered);
+    plan.searches = planned_searches(services, prepared, &plan).await;
     Ok(plan)
 }
 

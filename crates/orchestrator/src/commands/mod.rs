@@ -13,6 +13,7 @@ mod limited;
 mod lineage;
 mod look;
 mod past;
+mod planned_searches;
 mod receiving;
 mod refresh;
 mod replay;

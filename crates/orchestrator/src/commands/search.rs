@@ -6,7 +6,7 @@ use baton_core::asset::{Model, Search, SearchMethod, SearchPruning, Train};
 use baton_core::{AssetName, Definition, Timestamp};
 use baton_ml::Params;
 use baton_ml::evaluate::Metric;
-use baton_ml::search::sweep::{self, Sweep};
+use baton_ml::search::sweep::{self, Sweep, SweepMetric};
 use baton_ml::search::{Direction, SearchConfig, SearchReport, StudyLog, Trial, TrialState};
 use serde::Serialize;
 use serde_json::Value;
@@ -19,7 +19,7 @@ use crate::services::Services;
 use crate::training::TrainingSet;
 
 /// The most trials of a search that time or a grid ends.
-const MOST_TRIALS: u32 = 100_000;
+pub(super) const MOST_TRIALS: u32 = 100_000;
 
 /// What to search; what is left out is as the model says.
 #[derive(Debug, Clone, Default)]
@@ -69,6 +69,8 @@ pub struct SearchOutcome {
     pub seconds: f64,
     /// The tracked run of the study, if it is tracked.
     pub run_id: Option<String>,
+    /// What differs from what might be expected.
+    pub notes: Vec<String>,
     /// The number of the best trial.
     pub best: usize,
     /// The trials by number.
@@ -117,10 +119,11 @@ pub async fn search(
     // The rows are used once, and not kept: nothing is trained on them that anybody would want to explain.
     let set = TrainingSet { version: nowhere(&asset)?, rows, features, times };
     let (mut input, ..) = execution.fit_input(&asset, &model, &set)?;
-    if let Some(pruning) = sweep.and_then(|sweep| sweep.pruning).filter(|_| request.prune.is_none()) {
+    if let Some(pruning) = sweep.as_ref().and_then(|sweep| sweep.pruning.clone()).filter(|_| request.prune.is_none()) {
         input.config.pruning = pruning;
     }
     let config = input.config.clone();
+    let notes = request.metric.is_none().then(|| turned(sweep.as_ref())).flatten().into_iter().collect();
     let mut keeper = execution.keeper_of_search(&asset, &model, !request.again).await;
     let budget = model.train.search.as_ref().and_then(|search| search.budget);
     let report = execution.searching(&mut keeper, budget, move |log: &dyn StudyLog| input.search(log)).await??;
@@ -128,6 +131,7 @@ pub async fn search(
         environment: environment.to_owned(),
         as_of,
         run_id: keeper.run_id().map(str::to_owned),
+        notes,
         seconds: began.elapsed().as_secs_f64(),
         ..outcome(asset, &config, report)
     })
@@ -180,9 +184,10 @@ fn take_sweep(train: &mut Train, search: &mut Search, sweep: &Sweep, said: Optio
         Method::Tpe => SearchMethod::Tpe,
     };
     search.parameters = said.and_then(|said| said.get("parameters")).cloned();
-    let Some((name, direction)) = &sweep.metric else { return Ok(()) };
+    let Some(said) = &sweep.metric else { return Ok(()) };
+    let name = &said.name;
     let metric: Metric = name.parse().map_err(RunError::Statistics)?;
-    if metric.direction() != *direction {
+    if metric.direction() != said.direction() {
         let goal = if metric.direction() == Direction::HigherIsBetter { "maximize" } else { "minimize" };
         return Err(RunError::Project(format!(
             "the sweep's goal for `{name}` is the wrong way round; write `goal: {goal}`"
@@ -190,6 +195,15 @@ fn take_sweep(train: &mut Train, search: &mut Search, sweep: &Sweep, said: Optio
     }
     train.metric.clone_from(name);
     Ok(())
+}
+
+/// What a sweep does not say and Weights & Biases would take the other way.
+fn turned(sweep: Option<&Sweep>) -> Option<String> {
+    let metric = sweep?.metric.as_ref().filter(|metric| metric.is_turned())?;
+    let SweepMetric { name, .. } = metric;
+    Some(format!(
+        "the sweep gives no goal for `{name}`, which is maximized here; Weights & Biases would minimize it: write `goal: maximize`"
+    ))
 }
 
 fn nowhere(asset: &AssetName) -> Result<baton_core::TableVersion, RunError> {
@@ -207,6 +221,7 @@ fn outcome(model: AssetName, config: &SearchConfig, report: SearchReport) -> Sea
         rows: report.n_rows,
         seconds: 0.0,
         run_id: None,
+        notes: Vec::new(),
         best: report.best_trial().number,
         trials: report.trials.into_iter().map(line).collect(),
     }

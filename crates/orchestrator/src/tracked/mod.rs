@@ -19,7 +19,7 @@ use baton_tracking::{TrackingError, TrackingStore};
 pub use inputs::inputs_of_query;
 pub(crate) use program::Hosting;
 pub use report::{DataNow, DataOfRun, EnvironmentOfRun, RunTies, ties_of_run};
-pub(crate) use study::{KnownTrials, StudyKeeper, Told};
+pub(crate) use study::{KnownTrials, StudyKeeper, Told, known_trials};
 pub(crate) use tie::Tie;
 
 /// Where runs are tracked; the binary brings it.

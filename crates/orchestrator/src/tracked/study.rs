@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use tokio::runtime::Handle;
 
 use super::program::{ended, untracked};
+use super::tie::experiment;
 use crate::execution::Execution;
 use crate::services::Services;
 
@@ -49,6 +50,12 @@ impl KnownTrials {
         let found = self.runtime.block_on(self.store.known_trial(self.experiment, key, KEPT));
         serde_json::from_str(&found.ok()??.record).ok()
     }
+}
+
+/// How many trials earlier searches of a model came to; `None` where nothing is tracked.
+pub(crate) async fn known_trials(services: &Services, project: &str, asset: &AssetName) -> Option<u64> {
+    let store = services.tracking.store().await.ok()??;
+    store.known_trials(&experiment(project, asset), KEPT).await.ok()
 }
 
 /// Keeps a study in order of what is told. Whatever goes wrong is said once, and stops no search.

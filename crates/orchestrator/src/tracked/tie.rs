@@ -97,6 +97,6 @@ impl Execution<'_> {
 }
 
 /// The experiment of an asset's runs.
-fn experiment(project: &str, asset: &AssetName) -> String {
+pub(super) fn experiment(project: &str, asset: &AssetName) -> String {
     if project.is_empty() { asset.to_string() } else { format!("{project}/{asset}") }
 }

@@ -16,6 +16,7 @@ use serde_json::json;
 
 pub(crate) use dataset::{TrainingSet, prediction_instant};
 pub(crate) use fit::ml_task;
+pub(crate) use searching::pruning;
 use judge::Judged;
 
 use crate::error::RunError;

@@ -38,13 +38,14 @@ pub(crate) fn configure(config: &mut SearchConfig, said: Option<&Search>) -> Res
 }
 
 /// What was asked for, or what goes with the method.
-fn pruning(said: &Search) -> Pruning {
+pub(crate) fn pruning(said: &Search) -> Pruning {
     match said.prune {
         Some(SearchPruning::None) => Pruning::Off,
         Some(SearchPruning::Half) => Pruning::Half,
         Some(SearchPruning::Halving) => Pruning::halving(FIRST_RUNG, CHECKPOINTS + 1, REDUCTION),
         Some(SearchPruning::Median) => Pruning::Median { startup: 5, warmup: WARMUP },
-        None if said.method == SearchMethod::Tpe || said.patience.is_some() => {
+        // To halve after the first fold of all, a search would go on for long after its time.
+        None if said.method == SearchMethod::Tpe || said.patience.is_some() || said.budget.is_some() => {
             Pruning::Median { startup: 5, warmup: WARMUP }
         }
         None => Pruning::Half,
@@ -140,6 +141,7 @@ mod tests {
         assert_eq!(pruned(Search::default()), Pruning::Half);
         assert_eq!(pruned(tpe.clone()), Pruning::Median { startup: 5, warmup: 3 });
         assert_eq!(pruned(Search { patience: Some(3), ..Search::default() }), pruned(tpe.clone()));
+        assert_eq!(pruned(Search { budget: Some(60), ..Search::default() }), pruned(tpe.clone()));
         let halving = Pruning::Halving { rungs: vec![3, 9, 27], reduction: 3 };
         assert_eq!(pruned(Search { prune: Some(SearchPruning::Halving), ..tpe.clone() }), halving);
         assert_eq!(pruned(Search { prune: Some(SearchPruning::None), ..tpe }), Pruning::Off);

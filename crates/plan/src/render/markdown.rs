@@ -97,12 +97,13 @@ fn push_blast_radius(text: &mut String, plan: &Plan) {
 
 fn push_closing(text: &mut String, plan: &Plan) {
     let approvals: Vec<String> = plan.approvals.iter().map(owner).collect();
+    let searches = plan.searches.iter().map(|search| ("Search", Some(cut(&search.line()))));
     let lines = [
         ("Checks", checks(&plan.checks)),
         ("Estimate", estimate(&plan.estimate)),
         ("Approval", (!approvals.is_empty()).then(|| format!("needed from {}", list(&approvals)))),
     ];
-    for (label, line) in lines.into_iter().filter_map(|(label, line)| Some((label, line?))) {
+    for (label, line) in searches.chain(lines).filter_map(|(label, line)| Some((label, line?))) {
         text.push_str(&format!("- {label}: {}\n", cell(&line)));
     }
     if let Some(undo) = &plan.undo {

@@ -188,13 +188,14 @@ pub(super) fn flows(flows: &[TaggedFlow]) -> Vec<(String, String)> {
 
 fn push_closing(text: &mut String, plan: &Plan) {
     let approvals: Vec<String> = plan.approvals.iter().map(owner).collect();
+    let searches = plan.searches.iter().map(|search| ("Search", Some(cut(&search.line()))));
     let lines = [
         ("Checks", checks(&plan.checks)),
         ("Estimate", estimate(&plan.estimate)),
         ("Approval", (!approvals.is_empty()).then(|| format!("needed from {}", list(&approvals)))),
         ("Undo", plan.undo.clone()),
     ];
-    let known: Vec<(&str, String)> = lines.into_iter().filter_map(|(label, line)| Some((label, line?))).collect();
+    let known: Vec<(&str, String)> = searches.chain(lines).filter_map(|(label, line)| Some((label, line?))).collect();
     if !known.is_empty() {
         text.push('\n');
     }

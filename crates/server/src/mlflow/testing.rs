@@ -1,12 +1,13 @@
 //! A client for tests, without a socket.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::Request;
-use baton_core::Clock;
-use baton_core::time::{FixedClock, timestamp_from_micros};
+use baton_core::time::timestamp_from_micros;
+use baton_core::{Clock, Timestamp};
 use baton_tracking::artifact::ArtifactStore;
 use baton_tracking::run::PromisedRun;
 use baton_tracking::{StoreOptions, TrackingStore};
@@ -15,9 +16,19 @@ use tower::ServiceExt as _;
 
 use super::state::Tracking;
 
+/// A clock that stands still until the test moves it, in seconds.
+struct Moved(AtomicI64);
+
+impl Clock for Moved {
+    fn now(&self) -> Timestamp {
+        timestamp_from_micros(self.0.load(Ordering::Relaxed) * 1_000_000)
+    }
+}
+
 /// A server on a store of its own.
 pub(super) struct Client {
     pub(super) router: Router,
+    clock: Arc<Moved>,
     _folder: tempfile::TempDir,
 }
 
@@ -34,12 +45,18 @@ impl Client {
 
     async fn of(with: impl FnOnce(Tracking) -> Tracking) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let clock: Arc<dyn Clock> = Arc::new(FixedClock(timestamp_from_micros(1_000_000_000)));
+        let moved = Arc::new(Moved(AtomicI64::new(1_000)));
+        let clock: Arc<dyn Clock> = Arc::clone(&moved) as _;
         let options = StoreOptions { clock, artifact_root: "mlflow-artifacts:/".to_owned() };
         let store = TrackingStore::open(&folder.path().join("tracking.db"), options).await.unwrap();
         let tracking = Tracking::new(store).with_artifacts(ArtifactStore::open(folder.path().join("artifacts")));
         let router = super::with_single_slashes(super::router(Arc::new(with(tracking))));
-        Self { router, _folder: folder }
+        Self { router, clock: moved, _folder: folder }
+    }
+
+    /// Lets so many seconds go by.
+    pub(super) fn pass(&self, seconds: i64) {
+        self.clock.0.fetch_add(seconds, Ordering::Relaxed);
     }
 
     /// `POST` below `/api/2.0/mlflow/`.

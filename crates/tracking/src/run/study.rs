@@ -79,7 +79,7 @@ pub struct EndedTrial {
     pub state: String,
     /// What is known of it.
     pub record: String,
-    /// One of [`super::STATUSES`], where the run ends with it.
+    /// One of [`super::STATUSES`], where the run is to have another.
     pub status: Option<String>,
     /// Points of metrics to log with it.
     pub metrics: Vec<Metric>,
@@ -100,14 +100,18 @@ pub struct StoredTrial {
     pub state: String,
     /// What is known of it.
     pub record: String,
+    /// The status of its run, one of [`super::STATUSES`].
+    pub status: String,
+    /// When it was last heard of, in milliseconds since 1970: when it began, or the latest point of a metric.
+    pub heard: i64,
 }
 
-/// Number, run, key, state, record.
-type TrialRow = (i64, String, String, String, String);
+/// Number, run, key, state, record, status of the run, its begin, its latest point.
+type TrialRow = (i64, String, String, String, String, String, i64, i64);
 
 impl From<TrialRow> for StoredTrial {
-    fn from((number, run_id, key, state, record): TrialRow) -> Self {
-        Self { number, run_id, key, state, record }
+    fn from((number, run_id, key, state, record, status, began, logged): TrialRow) -> Self {
+        Self { number, run_id, key, state, record, status, heard: began.max(logged) }
     }
 }
 
@@ -119,8 +123,9 @@ record! {
     }
 }
 
-const TRIALS: &str =
-    "SELECT t.number, r.run_id, t.key, t.state, t.record FROM trials t JOIN runs r ON r.id = t.run WHERE ";
+const TRIALS: &str = "SELECT t.number, r.run_id, t.key, t.state, t.record, r.status, r.start_time, \
+     coalesce((SELECT max(m.timestamp) FROM latest_metrics m WHERE m.run = r.id), 0) \
+     FROM trials t JOIN runs r ON r.id = t.run WHERE ";
 
 impl TrackingStore {
     /// Begins a study; the id of its run.
@@ -271,6 +276,18 @@ impl TrackingStore {
         let select = Statement::new(text).bind(experiment).bind(key).bind(first).bind(second);
         Ok(self.one::<TrialRow>(select).await?.map(StoredTrial::from))
     }
+
+    /// How many different trials of the experiment of this name are in one of two states.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn known_trials(&self, experiment: &str, states: [&str; 2]) -> Result<u64> {
+        let text = "SELECT count(DISTINCT t.key) FROM trials t JOIN runs r ON r.id = t.run JOIN experiments e ON e.id = t.experiment \
+                    WHERE e.name = $1 AND t.state IN ($2, $3) AND r.lifecycle_stage = 'active'";
+        let [first, second] = states;
+        let select = Statement::new(text).bind(experiment).bind(first).bind(second);
+        Ok(self.one::<(i64,)>(select).await?.map_or(0, |(count,)| count.unsigned_abs()))
+    }
 }
 
 async fn insert_study(transaction: &mut Transaction, run: &RunRow, new: &NewStudy) -> Result<()> {
@@ -307,8 +324,10 @@ async fn make_room(transaction: &mut Transaction, parent: &RunRow, new: &NewTria
     if state == RUNNING { end_run(transaction, run, "KILLED", now).await } else { Ok(()) }
 }
 
+/// Ends a run, or lets one go on that was given up.
 async fn end_run(transaction: &mut Transaction, run: i64, status: &str, at: i64) -> Result<()> {
+    let end = (status != "RUNNING").then_some(at);
     let update = Statement::new("UPDATE runs SET status = $1, end_time = $2 WHERE id = $3");
-    transaction.execute(update.bind(status).bind(at).bind(run)).await?;
+    transaction.execute(update.bind(status).bind(end).bind(run)).await?;
     Ok(())
 }

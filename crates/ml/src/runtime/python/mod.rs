@@ -35,6 +35,36 @@ pub struct PythonRuntime {
     pub variables: BTreeMap<String, OsString>,
 }
 
+/// A model that a worker has opened.
+pub struct OpenModel {
+    folder: TempDir,
+    task: Task,
+    runtime: PythonRuntime,
+    worker: Worker,
+}
+
+impl OpenModel {
+    /// Opens the model whose files `fill` writes into a folder.
+    pub(crate) fn open(fill: impl FnOnce(&Path) -> Result<()>, task: Task, options: &RuntimeOptions) -> Result<Self> {
+        let runtime = options.python.clone().ok_or(MlError::PythonMissing)?;
+        let folder = tempfile::tempdir().map_err(MlError::python)?;
+        fill(folder.path())?;
+        let worker = Worker::start(&runtime, folder.path(), task)?;
+        worker.ready(START)?;
+        Ok(Self { folder, task, runtime, worker })
+    }
+
+    /// What the model makes of the example that was logged with it, as JSON.
+    pub(crate) fn example(&mut self) -> Result<Vec<u8>> {
+        self.worker.call(&[], PREDICTION)
+    }
+
+    /// The model, to be asked for predictions of rows with so many features.
+    pub fn into_predictor(self, n_features: usize) -> Box<dyn Predictor> {
+        Box::new(PythonPredictor::of(self, n_features))
+    }
+}
+
 /// A model in a worker. One call at a time: the worker answers in order.
 pub(super) struct PythonPredictor {
     folder: TempDir,
@@ -46,17 +76,17 @@ pub(super) struct PythonPredictor {
 
 impl PythonPredictor {
     pub(super) fn load(model: &StoredModel, options: &RuntimeOptions) -> Result<Self> {
-        let runtime = options.python.clone().ok_or(MlError::PythonMissing)?;
-        let folder = tempfile::tempdir().map_err(MlError::python)?;
-        unpack(&model.bytes, folder.path())?;
-        let worker = Worker::start(&runtime, folder.path(), model.task, "predict")?;
-        worker.ready(START)?;
-        let n_features = model.encoder.n_features();
-        Ok(Self { folder, task: model.task, runtime, worker: Mutex::new(Some(worker)), n_features })
+        let open = OpenModel::open(|folder| unpack(&model.bytes, folder), model.task, options)?;
+        Ok(Self::of(open, model.encoder.n_features()))
+    }
+
+    fn of(open: OpenModel, n_features: usize) -> Self {
+        let OpenModel { folder, task, runtime, worker } = open;
+        Self { folder, task, runtime, worker: Mutex::new(Some(worker)), n_features }
     }
 
     fn started(&self) -> Result<Worker> {
-        let worker = Worker::start(&self.runtime, self.folder.path(), self.task, "predict")?;
+        let worker = Worker::start(&self.runtime, self.folder.path(), self.task)?;
         worker.ready(START)?;
         Ok(worker)
     }
@@ -87,14 +117,6 @@ impl Predictor for PythonPredictor {
     fn waits(&self) -> bool {
         true
     }
-}
-
-/// What the model in `folder` makes of the example that was logged with it, as JSON.
-pub(crate) fn example(folder: &Path, task: Task, options: &RuntimeOptions) -> Result<Vec<u8>> {
-    let runtime = options.python.as_ref().ok_or(MlError::PythonMissing)?;
-    let mut worker = Worker::start(runtime, folder, task, "example")?;
-    worker.ready(START)?;
-    worker.call(&[], PREDICTION)
 }
 
 /// How many rows, and the rows.

@@ -35,10 +35,10 @@ pub(super) struct Worker {
 
 impl Worker {
     /// Starts a worker for the model in `folder`.
-    pub(super) fn start(runtime: &PythonRuntime, folder: &Path, task: Task, what: &str) -> Result<Self> {
+    pub(super) fn start(runtime: &PythonRuntime, folder: &Path, task: Task) -> Result<Self> {
         let interpreter = runtime.interpreter.display();
         let failed = |reason: String| MlError::python(format!("`{interpreter}` does not start: {reason}"));
-        let mut child = command(runtime, folder, task, what).spawn().map_err(|error| failed(error.to_string()))?;
+        let mut child = command(runtime, folder, task).spawn().map_err(|error| failed(error.to_string()))?;
         let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let (Some(to), Some(from), Some(error)) = pipes else { return Err(failed("it has no pipes".to_owned())) };
         let words = Arc::default();
@@ -107,9 +107,9 @@ impl Drop for Worker {
     }
 }
 
-fn command(runtime: &PythonRuntime, folder: &Path, task: Task, what: &str) -> Command {
+fn command(runtime: &PythonRuntime, folder: &Path, task: Task) -> Command {
     let mut command = Command::new(&runtime.interpreter);
-    command.args(["-s", "-c", CODE]).arg(folder).arg(task.to_string()).arg(what).arg(runtime.memory_limit.to_string());
+    command.args(["-s", "-c", CODE]).arg(folder).arg(task.to_string()).arg(runtime.memory_limit.to_string());
     // Models are code of somebody's: the secrets of this process are none of their business.
     command.env_clear().envs(&runtime.variables);
     command.env("PYTHONIOENCODING", "utf-8").env("MLFLOW_DISABLE_TELEMETRY", "true").env("DO_NOT_TRACK", "true");

@@ -1,9 +1,9 @@
 """Runs a model that a client of MLflow logged, in a process of its own.
 
-    python -c CODE FOLDER TASK (predict | example) BYTES
+    python -c CODE FOLDER TASK BYTES
 
 Requests come over standard input and answers go over standard output, each after its length; before an answer comes a byte, 0 when
-all went well. The first answer says that the model is open.
+all went well. The first answer says that the model is open. A request holds rows, or nothing: then the logged example is meant.
 """
 
 import json
@@ -156,7 +156,7 @@ def told(error):
     return f"{type(error).__name__}: {error}".encode()
 
 
-def main(folder, task, what, size):
+def main(folder, task, size):
     # What models print must not come between the answers.
     answers = os.fdopen(os.dup(1), "wb")
     requests = os.fdopen(os.dup(0), "rb")
@@ -172,7 +172,7 @@ def main(folder, task, what, size):
 
     for content in messages(requests):
         try:
-            if what == "example":
+            if not content:
                 found = json.dumps(model.example()).encode()
             else:
                 count = struct.unpack("<Q", content[:8])[0]

@@ -10,6 +10,8 @@ use serde_json::{Map, Value};
 const EXPERIMENT: &str = "Default";
 /// The metric of studies that name none.
 const METRIC: &str = "value";
+/// Seconds of silence after which a trial is given up, where none are named.
+const TIMEOUT: u64 = 3_600;
 /// The last step at which halving may decide, when it is asked for without steps.
 const LAST_STEP: u64 = 1_000_000;
 
@@ -36,14 +38,19 @@ pub(super) struct Begin {
     prune: Option<Prune>,
     trials: Option<usize>,
     patience: Option<usize>,
+    /// After how many seconds of silence a trial is given up.
+    timeout: Option<u64>,
     #[serde(default)]
     seed: u64,
 }
 
-#[derive(Debug, Clone, Copy, Deserialize)]
+/// Which way values improve.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Goal {
+pub(super) enum Goal {
+    /// Downwards.
     Minimize,
+    /// Upwards.
     Maximize,
 }
 
@@ -64,6 +71,13 @@ pub(super) struct Definition {
     pub(super) metric: String,
     /// The rules.
     pub(super) study: Study,
+    /// Seconds of silence after which a trial is given up.
+    #[serde(default = "timeout")]
+    pub(super) timeout: u64,
+}
+
+fn timeout() -> u64 {
+    TIMEOUT
 }
 
 impl Begin {
@@ -77,10 +91,10 @@ impl Begin {
         let sweep = self.sweep.as_ref().map(sweep::read).transpose()?;
         let (parameters, told) = match (&sweep, &self.parameters) {
             (_, Some(parameters)) => (sweep::read_parameters(parameters)?, None),
-            (Some(sweep), None) => (sweep.parameters.clone(), sweep.metric.clone()),
+            (Some(sweep), None) => (sweep.parameters.clone(), sweep.metric.as_ref()),
             (None, None) => return Err(rules("a study needs `parameters`, or a `sweep` that has them")),
         };
-        let (name, goal) = told.map_or((None, None), |(name, goal)| (Some(name), Some(goal)));
+        let (name, goal) = (told.map(|told| told.name.clone()), told.map(sweep::SweepMetric::direction));
         let direction = self.direction.map(|goal| match goal {
             Goal::Minimize => Direction::LowerIsBetter,
             Goal::Maximize => Direction::HigherIsBetter,
@@ -104,15 +118,17 @@ impl Begin {
         };
         study.check()?;
         let metric = self.metric.clone().or(name).unwrap_or_else(|| METRIC.to_owned());
-        Ok(Definition { name: self.name.clone(), metric, study })
+        let timeout = self.timeout.unwrap_or(TIMEOUT);
+        Ok(Definition { name: self.name.clone(), metric, study, timeout })
     }
 }
 
 impl Definition {
-    /// Whether `other` may go on with it: it may have more trials, and another patience.
+    /// Whether `other` may go on with it: it may have more trials, and another patience, for trials and for their silence.
     pub(super) fn allows(&self, other: &Self) -> bool {
         let Study { trials, patience, .. } = self.study;
-        *self == Self { study: Study { trials, patience, ..other.study.clone() }, ..other.clone() }
+        let study = Study { trials, patience, ..other.study.clone() };
+        *self == Self { study, timeout: self.timeout, ..other.clone() }
     }
 
     /// A report as a point of the metric.

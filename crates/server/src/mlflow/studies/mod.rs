@@ -5,6 +5,7 @@
 //! is trained.
 
 mod definition;
+mod silence;
 #[cfg(test)]
 mod tests;
 
@@ -14,7 +15,7 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::routing::{get, post};
-use baton_ml::search::{Observed, Point, Study, TrialState};
+use baton_ml::search::{Direction, Observed, Point, Study, TrialState};
 use baton_tracking::metric::Metric;
 use baton_tracking::run::RunChange;
 use baton_tracking::run::study::{EndedTrial, NewStudy, NewTrial, StoredTrial, StudyInfo};
@@ -23,7 +24,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use self::definition::{Begin, Definition};
+use self::definition::{Begin, Definition, Goal};
+use self::silence::{GIVEN_UP, give_up_the_dead};
 use super::state::Shared;
 use crate::problem::Problem;
 
@@ -48,8 +50,20 @@ struct Begun {
     /// Its id, which is that of its run.
     study: String,
     experiment_id: String,
+    /// Which way its values improve, as `minimize` or `maximize`.
+    direction: Goal,
     /// Trials that it has already.
     trials: usize,
+}
+
+impl Begun {
+    fn of(study: String, experiment: i64, rules: &Study, trials: usize) -> Self {
+        let direction = match rules.direction {
+            Direction::LowerIsBetter => Goal::Minimize,
+            Direction::HigherIsBetter => Goal::Maximize,
+        };
+        Self { study, experiment_id: experiment.to_string(), direction, trials }
+    }
 }
 
 async fn begin(State(tracking): State<Shared>, body: Bytes) -> Result<(StatusCode, Json<Begun>), Problem> {
@@ -72,7 +86,7 @@ async fn begin(State(tracking): State<Shared>, body: Bytes) -> Result<(StatusCod
         params: vec![tag("search.method", &words(&definition.study.method)), tag("search.metric", &definition.metric)],
     };
     let study = store.begin_study(new).await?;
-    Ok((StatusCode::CREATED, Json(Begun { study, experiment_id: experiment.to_string(), trials: 0 })))
+    Ok((StatusCode::CREATED, Json(Begun::of(study, experiment, &definition.study, 0))))
 }
 
 /// Goes on with a study of the same name, if it has the same rules.
@@ -92,7 +106,7 @@ async fn resume(
     store.redefine_study(study.clone(), json!(definition).to_string()).await?;
     let goes_on = RunChange { status: Some("RUNNING".to_owned()), end_time: None, name: None };
     store.update_run(study.clone(), goes_on).await?;
-    Ok((StatusCode::OK, Json(Begun { study, experiment_id: known.run.experiment.to_string(), trials })))
+    Ok((StatusCode::OK, Json(Begun::of(study, known.run.experiment, &definition.study, trials))))
 }
 
 /// A trial to run, or that there is none.
@@ -112,11 +126,12 @@ async fn ask(State(tracking): State<Shared>, Path(study): Path<String>) -> Answe
     let store = &tracking.store;
     let (info, definition) = opened(store, &study).await?;
     for _ in 0..TRIES {
-        let trials = observed(&store.trials(&study).await?)?;
-        let seen: Vec<Observed> = trials.iter().filter(|trial| trial.state != TrialState::Running).cloned().collect();
+        let stored = store.trials(&study).await?;
+        let mut trials = observed(&stored)?;
+        give_up_the_dead(store, &study, definition.timeout, &stored, &mut trials).await?;
         let number = trials.last().map_or(0, |last| last.number + 1);
         let proposed =
-            definition.study.propose(number, &seen).map_err(|error| Problem::bad_request(error.to_string()))?;
+            definition.study.propose(number, &trials).map_err(|error| Problem::bad_request(error.to_string()))?;
         let Some(point) = proposed else {
             end_if_done(store, &info, &definition, &trials).await?;
             return Ok(Json(Asked { over: true, trial: None, run_id: None, parameters: None }));
@@ -175,16 +190,19 @@ async fn report(
     let Report { step, value } = read(&body)?;
     let store = &tracking.store;
     let (_, definition) = opened(store, &study).await?;
-    let trials = observed(&store.trials(&study).await?)?;
-    let mut trial = running(&trials, number)?.clone();
+    let stored = store.trials(&study).await?;
+    let trials = observed(&stored)?;
+    let mut trial = running(&trials, &stored, number)?.clone();
     if let Some((last, _)) = trial.curve.last().filter(|(last, _)| *last >= step) {
         return Err(Problem::bad_request(format!("trial {number} reported step {last} already; steps go up")));
     }
     trial.curve.push((step, value));
     let others: Vec<Observed> = trials.into_iter().filter(|other| other.number != number).collect();
     let should_prune = definition.study.stops(&trial.curve, &others);
-    let point = definition.point(store.now(), step as i64, value);
-    keep(store, &study, &trial, vec![point], None).await?;
+    let metrics = vec![definition.point(store.now(), step as i64, value)];
+    trial.state = TrialState::Running;
+    let status = (stored[number].state == GIVEN_UP).then_some("RUNNING");
+    keep(store, &study, &trial, Kept { metrics, status, ..Kept::default() }).await?;
     Ok(Json(Reported { should_prune }))
 }
 
@@ -222,7 +240,7 @@ async fn tell(
     let (info, definition) = opened(store, &study).await?;
     let stored = store.trials(&study).await?;
     let mut trials = observed(&stored)?;
-    let mut trial = running(&trials, number)?.clone();
+    let mut trial = running(&trials, &stored, number)?.clone();
     (trial.state, trial.value) = match (tell.state, tell.value) {
         (None | Some(Told::Finished), Some(value)) => (TrialState::Finished, Some(value)),
         (Some(Told::Pruned), _) => (TrialState::Pruned, None),
@@ -234,8 +252,10 @@ async fn tell(
     };
     // Behind all that was reported: of points of one step and one millisecond the greatest would count as the latest.
     let step = trial.curve.last().map_or(0, |(step, _)| *step as i64 + 1);
-    let points = trial.value.map(|value| definition.point(store.now(), step, value)).into_iter().collect();
-    keep(store, &study, &trial, points, tell.reason).await?;
+    let metrics = trial.value.map(|value| definition.point(store.now(), step, value)).into_iter().collect();
+    let status = if trial.state == TrialState::Failed { "FAILED" } else { "FINISHED" };
+    let kept = Kept { metrics, status: Some(status), reason: tell.reason, ..Kept::default() };
+    keep(store, &study, &trial, kept).await?;
     let state = trial.state;
     trials[number] = trial;
     end_if_done(store, &info, &definition, &trials).await?;
@@ -262,6 +282,8 @@ struct Shown {
     metric: String,
     /// What it was begun with.
     definition: Study,
+    /// Seconds of silence after which a trial is given up.
+    timeout: u64,
     best: Option<usize>,
     trials: Vec<Line>,
 }
@@ -272,8 +294,8 @@ async fn show(State(tracking): State<Shared>, Path(study): Path<String>) -> Answ
     let trials = observed(&stored)?;
     let best = definition.study.best(&trials).map(|place| trials[place].number);
     let trials = trials.iter().zip(&stored).map(|(trial, stored)| line(trial, stored)).collect();
-    let Definition { name, metric, study: rules } = definition;
-    Ok(Json(Shown { study, name, metric, definition: rules, best, trials }))
+    let Definition { name, metric, study: rules, timeout } = definition;
+    Ok(Json(Shown { study, name, metric, definition: rules, timeout, best, trials }))
 }
 
 fn line(trial: &Observed, stored: &StoredTrial) -> Line {
@@ -310,34 +332,38 @@ fn unreadable(error: serde_json::Error) -> Problem {
     Problem::unavailable(format!("what is kept of the study cannot be read: {error}"))
 }
 
-fn running(trials: &[Observed], number: usize) -> Result<&Observed, Problem> {
-    let Some(trial) = trials.get(number) else {
+/// A trial that goes on, or that was given up and shows to be alive.
+fn running<'t>(trials: &'t [Observed], stored: &[StoredTrial], number: usize) -> Result<&'t Observed, Problem> {
+    let (Some(trial), Some(stored)) = (trials.get(number), stored.get(number)) else {
         return Err(Problem::new(StatusCode::NOT_FOUND, format!("the study has no trial {number}")));
     };
-    if trial.state == TrialState::Running {
+    if trial.state == TrialState::Running || stored.state == GIVEN_UP {
         return Ok(trial);
     }
     Err(Problem::new(StatusCode::CONFLICT, format!("trial {number} has ended: it is {}", words(&trial.state))))
 }
 
-async fn keep(
-    store: &TrackingStore,
-    study: &str,
-    trial: &Observed,
+/// What is kept of a trial beside what the rules see.
+#[derive(Default)]
+struct Kept<'a> {
+    /// Points of metrics.
     metrics: Vec<Metric>,
+    /// Its state in other words than the rules'.
+    state: Option<&'a str>,
+    /// The status that its run is to have.
+    status: Option<&'a str>,
+    /// Why it failed.
     reason: Option<String>,
-) -> Result<(), Problem> {
-    let state = words(&trial.state);
-    let status = match trial.state {
-        TrialState::Running => None,
-        TrialState::Failed => Some("FAILED".to_owned()),
-        TrialState::Finished | TrialState::Pruned => Some("FINISHED".to_owned()),
-    };
+}
+
+async fn keep(store: &TrackingStore, study: &str, trial: &Observed, kept: Kept<'_>) -> Result<(), Problem> {
+    let Kept { metrics, state, status, reason } = kept;
     let mut tags = Vec::new();
     if status.is_some() {
-        tags.push(Tag { key: "baton.trial.state".to_owned(), value: state.clone() });
+        tags.push(Tag { key: "baton.trial.state".to_owned(), value: words(&trial.state) });
     }
     tags.extend(reason.map(|value| Tag { key: "baton.trial.failure".to_owned(), value }));
+    let (state, status) = (state.map_or_else(|| words(&trial.state), str::to_owned), status.map(str::to_owned));
     let ended = EndedTrial { state, record: json!(trial).to_string(), status, metrics, tags };
     Ok(store.end_trial(study, trial.number as i64, ended).await?)
 }

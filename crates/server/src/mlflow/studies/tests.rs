@@ -127,6 +127,65 @@ async fn a_study_is_gone_on_with_by_its_name() {
     assert_eq!(status, 409, "{refused}");
 }
 
+/// A program that dies by an error ends its run, as MLflow's `with start_run(…)` does; one that is killed falls silent.
+#[tokio::test]
+async fn trials_of_programs_that_died_are_given_up() {
+    let client = Client::new().await;
+    let study = study(&client, json!({"trials": 3, "timeout": 600})).await;
+    let (failed, silent, alive) = (ask(&client, &study).await, ask(&client, &study).await, ask(&client, &study).await);
+    client.post("runs/update", json!({"run_id": failed["run_id"], "status": "FAILED"})).await;
+    client.pass(500);
+    assert!(!report(&client, &study, &alive["trial"], 1, 0.5).await);
+    client.pass(200);
+    assert_eq!(ask(&client, &study).await["over"], json!(true));
+    let (_, shown) = client.get(&format!("/api/v1/studies/{study}")).await;
+    let states: Vec<&str> = (0..3).map(|trial| shown["trials"][trial]["state"].as_str().unwrap()).collect();
+    assert_eq!(states, ["failed", "failed", "running"]);
+    let run = async |asked: &Value| {
+        let (_, found) = client.get(&format!("runs/get?run_id={}", asked["run_id"].as_str().unwrap())).await;
+        let tags = found["run"]["data"]["tags"].as_array().unwrap().clone();
+        let why = tags.iter().find(|tag| tag["key"] == "baton.trial.failure").map(|tag| tag["value"].clone());
+        (found["run"]["info"]["status"].clone(), why.unwrap_or_default())
+    };
+    assert_eq!(run(&failed).await, (json!("FAILED"), json!("its run ended as FAILED, and nothing was told")));
+    assert_eq!(run(&silent).await, (json!("KILLED"), json!("nothing was heard of it for 600 seconds")));
+    assert_eq!(run(&alive).await, (json!("RUNNING"), json!(null)));
+    tell(&client, &study, &alive["trial"], json!({"value": 0.25})).await;
+    let (_, parent) = client.get(&format!("runs/get?run_id={study}")).await;
+    assert_eq!(parent["run"]["info"]["status"], "FINISHED", "nothing goes on any more");
+}
+
+/// It was only slow: what it reports and tells counts.
+#[tokio::test]
+async fn a_trial_that_was_given_up_in_error_is_taken_up_again() {
+    let client = Client::new().await;
+    let study = study(&client, json!({})).await;
+    let slow = ask(&client, &study).await;
+    client.pass(3_700);
+    ask(&client, &study).await;
+    assert!(!report(&client, &study, &slow["trial"], 1, 0.5).await);
+    let (_, found) = client.get(&format!("runs/get?run_id={}", slow["run_id"].as_str().unwrap())).await;
+    assert_eq!((&found["run"]["info"]["status"], &found["run"]["info"]["end_time"]), (&json!("RUNNING"), &json!(null)));
+    client.pass(3_700);
+    ask(&client, &study).await;
+    let told = tell(&client, &study, &slow["trial"], json!({"value": 0.25})).await;
+    assert_eq!((&told["state"], &told["best"]["trial"]), (&json!("finished"), &json!(0)));
+}
+
+/// Weights & Biases minimises what has no goal; a metric that is known improves its own way, and the answer says which.
+#[tokio::test]
+async fn a_sweep_without_a_goal_goes_its_metric_s_way() {
+    let client = Client::new().await;
+    let direction = async |metric: &str| {
+        let sweep =
+            json!({"method": "random", "metric": {"name": metric}, "parameters": {"x": {"min": 0.0, "max": 1.0}}});
+        let (_, begun) = client.post("/api/v1/studies", json!({"name": metric, "sweep": sweep})).await;
+        begun["direction"].clone()
+    };
+    assert_eq!(direction("roc_auc").await, "maximize");
+    assert_eq!(direction("val_loss").await, "minimize");
+}
+
 #[tokio::test]
 async fn mistakes_are_told() {
     let client = Client::new().await;
