@@ -4,6 +4,7 @@
 //! that picks concrete parts, [`settings`] the only one that reads the process environment.
 
 mod args;
+mod artifact_place;
 mod catalog;
 mod commands;
 mod context;

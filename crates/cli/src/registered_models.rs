@@ -10,10 +10,11 @@ use async_trait::async_trait;
 use baton_core::RegisteredReference;
 use baton_core::registered::Pointer;
 use baton_orchestrator::{RegisteredModels, RegisteredVersion};
-use baton_tracking::artifact::{ArtifactPath, ArtifactStore};
+use baton_tracking::artifact::ArtifactPath;
 use baton_tracking::{StoreOptions, Tag, TrackingStore};
 use tokio::sync::OnceCell;
 
+use crate::artifact_place::ArtifactPlace;
 use crate::wire::{ARTIFACT_ROOT, SystemClock};
 
 /// The most bytes of a model: it is held in memory as a whole.
@@ -22,13 +23,14 @@ const MOST_BYTES: u64 = 2 << 30;
 /// What is tracked below a project's `.baton`.
 pub(crate) struct TrackedModels {
     folder: PathBuf,
+    artifacts: ArtifactPlace,
     store: OnceCell<TrackingStore>,
 }
 
 impl TrackedModels {
-    /// Of the project in `folder`.
-    pub(crate) fn of(folder: &Path) -> Self {
-        Self { folder: folder.join(".baton"), store: OnceCell::new() }
+    /// Of the project in `folder`, with their files.
+    pub(crate) fn of(folder: &Path, artifacts: ArtifactPlace) -> Self {
+        Self { folder: folder.join(".baton"), artifacts, store: OnceCell::new() }
     }
 
     async fn store(&self) -> Result<&TrackingStore, String> {
@@ -65,7 +67,7 @@ impl RegisteredModels for TrackedModels {
         let elsewhere =
             || format!("its files are at `{}`, which this server does not keep; log it here", version.location);
         let folder = ArtifactPath::of_uri(&version.location).ok_or_else(elsewhere)?.map_err(said)?;
-        let artifacts = ArtifactStore::open(self.folder.join("artifacts"));
+        let artifacts = self.artifacts.open().map_err(said)?;
         artifacts.whole_folder(&folder, MOST_BYTES).await.map_err(said)
     }
 

@@ -8,26 +8,27 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 use baton_orchestrator::{HostedRun, RunTracking};
 use baton_server::Tracking;
-use baton_tracking::artifact::ArtifactStore;
 use baton_tracking::run::PromisedRun;
 use baton_tracking::{TrackingError, TrackingStore};
 use tokio::net::TcpListener;
 use tokio::sync::{OnceCell, oneshot};
 use tokio::task::JoinHandle;
 
+use crate::artifact_place::ArtifactPlace;
 use crate::wire::{self, Access};
 
 /// The tracked runs of a project.
 pub(crate) struct ProjectTracking {
     folder: PathBuf,
+    artifacts: ArtifactPlace,
     access: Access,
     store: Arc<OnceCell<TrackingStore>>,
 }
 
 impl ProjectTracking {
     /// Of the project in `folder`; nothing is made where it is only looked at.
-    pub(crate) fn of(folder: &Path, access: Access) -> Self {
-        Self { folder: folder.to_owned(), access, store: Arc::default() }
+    pub(crate) fn of(folder: &Path, artifacts: ArtifactPlace, access: Access) -> Self {
+        Self { folder: folder.to_owned(), artifacts, access, store: Arc::default() }
     }
 }
 
@@ -48,13 +49,13 @@ impl RunTracking for ProjectTracking {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(failed)?;
         let address = format!("http://{}", listener.local_addr().map_err(failed)?);
         let (ending, ended) = oneshot::channel();
-        let (store, folder) = (Arc::clone(&self.store), self.folder.clone());
+        let (store, folder, artifacts) = (Arc::clone(&self.store), self.folder.clone(), self.artifacts.clone());
         let connected = Arc::new(AtomicBool::new(false));
         let told = Arc::clone(&connected);
         let open = async move {
             told.store(true, Ordering::Release);
             let store = opened(&store, &folder).await.map_err(|error| error.to_string())?;
-            let artifacts = ArtifactStore::open(wire::artifacts_folder(&folder));
+            let artifacts = artifacts.open().map_err(|error| error.to_string())?;
             Ok(Tracking::new(store).with_artifacts(artifacts).with_promise(promised))
         };
         let serving = tokio::spawn(async move {

@@ -18,6 +18,7 @@ use baton_tracking::artifact::ArtifactStore;
 use baton_tracking::{StoreOptions, TrackingError, TrackingStore};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
+use crate::artifact_place::ArtifactPlace;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::git;
@@ -120,6 +121,7 @@ pub(crate) async fn parts(
         onnxruntime: context.settings.onnxruntime.clone(),
         python: python.interpreter().ok().map(|interpreter| model_python(interpreter, settings)),
     };
+    let artifacts = ArtifactPlace::of_project(folder, &settings.tracking);
     let services = Services {
         folder: folder.to_owned(),
         lake: kept.map_or_else(|| Lake::open(&warehouse), |kept| Ok(kept.lake.clone()))?,
@@ -135,8 +137,8 @@ pub(crate) async fn parts(
         python,
         load_tester: Arc::new(LoopbackLoadTester::new(models.clone())),
         models,
-        registered: Arc::new(TrackedModels::of(folder)),
-        tracking: Arc::new(ProjectTracking::of(folder, access)),
+        registered: Arc::new(TrackedModels::of(folder, artifacts.clone())),
+        tracking: Arc::new(ProjectTracking::of(folder, artifacts, access)),
         variables: Arc::new(settings::secret),
         author: context.settings.author.clone(),
         git_revision: git::revision(folder),
@@ -227,15 +229,15 @@ fn model_python(interpreter: PathBuf, settings: &ProjectSettings) -> PythonRunti
     PythonRuntime { interpreter, memory_limit: settings.python.memory_limit.unwrap_or(MODEL_MEMORY), variables }
 }
 
-/// What clients of MLflow track, in `file`, with their artifacts in a folder.
+/// What clients of MLflow track, in `file`, with their artifacts.
 ///
 /// # Errors
 /// Those of a file that can be neither opened nor made.
-pub(crate) async fn tracking(file: &Path, artifacts: &Path) -> Result<Tracking, CliError> {
+pub(crate) async fn tracking(file: &Path, artifacts: ArtifactStore) -> Result<Tracking, CliError> {
     let store = tracking_store(file).await?;
     let postman = Arc::new(Postman::new(settings::webhooks_reach_inside()));
     tokio::spawn(webhooks::deliver(store.clone(), Arc::clone(&postman)));
-    Ok(Tracking::new(store).with_artifacts(ArtifactStore::open(artifacts)).with_webhooks(postman))
+    Ok(Tracking::new(store).with_artifacts(artifacts).with_webhooks(postman))
 }
 
 /// What is tracked, in `file`.
@@ -252,9 +254,13 @@ pub(crate) fn tracking_file(folder: &Path) -> PathBuf {
     folder.join(".baton/tracking.db")
 }
 
-/// The folder of what clients of MLflow put beside their runs.
-pub(crate) fn artifacts_folder(folder: &Path) -> PathBuf {
-    folder.join(".baton/artifacts")
+/// Where the artifacts of what `file` tracks are: where `said` says, or else the project whose file it is, or else beside it.
+pub(crate) fn artifact_place(context: &Context, file: &Path, said: Option<String>) -> ArtifactPlace {
+    let folder = &context.folder;
+    if said.is_none() && file == tracking_file(folder) && folder.join("baton.yml").is_file() {
+        return ArtifactPlace::of_project(folder, &baton_project::load(folder).project.settings.tracking);
+    }
+    ArtifactPlace::beside(file, folder, said)
 }
 
 /// What is tracked, for a command that looks at it or adds to it.
@@ -277,7 +283,7 @@ pub(crate) async fn tracked(context: &Context, store: Option<&str>, access: Acce
         return Err(CliError::NothingTracked { path: file });
     }
     let options = StoreOptions { clock: Arc::new(SystemClock), artifact_root: ARTIFACT_ROOT.to_owned() };
-    let artifacts = ArtifactStore::open(file.with_file_name("artifacts"));
+    let artifacts = artifact_place(context, &file, None).open()?;
     Ok(Tracked { store: TrackingStore::open(&file, options).await?, artifacts })
 }
 

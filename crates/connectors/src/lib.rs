@@ -53,7 +53,7 @@ pub use postgres::{PostgresExporter, PostgresPuller};
 pub use puller::{Limits, Mode, Position, PullRequest, PullSource, Pulled, Puller};
 pub use push::{BrokenLine, DeliveryFormat, Inbox, InboxError, PushPuller, Receipt, push_inbox};
 pub use report::{MAX_KEPT_REJECTED_ROWS, ReadReport, RejectedRow, SchemaChange};
-pub use s3::{S3Connector, S3Exporter};
+pub use s3::{BucketFolder, S3Connector, S3Exporter, bucket_folder};
 pub use secrets::{Variables, resolve_secrets};
 pub use sink::{FORMER_KEY, OPERATION, PullSink, UNCHANGED, is_change_column, landed_schema};
 pub use sqlite::SqlitePuller;

@@ -26,6 +26,10 @@ use crate::table::{RecordSource, RecordsTable, TableInput, VisibleTable};
 /// The schema of records that are no tables of the lake.
 pub(crate) const RECORDS: &str = "baton";
 
+/// Keys that a join tells who keeps records, at most, and the bytes that they take.
+const MOST_TOLD_KEYS: usize = 4_096;
+const MOST_TOLD_BYTES: usize = 1 << 20;
+
 /// What a session can see.
 #[derive(Debug, Clone, Default)]
 pub struct SessionInput {
@@ -70,7 +74,11 @@ impl Session {
     ///
     /// # Errors
     /// [`EngineError::Setup`].
-    pub fn with_records(self, records: BTreeMap<String, Arc<dyn RecordSource>>) -> Result<Self, EngineError> {
+    pub fn with_records(mut self, records: BTreeMap<String, Arc<dyn RecordSource>>) -> Result<Self, EngineError> {
+        // Who keeps records finds rows by keys, and of those that a join tells only where they come as a list.
+        let optimizer = &mut self.state.config_mut().options_mut().optimizer;
+        optimizer.hash_join_inlist_pushdown_max_distinct_values = MOST_TOLD_KEYS;
+        optimizer.hash_join_inlist_pushdown_max_size = MOST_TOLD_BYTES;
         let setup = |error: &datafusion::error::DataFusionError| EngineError::Setup(plain_message(error));
         let Some(catalog) = self.state.catalog_list().catalog("datafusion") else { return Ok(self) };
         let schema = Arc::new(MemorySchemaProvider::new());

@@ -55,6 +55,7 @@ pub(crate) const ROOT: Shape = &[
     key("memory_limit", Text, "Most memory that queries may use before they spill, such as `2GiB`."),
     key("server", Object(SERVER), "Where `baton serve` listens."),
     key("python", Object(PYTHON), "The environment of Python tables."),
+    key("tracking", Object(TRACKING), "What clients of MLflow track."),
     key("policies", Object(POLICIES), "What must hold before a protected environment moves."),
     key("vars", Map(&Scalar), "Values for `{{ var('name') }}` in SQL."),
     key("params", Map(&Object(PARAMETER)), "Values that a run may be given, by name; read as variables."),
@@ -75,7 +76,7 @@ pub(crate) const ROOT: Shape = &[
 ];
 
 /// How many of [`ROOT`]'s keys belong to `baton.yml` alone.
-pub(crate) const PROJECT_KEYS: usize = 13;
+pub(crate) const PROJECT_KEYS: usize = 14;
 
 pub(crate) const ENVIRONMENT: Shape =
     &[key("protected", Flag, "Whether it moves only by applying or promoting a checked plan; default false.")];
@@ -103,6 +104,20 @@ pub(crate) const BREAKING: Shape = &[key(
 pub(crate) const SERVER: Shape = &[
     key("bind", Text, "Address to listen on; default 127.0.0.1."),
     key("port", Whole, "Port to listen on; default 8400."),
+];
+
+pub(crate) const TRACKING: Shape = &[
+    key("artifacts", Text, "Where their files are: `s3://bucket/folder`, or a folder; default `.baton/artifacts`."),
+    key("endpoint", Text, "Where the store answers, when it is not Amazon's; default `AWS_ENDPOINT_URL`."),
+    key("region", Text, "Its region; default `AWS_REGION`, else `us-east-1`."),
+    key("access_key_id", Text, "The key's name, as `${env:NAME}` or `${file:PATH}`; default `AWS_ACCESS_KEY_ID`."),
+    key("secret_access_key", Text, "The key, by reference; default `AWS_SECRET_ACCESS_KEY`."),
+    key("session_token", Text, "The token of a key for a while, by reference; default `AWS_SESSION_TOKEN`."),
+    key(
+        "path_style",
+        Flag,
+        "Whether the bucket stands in the path rather than in the host's name; default true with an `endpoint`.",
+    ),
 ];
 
 pub(crate) const SOURCE: Shape = &[
@@ -231,7 +246,7 @@ pub(crate) const SEARCH: Shape = &[
         "prune",
         Words(SEARCH_PRUNINGS),
         "Which trials stop early: `half` (default; the worse half after its first fold), `median` (default for `tpe` and with \
-         `patience`), `halving`, or `none`.",
+         `patience` or `budget`), `halving`, or `none`.",
     ),
     key("budget", Duration, "How long trials may begin."),
     key("patience", Whole, "The search ends when so many trials in a row brought nothing better."),

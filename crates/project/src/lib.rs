@@ -34,7 +34,7 @@ pub use graph::graph;
 pub use load::load_texts;
 pub use project::{Loaded, Project};
 pub use schema::json_schema;
-pub use spec::{EnvironmentSpec, Policies, PythonSettings, Settings};
+pub use spec::{EnvironmentSpec, Policies, PythonSettings, Settings, TrackingSettings};
 pub use stamp::{stamp, stamp_of_all, stamp_of_project};
 pub use yaml::yaml_to_json;
 

@@ -1,7 +1,5 @@
 //! Arguments of `tracking`.
 
-use std::path::PathBuf;
-
 use baton_server::Allowed;
 use clap::Args;
 
@@ -35,9 +33,9 @@ pub(crate) struct TrackingArguments {
     /// File that keeps what is tracked, as a path or `sqlite:///PATH`; it is made where it is missing
     #[arg(long, visible_alias = "store", value_name = "FILE", default_value = ".baton/tracking.db")]
     pub(crate) backend_store_uri: String,
-    /// Folder that keeps artifacts [default: `artifacts` beside the file]
+    /// Folder that keeps artifacts, or `s3://BUCKET/FOLDER` [default: `artifacts` beside the file]
     #[arg(long, value_name = "FOLDER")]
-    pub(crate) artifacts_destination: Option<PathBuf>,
+    pub(crate) artifacts_destination: Option<String>,
     #[command(flatten)]
     pub(crate) guests: GuestArguments,
 }

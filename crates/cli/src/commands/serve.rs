@@ -9,10 +9,10 @@ use baton_core::time::FixedClock;
 use baton_ledger::is_address;
 use baton_server::Parts;
 use baton_serving::{EndpointRouter, PredictionService};
-use baton_tracking::artifact::ArtifactStore;
 use tokio::net::TcpListener;
 
 use crate::args::ServeArguments;
+use crate::artifact_place::ArtifactPlace;
 use crate::catalog::ProjectCatalog;
 use crate::context::Context;
 use crate::error::CliError;
@@ -74,10 +74,10 @@ pub(super) async fn serve(context: &Context, arguments: &ServeArguments) -> Resu
 
 /// What clients of MLflow track, beside the project's ledger.
 async fn tracking(workspace: &Arc<Workspace>) -> Result<baton_server::Tracking, CliError> {
-    let folder = workspace.services().folder.join(".baton");
-    let artifacts = folder.join("artifacts");
-    let trained = TrainedModels::of(Arc::clone(workspace), ArtifactStore::open(&artifacts));
-    Ok(wire::tracking(&folder.join("tracking.db"), &artifacts).await?.with_bridge(Arc::new(trained)))
+    let folder = &workspace.services().folder;
+    let artifacts = ArtifactPlace::of_project(folder, &workspace.project.settings.tracking).open()?;
+    let trained = TrainedModels::of(Arc::clone(workspace), artifacts.clone());
+    Ok(wire::tracking(&wire::tracking_file(folder), artifacts).await?.with_bridge(Arc::new(trained)))
 }
 
 pub(super) async fn listen(bind: &str, port: u16) -> Result<TcpListener, CliError> {

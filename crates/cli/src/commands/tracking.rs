@@ -12,9 +12,8 @@ use crate::{output, wire};
 /// Serves the store.
 pub(super) async fn tracking(context: &Context, arguments: &TrackingArguments) -> Result<Outcome, CliError> {
     let file = context.folder.join(file_of(&arguments.backend_store_uri)?);
-    let artifacts = arguments.artifacts_destination.as_ref().map(|folder| context.folder.join(folder));
-    let artifacts = artifacts.unwrap_or_else(|| file.with_file_name("artifacts"));
-    let tracking = wire::tracking(&file, &artifacts).await?.with_allowed(arguments.guests.allowed());
+    let artifacts = wire::artifact_place(context, &file, arguments.artifacts_destination.clone()).open()?;
+    let tracking = wire::tracking(&file, artifacts).await?.with_allowed(arguments.guests.allowed());
     let listener = listen(&arguments.host, arguments.port).await?;
     let address = listener.local_addr().map_err(CliError::Output)?;
     output::print(&format!("listening on http://{address}\n"))?;

@@ -3,6 +3,7 @@
 
 mod answers;
 mod approvals;
+mod artifacts_in_a_bucket;
 mod autologged;
 mod backfills;
 mod beside;

@@ -5,6 +5,7 @@
 
 mod config;
 mod export;
+mod folder;
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -23,6 +24,7 @@ use crate::{Connector, ConnectorError, Contract, DiscoverRequest, FileConnector,
 use config::{Place, READING, S3Options, origin, store};
 
 pub use export::S3Exporter;
+pub use folder::{BucketFolder, bucket_folder};
 
 /// The connector for stores of objects.
 #[derive(Debug, Clone, Copy)]

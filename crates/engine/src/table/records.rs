@@ -12,13 +12,14 @@ use arrow::datatypes::{DataType, SchemaRef, TimeUnit};
 use arrow::error::ArrowError;
 use async_trait::async_trait;
 use datafusion::catalog::Session;
+use datafusion::common::stats::Precision;
 use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::common::{DataFusionError, Result, ScalarValue, project_schema};
+use datafusion::common::{DataFusionError, Result, ScalarValue, Statistics, project_schema};
 use datafusion::config::ConfigOptions;
 use datafusion::datasource::{TableProvider, TableType};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::{Expr, Operator};
-use datafusion::physical_expr::expressions::{BinaryExpr, Column, InListExpr, Literal};
+use datafusion::physical_expr::expressions::{BinaryExpr, CaseExpr, Column, InListExpr, Literal};
 use datafusion::physical_expr::utils::reassign_expr_columns;
 use datafusion::physical_expr::{EquivalenceProperties, Partitioning, PhysicalExpr, split_conjunction};
 use datafusion::physical_expr_common::physical_expr::snapshot_physical_expr;
@@ -26,6 +27,7 @@ use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
 use datafusion::physical_plan::filter_pushdown::{
     ChildPushdownResult, FilterPushdownPhase, FilterPushdownPropagation, PushedDown,
 };
+use datafusion::physical_plan::statistics::StatisticsArgs;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 use futures::stream::BoxStream;
@@ -35,6 +37,12 @@ use futures::{StreamExt as _, TryStreamExt as _};
 pub trait RecordSource: fmt::Debug + Send + Sync {
     /// All columns.
     fn schema(&self) -> SchemaRef;
+
+    /// About how many rows there are, as far as that is known without looking: a join reads the side with fewer first, and
+    /// tells the other one its keys.
+    fn expected_rows(&self) -> Option<usize> {
+        None
+    }
 
     /// The rows, in batches of the wanted columns in their order. Rows that do not meet the conditions may be among them.
     fn read(&self, wanted: Wanted) -> BoxStream<'static, std::result::Result<RecordBatch, ArrowError>>;
@@ -187,6 +195,15 @@ impl ExecutionPlan for RecordsExec {
         Ok(FilterPushdownPropagation::with_parent_pushdown_result(answers).with_updated_node(scan))
     }
 
+    fn statistics_from_inputs(
+        &self,
+        _inputs: &[Arc<Statistics>],
+        _arguments: &StatisticsArgs,
+    ) -> Result<Arc<Statistics>> {
+        let num_rows = self.source.expected_rows().map_or(Precision::Absent, Precision::Inexact);
+        Ok(Arc::new(Statistics { num_rows, ..Statistics::new_unknown(&self.schema()) }))
+    }
+
     fn execute(&self, _partition: usize, _context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let scan = self.clone();
         // What a join knows is asked for when the first row is, and not before.
@@ -202,13 +219,68 @@ impl ExecutionPlan for RecordsExec {
 
 /// What a row that meets all filters meets, as far as it can be said in conditions.
 fn conditions_of(filters: &[Arc<dyn PhysicalExpr>]) -> Vec<Condition> {
-    let mut conditions = Vec::new();
-    for filter in filters {
-        // What cannot be told now is not told.
-        let Ok(now) = snapshot_physical_expr(Arc::clone(filter)) else { continue };
-        conditions.extend(split_conjunction(&now).into_iter().filter_map(condition_of));
+    // What cannot be told now is not told.
+    let now = filters.iter().filter_map(|filter| snapshot_physical_expr(Arc::clone(filter)).ok());
+    now.flat_map(|filter| conditions_of_one(&filter)).collect()
+}
+
+fn conditions_of_one(filter: &Arc<dyn PhysicalExpr>) -> Vec<Condition> {
+    let of_part = |part: &Arc<dyn PhysicalExpr>| match part.downcast_ref::<CaseExpr>() {
+        Some(case) => conditions_of_parts(case),
+        None => condition_of(part).into_iter().collect(),
+    };
+    split_conjunction(filter).into_iter().flat_map(of_part).collect()
+}
+
+/// A join whose sides are split in parts asks of a row what is asked of its part, `CASE part WHEN 0 THEN … WHEN 1 THEN … ELSE false END`.
+/// Whichever it is in, it meets what is asked in one of them.
+fn conditions_of_parts(case: &CaseExpr) -> Vec<Condition> {
+    let answers = case.when_then_expr().iter().map(|(_, then)| then).chain(case.else_expr());
+    let mut parts = answers.filter(|answer| !is_false(answer)).map(conditions_of_one);
+    // Without `ELSE` a row in none of them meets nothing; without an answer that is not false there is no row.
+    let Some(first) = parts.next() else { return Vec::new() };
+    parts.fold(first, |known, other| known.into_iter().filter_map(|condition| condition.or(&other)).collect())
+}
+
+fn is_false(filter: &Arc<dyn PhysicalExpr>) -> bool {
+    filter.downcast_ref::<Literal>().is_some_and(|literal| *literal.value() == ScalarValue::Boolean(Some(false)))
+}
+
+impl Condition {
+    /// What is met by whatever meets this, or else all of the others.
+    fn or(self, others: &[Self]) -> Option<Self> {
+        let Self { column, is } = self;
+        let of_column = others.iter().filter(|other| other.column == column);
+        let is = of_column.filter_map(|other| is.or(&other.is)).next()?;
+        Some(Self { column, is })
     }
-    conditions
+}
+
+impl Is {
+    /// What values are that are this or the other; none where it cannot be said.
+    fn or(&self, other: &Self) -> Option<Self> {
+        Some(match (self, other) {
+            (Self::OneOf(one), Self::OneOf(other)) => {
+                let new = other.iter().filter(|value| !one.contains(value));
+                Self::OneOf(one.iter().chain(new).cloned().collect())
+            }
+            (Self::AtLeast(one), Self::AtLeast(other)) => Self::AtLeast(one.ordered(other)?.0.clone()),
+            (Self::AtMost(one), Self::AtMost(other)) => Self::AtMost(one.ordered(other)?.1.clone()),
+            _ => return None,
+        })
+    }
+}
+
+impl Comparand {
+    /// Both, the lesser one first; none of different kinds.
+    fn ordered<'a>(&'a self, other: &'a Self) -> Option<(&'a Self, &'a Self)> {
+        let is_less = match (self, other) {
+            (Self::Text(one), Self::Text(other)) => one <= other,
+            (Self::Integer(one), Self::Integer(other)) | (Self::Micros(one), Self::Micros(other)) => one <= other,
+            _ => return None,
+        };
+        Some(if is_less { (self, other) } else { (other, self) })
+    }
 }
 
 fn condition_of(filter: &Arc<dyn PhysicalExpr>) -> Option<Condition> {
@@ -250,94 +322,5 @@ fn comparand(value: &Arc<dyn PhysicalExpr>) -> Option<Comparand> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-    use std::sync::Mutex;
-
-    use arrow::array::{ArrayRef, Int64Array, StringArray};
-    use arrow::datatypes::{Field, Schema};
-
-    use super::*;
-    use crate::table::TableInput;
-    use crate::{Engine, EngineOptions, SessionInput};
-
-    /// Keeps numbers by key, and notes what was asked for.
-    #[derive(Debug, Default)]
-    struct Noted {
-        asked: Mutex<Vec<Wanted>>,
-    }
-
-    impl RecordSource for Noted {
-        fn schema(&self) -> SchemaRef {
-            let field = |name, data_type| Field::new(name, data_type, true);
-            Arc::new(Schema::new(vec![field("key", DataType::Utf8), field("step", DataType::Int64)]))
-        }
-
-        fn read(&self, wanted: Wanted) -> BoxStream<'static, std::result::Result<RecordBatch, ArrowError>> {
-            self.asked.lock().unwrap().push(wanted.clone());
-            let keys: ArrayRef = Arc::new(StringArray::from(vec!["a", "b", "c"]));
-            let steps: ArrayRef = Arc::new(Int64Array::from(vec![1, 2, 3]));
-            let batch = RecordBatch::try_new(self.schema(), vec![keys, steps]).unwrap();
-            futures::stream::iter([batch.project(&wanted.columns)]).boxed()
-        }
-    }
-
-    /// The rows of a query in lines, and what was asked of the source for it.
-    async fn asked(sql: &str) -> (String, Vec<Wanted>) {
-        let folder = tempfile::tempdir().unwrap();
-        let options = EngineOptions { memory_limit_bytes: 1 << 28, spill_dir: folder.path().to_owned(), threads: 2 };
-        let source = Arc::new(Noted::default());
-        let input = SessionInput { tables: BTreeMap::from([("wished".to_owned(), wished())]), as_of: None };
-        let records = BTreeMap::from([
-            ("points".to_owned(), Arc::clone(&source) as Arc<dyn RecordSource>),
-            ("wished".to_owned(), Arc::clone(&source) as Arc<dyn RecordSource>),
-        ]);
-        let session = Engine::new(options).unwrap().session(input).unwrap().with_records(records).unwrap();
-        let (_, batches) = session.query(sql).await.unwrap();
-        let shown = arrow::util::pretty::pretty_format_batches(&batches).unwrap().to_string();
-        let asked = source.asked.lock().unwrap().clone();
-        (shown, asked)
-    }
-
-    fn wished() -> TableInput {
-        let keys: ArrayRef = Arc::new(StringArray::from(vec!["c"]));
-        let batch = RecordBatch::try_from_iter([("key", keys)]).unwrap();
-        TableInput::Batches { schema: batch.schema(), batches: vec![batch] }
-    }
-
-    fn one_of(column: &str, values: &[&str]) -> Condition {
-        let values = values.iter().map(|value| Comparand::Text((*value).to_owned())).collect();
-        Condition { column: column.to_owned(), is: Is::OneOf(values) }
-    }
-
-    #[tokio::test]
-    async fn filters_and_columns_are_told_and_looked_at_again() {
-        let (shown, asked) = asked("select step from baton.points where key = 'b' and step >= 2").await;
-        assert!(shown.contains("| 2 ") && !shown.contains("| 1 ") && !shown.contains("| 3 "), "{shown}");
-        assert_eq!(asked.len(), 1);
-        assert!(asked[0].conditions.contains(&one_of("key", &["b"])), "{asked:?}");
-        let step = Condition { column: "step".to_owned(), is: Is::AtLeast(Comparand::Integer(2)) };
-        assert!(asked[0].conditions.contains(&step), "{asked:?}");
-    }
-
-    #[tokio::test]
-    async fn names_are_found_without_their_schema_and_limits_are_told() {
-        let (_, asked) = asked("select step from points limit 1").await;
-        assert_eq!(asked, [Wanted { columns: vec![1], conditions: Vec::new(), most: Some(1) }]);
-    }
-
-    #[tokio::test]
-    async fn a_table_of_the_same_name_goes_before_records() {
-        let (shown, asked) = asked("select count(*) as n from wished").await;
-        assert!(shown.contains("| 1 ") && asked.is_empty(), "{shown}");
-        let (shown, _) = self::asked("select count(*) as n from baton.wished").await;
-        assert!(shown.contains("| 3 "), "{shown}");
-    }
-
-    #[tokio::test]
-    async fn keys_of_a_join_are_told() {
-        let (shown, asked) = asked("select p.step from wished w join baton.points p on p.key = w.key").await;
-        assert!(shown.contains("| 3 ") && !shown.contains("| 1 "), "{shown}");
-        assert!(asked[0].conditions.contains(&one_of("key", &["c"])), "{asked:?}");
-    }
-}
+#[path = "records_tests.rs"]
+mod tests;

@@ -43,6 +43,10 @@ impl RecordSource for Tracked {
         schema(self.table)
     }
 
+    fn expected_rows(&self) -> Option<usize> {
+        Some(expected_rows(self.table))
+    }
+
     fn read(&self, wanted: Wanted) -> BoxStream<'static, Result<RecordBatch, ArrowError>> {
         let (tracking, table) = (Arc::clone(&self.tracking), self.table);
         let opened = async move { tracking.store().await.map_err(unreadable) };
@@ -94,6 +98,18 @@ impl Reading {
         self.after = page.next;
         self.ended = self.after.is_none() || self.left == 0;
         batch(self.table, page.columns, page.rows, &self.wanted.columns).map(Some)
+    }
+}
+
+/// About how many rows a table has. Only which of two has more is of use: points are many to a run.
+fn expected_rows(table: TrackedTable) -> usize {
+    match table {
+        TrackedTable::Experiments => 100,
+        TrackedTable::ModelVersions => 1_000,
+        TrackedTable::Runs => 10_000,
+        TrackedTable::Inputs => 20_000,
+        TrackedTable::Params | TrackedTable::Tags | TrackedTable::LatestMetrics => 200_000,
+        TrackedTable::Metrics => 10_000_000,
     }
 }
 

@@ -36,7 +36,7 @@ pub use python::PythonSettings;
 pub(crate) use python::{PythonConfig, read_python_config};
 pub(crate) use runbook::{FoundRunbook, report_wrong as report_wrong_runbooks};
 pub(crate) use schedule::{FoundSchedule, report_wrong as report_wrong_schedules};
-pub use settings::{EnvironmentSpec, Policies, Settings};
+pub use settings::{EnvironmentSpec, Policies, Settings, TrackingSettings};
 pub(crate) use settings::{Head, read_head};
 use table::TableEntry;
 pub(crate) use table::{SqlConfig, TableNote, read_sql_config};

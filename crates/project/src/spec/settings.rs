@@ -51,6 +51,17 @@ pub struct Settings {
     pub port: u16,
     /// The Python environment.
     pub python: PythonSettings,
+    /// What clients of MLflow track.
+    pub tracking: TrackingSettings,
+}
+
+/// Where the files of what clients of MLflow track are.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TrackingSettings {
+    /// A folder, or `s3://bucket/folder`; `None` for the usual folder.
+    pub artifacts: Option<String>,
+    /// How the store is reached, as connector `s3` knows it: secrets by reference.
+    pub options: BTreeMap<String, String>,
 }
 
 impl Default for Settings {
@@ -63,6 +74,7 @@ impl Default for Settings {
             bind: "127.0.0.1".to_owned(),
             port: 8400,
             python: PythonSettings::default(),
+            tracking: TrackingSettings::default(),
         }
     }
 }
@@ -109,7 +121,39 @@ fn read_settings(root: &Reader<'_>) -> Settings {
             .and_then(|port| u16::try_from(port).ok())
             .unwrap_or(default.port),
         python: read_python_settings(root),
+        tracking: read_tracking(root).unwrap_or_default(),
     }
+}
+
+fn read_tracking(root: &Reader<'_>) -> Option<TrackingSettings> {
+    const TEXTS: [&str; 5] = ["endpoint", "region", "access_key_id", "secret_access_key", "session_token"];
+    let tracking = root.object("tracking", keys::TRACKING)?;
+    let texts = TEXTS.into_iter().filter_map(|name| Some((name.to_owned(), tracking.text(name)?)));
+    let path_style = tracking.flag("path_style").map(|is_set| ("path_style".to_owned(), is_set.to_string()));
+    let (artifacts, options) = (tracking.text("artifacts"), texts.chain(path_style).collect());
+    let settings = TrackingSettings { artifacts, options };
+    let is_bucket = settings.artifacts.as_deref().is_some_and(|place| place.starts_with("s3://"));
+    let wrong = |key: &str, message: &str, help: &str| {
+        if let Some(entry) = tracking.entry(key) {
+            root.report.error(codes::INVALID_VALUE, message.to_owned(), entry.node.span, help);
+        }
+    };
+    if settings.artifacts.as_deref().is_some_and(|place| place.contains("://")) && !is_bucket {
+        wrong(
+            "artifacts",
+            "`artifacts` of `tracking` is neither a folder nor in a bucket",
+            "write `s3://bucket/folder`",
+        );
+    }
+    for name in settings.options.keys().filter(|_| !is_bucket) {
+        wrong(name, &format!("`{name}` of `tracking` goes with `artifacts: s3://…`"), "remove it, or say which bucket");
+    }
+    let has = |name: &str| settings.options.contains_key(name);
+    if has("access_key_id") != has("secret_access_key") {
+        let given = if has("access_key_id") { "access_key_id" } else { "secret_access_key" };
+        wrong(given, "`tracking` has half a key", "give both `access_key_id` and `secret_access_key`, or neither");
+    }
+    Some(settings)
 }
 
 /// A file, or an address that a ledger can be at; which of them a secret holds is seen when it is opened.

@@ -68,14 +68,14 @@ pub enum ArtifactError {
         /// How many bytes there may be.
         most: u64,
     },
-    /// The disk refused.
+    /// The disk, or the store of objects, refused.
     #[error("could not {action} artifact `{path}`: {reason}; {hint}")]
     Disk {
         /// What was tried.
         action: &'static str,
         /// The path.
         path: String,
-        /// The operating system's reason.
+        /// The reason of the operating system, or of the store.
         reason: String,
         /// What to do.
         hint: &'static str,
@@ -83,6 +83,19 @@ pub enum ArtifactError {
 }
 
 impl ArtifactError {
+    /// A refusal of a store of objects.
+    pub(super) fn store(action: &'static str, path: &ArtifactPath, error: &object_store::Error) -> Self {
+        let hint = match error {
+            object_store::Error::Precondition { .. } => "it was replaced meanwhile: ask again",
+            _ => {
+                "look whether the store of artifacts can be reached, and whether its key may list, read, write and delete there"
+            }
+        };
+        let told = error.to_string();
+        let reason = told.lines().next().unwrap_or_default().to_owned();
+        Self::Disk { action, path: path.to_string(), reason, hint }
+    }
+
     /// A refusal of the disk.
     pub(super) fn disk(action: &'static str, path: &ArtifactPath, error: &io::Error) -> Self {
         let hint = match error.kind() {

@@ -6,19 +6,29 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use futures::Stream;
+use futures::StreamExt as _;
+use futures::stream::BoxStream;
 
+use super::objects::OpenObject;
 use super::{ArtifactError, is_absent};
 
 /// Bytes that are read at once.
 const PIECE: u64 = 256 * 1024;
 
-/// A file that is open for reading; it stays what it is when another takes its place.
+/// A file that is open for reading. When another takes its place it stays what it is, or cannot be read any more: in a folder
+/// the one, in a store of objects the other.
 #[derive(Debug)]
 pub struct ArtifactFile {
-    file: File,
+    content: Content,
     size: u64,
     modified: Option<SystemTime>,
+}
+
+/// What is read.
+#[derive(Debug)]
+enum Content {
+    File(File),
+    Object(OpenObject),
 }
 
 /// Bytes of a file: `start` to `end`, both included.
@@ -64,6 +74,11 @@ impl ByteRange {
 }
 
 impl ArtifactFile {
+    /// An object of so many bytes.
+    pub(super) fn of_object(object: OpenObject, size: u64, modified: SystemTime) -> Self {
+        Self { content: Content::Object(object), size, modified: Some(modified) }
+    }
+
     /// Bytes of the file.
     pub fn size(&self) -> u64 {
         self.size
@@ -71,6 +86,11 @@ impl ArtifactFile {
 
     /// A tag that differs whenever the content does, in quotes as HTTP has it: files are replaced, never changed in place.
     pub fn tag(&self) -> String {
+        if let Content::Object(object) = &self.content
+            && let Some(tag) = object.tag()
+        {
+            return format!("\"{tag}\"");
+        }
         let age = self.modified.and_then(|modified| modified.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
         format!("\"{:x}-{:x}\"", self.size, age.as_nanos())
     }
@@ -80,20 +100,28 @@ impl ArtifactFile {
         self.modified
     }
 
-    /// The bytes of `range`, or all, in pieces of at most 256 KiB. No more than one piece is in memory.
-    pub fn bytes(self, range: Option<ByteRange>) -> impl Stream<Item = io::Result<Bytes>> + Send {
-        let (start, remaining) = range.map_or((0, self.size), |range| (range.start, range.len()));
-        futures::stream::try_unfold((self.file, start, remaining), |(file, at, remaining)| async move {
-            if remaining == 0 {
-                return Ok(None);
-            }
-            let (file, piece) = tokio::task::spawn_blocking(move || read(file, at, remaining.min(PIECE)))
-                .await
-                .map_err(io::Error::other)??;
-            let length = piece.len() as u64;
-            Ok(Some((piece, (file, at + length, remaining - length))))
-        })
+    /// The bytes of `range`, or all, in pieces; two of at most 8 MiB are in memory at a time.
+    pub fn bytes(self, range: Option<ByteRange>) -> BoxStream<'static, io::Result<Bytes>> {
+        let (start, length) = range.map_or((0, self.size), |range| (range.start, range.len()));
+        match self.content {
+            Content::File(file) => pieces(file, start, length),
+            Content::Object(object) => object.pieces(start, length),
+        }
     }
+}
+
+fn pieces(file: File, start: u64, length: u64) -> BoxStream<'static, io::Result<Bytes>> {
+    let pieces = futures::stream::try_unfold((file, start, length), |(file, at, remaining)| async move {
+        if remaining == 0 {
+            return Ok(None);
+        }
+        let (file, piece) = tokio::task::spawn_blocking(move || read(file, at, remaining.min(PIECE)))
+            .await
+            .map_err(io::Error::other)??;
+        let length = piece.len() as u64;
+        Ok(Some((piece, (file, at + length, remaining - length))))
+    });
+    pieces.boxed()
 }
 
 fn read(mut file: File, at: u64, length: u64) -> io::Result<(File, Bytes)> {
@@ -124,7 +152,7 @@ pub(super) fn open(place: &Path, path: &str) -> Result<ArtifactFile, ArtifactErr
     }
     let file = File::open(place).map_err(refused)?;
     let opened = file.metadata().map_err(refused)?;
-    Ok(ArtifactFile { file, size: opened.len(), modified: opened.modified().ok() })
+    Ok(ArtifactFile { content: Content::File(file), size: opened.len(), modified: opened.modified().ok() })
 }
 
 #[cfg(test)]

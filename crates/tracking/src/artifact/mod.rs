@@ -1,11 +1,13 @@
-//! Files that clients log to runs, models and traces, in a folder: streamed in and out, whole or not at all.
+//! Files that clients log to runs, models and traces, in a folder or a store of objects: streamed in and out, whole or not at all.
 //!
 //! `<root>/files/<path>` holds what was put, `<root>/staging` what is on its way, and `<root>/parts` uploads that come in
 //! parts. A file is written aside, synced, and renamed to its place, so that a reader sees the old one or the new one; a
-//! process that dies leaves at most a file in staging, which a later start removes. It does not know who owns a path.
+//! process that dies leaves at most a file in staging, which a later start removes. In a store of objects (`objects/`) an object
+//! is a file, under the path's own name, and of the folder only `parts` is of use. It does not know who owns a path.
 
 mod error;
 mod file;
+mod objects;
 mod parts;
 mod path;
 #[cfg(test)]
@@ -16,13 +18,16 @@ mod whole;
 use std::convert::Infallible;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures::Stream;
+use object_store::ObjectStore;
 
 pub use error::ArtifactError;
 pub use file::{ArtifactFile, ByteRange};
+use objects::Objects;
 pub use parts::{PartReceipt, UploadId};
 pub use path::ArtifactPath;
 pub use upload::{Digest, Stored};
@@ -31,10 +36,12 @@ pub use upload::{Digest, Stored};
 const STAGED_FOR: Duration = Duration::from_secs(24 * 3600);
 const PARTS_FOR: Duration = Duration::from_secs(7 * 24 * 3600);
 
-/// The artifacts below one folder.
+/// The artifacts below one folder, or in a store of objects.
 #[derive(Debug, Clone)]
 pub struct ArtifactStore {
     root: PathBuf,
+    /// Where files are when they are whole, if that is not the folder.
+    objects: Option<Objects>,
 }
 
 /// One name in a folder.
@@ -49,17 +56,29 @@ pub struct ArtifactEntry {
 impl ArtifactStore {
     /// The artifacts below `root`, which need not be there yet. What an earlier process left unfinished is removed.
     pub fn open(root: impl Into<PathBuf>) -> Self {
-        let artifacts = Self { root: root.into() };
+        let artifacts = Self { root: root.into(), objects: None };
         // What is younger may be another server's that shares the folder.
         upload::remove_older(&artifacts.staging(), STAGED_FOR);
         upload::remove_older(&artifacts.root.join("parts"), PARTS_FOR);
         artifacts
     }
 
+    /// The artifacts below the key `prefix` of a store of objects. Uploads in parts wait in the folder `root`, as in [`Self::open`].
+    ///
+    /// # Errors
+    /// [`ArtifactError::InvalidPath`] for a prefix that no key has.
+    pub fn in_objects(
+        root: impl Into<PathBuf>,
+        store: Arc<dyn ObjectStore>,
+        prefix: &str,
+    ) -> Result<Self, ArtifactError> {
+        Ok(Self { objects: Some(Objects::new(store, prefix)?), ..Self::open(root) })
+    }
+
     /// Stores what `body` brings at `path`, in place of what was there. `expected` is what the sender says its SHA-256 is.
     ///
     /// # Errors
-    /// When the path is a folder's, the body breaks off, the digest differs, or the disk refuses; nothing is changed then.
+    /// When the path is a folder's, the body breaks off, the digest differs, or the disk or the store refuses; nothing is changed then.
     pub async fn put<E>(
         &self,
         path: &ArtifactPath,
@@ -70,6 +89,9 @@ impl ArtifactStore {
         E: std::fmt::Display + Send,
     {
         let target = self.target(path)?;
+        if let Some(objects) = &self.objects {
+            return objects.put(path, body, expected).await;
+        }
         upload::put(&self.staging(), target, path, body, expected).await
     }
 
@@ -84,8 +106,11 @@ impl ArtifactStore {
     /// The file at `path`, ready to be read.
     ///
     /// # Errors
-    /// [`ArtifactError::Missing`] and [`ArtifactError::Folder`], or what the disk says.
+    /// [`ArtifactError::Missing`] and [`ArtifactError::Folder`], or what the disk or the store says.
     pub async fn get(&self, path: &ArtifactPath) -> Result<ArtifactFile, ArtifactError> {
+        if let Some(objects) = &self.objects {
+            return objects.get(path).await;
+        }
         let (place, named) = (self.place(path), path.to_string());
         blocking(path, move || file::open(&place, &named)).await
     }
@@ -93,8 +118,11 @@ impl ArtifactStore {
     /// What is in the folder `path`, by name; nothing where there is no folder.
     ///
     /// # Errors
-    /// What the disk says.
+    /// What the disk or the store says.
     pub async fn list(&self, path: &ArtifactPath) -> Result<Vec<ArtifactEntry>, ArtifactError> {
+        if let Some(objects) = &self.objects {
+            return objects.list(path).await;
+        }
         let (place, named) = (self.place(path), path.clone());
         blocking(path, move || list(&place).map_err(|error| ArtifactError::disk("list", &named, &error))).await
     }
@@ -102,9 +130,12 @@ impl ArtifactStore {
     /// Removes the file or folder `path`; nothing happens where there is none.
     ///
     /// # Errors
-    /// What the disk says, and [`ArtifactError::InvalidPath`] for the root.
+    /// What the disk or the store says, and [`ArtifactError::InvalidPath`] for the root.
     pub async fn delete(&self, path: &ArtifactPath) -> Result<(), ArtifactError> {
         let (place, named) = (self.target(path)?, path.clone());
+        if let Some(objects) = &self.objects {
+            return objects.delete(path).await;
+        }
         blocking(path, move || delete(&place).map_err(|error| ArtifactError::disk("delete", &named, &error))).await
     }
 

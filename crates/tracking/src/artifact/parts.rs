@@ -1,18 +1,19 @@
 //! Uploads in parts: each is stored by itself and may be sent again, in any order; completed, they become one file.
 //!
 //! `<root>/parts/<upload>/target` names the artifact, `<root>/parts/<upload>/<number>` is a part. It survives a restart of
-//! the server, so an upload goes on where it stopped.
+//! the server, so an upload goes on where it stopped. Parts wait there also for a store of objects, which gets them when all are
+//! there: so they may be of any size, and are looked at before anything is sent.
 
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use futures::Stream;
+use futures::{Stream, StreamExt as _, TryStreamExt as _};
 use sha2::{Digest as _, Sha256};
 
 use super::upload::{self, Staged};
-use super::{ArtifactError, ArtifactPath, ArtifactStore, Digest, Stored, blocking, is_absent};
+use super::{ArtifactError, ArtifactPath, ArtifactStore, Digest, Stored, blocking, file, is_absent};
 
 /// More parts than any client makes of a file.
 const MOST_PARTS: u32 = 10_000;
@@ -92,17 +93,28 @@ impl ArtifactStore {
     ) -> Result<Stored, ArtifactError> {
         parts.sort_by_key(|part| part.number);
         let (folder, staging, target) = (self.parts_of(upload), self.staging(), self.target(path)?);
-        let (upload, named) = (upload.clone(), path.clone());
-        blocking(path, move || {
+        let (upload, named, is_here) = (upload.clone(), path.clone(), self.objects.is_none());
+        let (place, receipts) = (folder.clone(), parts.clone());
+        let mut stored = blocking(path, move || {
             if target_of(&folder, &upload)? != named {
                 return Err(refused(&upload, format!("it is not an upload of `{named}`")));
             }
-            let stored = join(&folder, &staging, &target, &upload, &parts)?;
-            // The file is in place; parts that stay are only in the way of the disk.
-            let _removed = std::fs::remove_dir_all(&folder);
-            Ok(stored)
+            if is_here {
+                return join(&folder, &staging, &target, &upload, &parts);
+            }
+            copy(&folder, &mut io::sink(), &upload, &parts)
         })
-        .await
+        .await?;
+        if let Some(objects) = &self.objects {
+            let files = receipts.into_iter().map(|part| place.join(part.number.to_string())).collect();
+            stored = objects.put(path, Box::pin(content(files)), Some(stored.digest)).await?;
+        }
+        // The file is in place; parts that stay are only in the way of the disk.
+        let removed = move || {
+            let _removed = std::fs::remove_dir_all(&place);
+            Ok(stored)
+        };
+        blocking(path, removed).await
     }
 
     /// Forgets an upload; nothing happens where there is none.
@@ -148,22 +160,39 @@ fn join(
 ) -> Result<Stored, ArtifactError> {
     let failed = |error: io::Error| refused(upload, error.to_string());
     let mut staged = Staged::create(staging).map_err(failed)?;
+    let stored = copy(folder, &mut staged.file, upload, parts)?;
+    staged.publish(target).map_err(failed)?;
+    Ok(stored)
+}
+
+/// Writes the parts to `target` one after the other, each of which must be what its receipt says.
+fn copy(
+    folder: &Path,
+    target: &mut impl io::Write,
+    upload: &UploadId,
+    parts: &[PartReceipt],
+) -> Result<Stored, ArtifactError> {
     let (mut whole, mut size) = (Sha256::new(), 0);
     for part in parts {
         let opened = File::open(folder.join(part.number.to_string()));
         let opened = opened.map_err(|error| refused(upload, format!("part {} is missing ({error})", part.number)))?;
-        let found = append(opened, &mut staged.file, &mut whole).map_err(failed)?;
+        let found = append(opened, target, &mut whole).map_err(|error| refused(upload, error.to_string()))?;
         if found.digest != part.digest {
             return Err(refused(upload, format!("part {} is not the one that its receipt is for", part.number)));
         }
         size += found.size;
     }
-    staged.publish(target).map_err(failed)?;
     Ok(Stored { size, digest: Digest(whole.finalize().into()) })
 }
 
+/// What is in the files, one after the other.
+fn content(files: Vec<PathBuf>) -> impl Stream<Item = io::Result<Bytes>> + Send {
+    let opened = move |place: PathBuf| file::open(&place, &place.to_string_lossy()).map_err(io::Error::other);
+    futures::stream::iter(files).map(opened).map_ok(|file| file.bytes(None)).try_flatten()
+}
+
 /// Adds a part to the whole, in pieces; what the part alone is.
-fn append(mut part: File, target: &mut File, whole: &mut Sha256) -> io::Result<Stored> {
+fn append(mut part: File, target: &mut impl io::Write, whole: &mut Sha256) -> io::Result<Stored> {
     let (mut hasher, mut size, mut piece) = (Sha256::new(), 0, vec![0; PIECE]);
     loop {
         let length = part.read(&mut piece)?;
@@ -172,7 +201,7 @@ fn append(mut part: File, target: &mut File, whole: &mut Sha256) -> io::Result<S
         }
         hasher.update(&piece[..length]);
         whole.update(&piece[..length]);
-        io::Write::write_all(target, &piece[..length])?;
+        target.write_all(&piece[..length])?;
         size += length as u64;
     }
 }

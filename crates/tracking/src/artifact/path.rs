@@ -72,6 +72,11 @@ impl ArtifactPath {
         self.0.last().map(String::as_str)
     }
 
+    /// The folders that it lies in, without the root.
+    pub(super) fn folders(&self) -> impl Iterator<Item = Self> {
+        (1..self.0.len()).map(|length| Self(self.0[..length].to_vec()))
+    }
+
     /// The names, outermost first.
     pub(crate) fn names(&self) -> &[String] {
         &self.0

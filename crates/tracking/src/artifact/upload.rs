@@ -1,4 +1,6 @@
 //! One file on its way in: written aside, digested, synced, renamed.
+//!
+//! Whoever writes goes on when nobody waits for him any more, and so must know a body that ended from one whose sender is gone.
 
 use std::fmt::{self, Display};
 use std::fs::File;
@@ -15,7 +17,17 @@ use tokio::sync::mpsc;
 use super::{ArtifactError, ArtifactPath, blocking};
 
 /// Pieces of a body that wait for the disk, at most; each has at most some hundred KiB.
-const WAITING: usize = 8;
+pub(super) const WAITING: usize = 8;
+
+/// What comes of a body.
+pub(super) enum Piece {
+    /// The next bytes.
+    Bytes(Bytes),
+    /// There is no more: the body is whole.
+    End,
+    /// It broke off, for this reason.
+    Broken(String),
+}
 
 /// A SHA-256.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,52 +60,77 @@ pub(super) async fn put<E: Display + Send>(
     staging: &Path,
     target: PathBuf,
     path: &ArtifactPath,
-    mut body: impl Stream<Item = Result<Bytes, E>> + Send + Unpin,
+    body: impl Stream<Item = Result<Bytes, E>> + Send + Unpin,
     expected: Option<Digest>,
 ) -> Result<Stored, ArtifactError> {
     let (pieces, incoming) = mpsc::channel(WAITING);
     let (staging, named) = (staging.to_owned(), path.clone());
     let writing = blocking(path, move || write(&staging, &target, &named, incoming, expected));
-    let feeding = async move {
-        while let Some(piece) = body.next().await {
-            let piece = piece.map_err(|error| error.to_string());
-            let is_broken = piece.is_err();
-            if pieces.send(piece).await.is_err() || is_broken {
-                // The writer has given up, or must: it says why.
-                return;
-            }
-        }
-    };
-    let ((), stored) = futures::join!(feeding, writing);
+    let ((), stored) = futures::join!(feed(body, pieces), writing);
     stored
+}
+
+/// Hands on what comes of `body`. Nothing comes after the end or a break.
+pub(super) async fn feed<E: Display + Send>(
+    mut body: impl Stream<Item = Result<Bytes, E>> + Send + Unpin,
+    pieces: mpsc::Sender<Piece>,
+) {
+    loop {
+        let piece = match body.next().await {
+            Some(Ok(bytes)) => Piece::Bytes(bytes),
+            Some(Err(error)) => Piece::Broken(error.to_string()),
+            None => Piece::End,
+        };
+        let is_last = !matches!(piece, Piece::Bytes(_));
+        if pieces.send(piece).await.is_err() || is_last {
+            // The writer has given up, or must, or has all: it says what became.
+            return;
+        }
+    }
+}
+
+/// The bytes of what came; `None` at the end. A sender that is gone before the end has broken off.
+pub(super) fn taken(piece: Option<Piece>, path: &ArtifactPath) -> Result<Option<Bytes>, ArtifactError> {
+    let reason = match piece {
+        Some(Piece::Bytes(bytes)) => return Ok(Some(bytes)),
+        Some(Piece::End) => return Ok(None),
+        Some(Piece::Broken(reason)) => reason,
+        None => "the connection is closed".to_owned(),
+    };
+    Err(ArtifactError::BrokenOff { path: path.to_string(), reason })
+}
+
+/// Whether the bytes are what their sender says.
+pub(super) fn checked(found: Digest, expected: Option<Digest>, path: &ArtifactPath) -> Result<Digest, ArtifactError> {
+    match expected {
+        Some(expected) if expected != found => Err(ArtifactError::Damaged {
+            path: path.to_string(),
+            found: found.to_string(),
+            expected: expected.to_string(),
+        }),
+        _ => Ok(found),
+    }
 }
 
 fn write(
     staging: &Path,
     target: &Path,
     path: &ArtifactPath,
-    mut incoming: mpsc::Receiver<Result<Bytes, String>>,
+    mut incoming: mpsc::Receiver<Piece>,
     expected: Option<Digest>,
 ) -> Result<Stored, ArtifactError> {
     let refused = |error: io::Error| ArtifactError::disk("write", path, &error);
     let mut staged = Staged::create(staging).map_err(refused)?;
     let mut hasher = Sha256::new();
     let mut size = 0;
-    while let Some(piece) = incoming.blocking_recv() {
-        let piece = piece.map_err(|reason| ArtifactError::BrokenOff { path: path.to_string(), reason })?;
+    while let Some(piece) = taken(incoming.blocking_recv(), path)? {
         hasher.update(&piece);
         staged.file.write_all(&piece).map_err(refused)?;
         size += piece.len() as u64;
     }
-    let digest = Digest(hasher.finalize().into());
-    match expected {
-        Some(expected) if expected != digest => Err(ArtifactError::Damaged {
-            path: path.to_string(),
-            found: digest.to_string(),
-            expected: expected.to_string(),
-        }),
-        _ => staged.publish(target).map_err(|error| occupied(path, error)).map(|()| Stored { size, digest }),
-    }
+    let digest = checked(Digest(hasher.finalize().into()), expected, path)?;
+    staged.publish(target).map_err(|error| occupied(path, error))?;
+    Ok(Stored { size, digest })
 }
 
 fn occupied(path: &ArtifactPath, error: io::Error) -> ArtifactError {

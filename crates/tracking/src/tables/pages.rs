@@ -1,5 +1,7 @@
 //! Reading a page: one statement, its rows turned into columns.
 
+use std::collections::HashMap;
+
 use baton_ledger::database::{Record, Statement, Value};
 
 use super::{Only, TrackedTable, Values};
@@ -7,9 +9,17 @@ use crate::error::Result;
 use crate::search::{MOST_PLACES, push_list};
 use crate::store::TrackingStore;
 
-/// Where the next page begins: behind the row with this key.
+/// Where the next page begins.
 #[derive(Debug, Clone, PartialEq)]
-pub struct After(Vec<Value>);
+pub struct After(Place);
+
+#[derive(Debug, Clone, PartialEq)]
+enum Place {
+    /// Behind the row with this key.
+    Row(Vec<Value>),
+    /// Behind all rows of the run with this number.
+    Run(i64),
+}
 
 /// Rows of a table that follow each other by its key.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,8 +34,9 @@ pub struct TablePage {
 
 type ExperimentRow = (i64, String, String, i64, i64);
 type RunRow = (i64, String, i64, String, String, String, String, i64, Option<i64>, String, String);
-type PointRow = (i64, String, i64, i64, f64, i64, String);
-type TextRow = (i64, String, String, String);
+/// NaN has no value.
+type PointRow = (i64, String, i64, i64, Option<f64>);
+type TextRow = (i64, String, String);
 type InputRow = (i64, i64, String, String, String, String, String, Option<String>);
 type VersionRow = (i64, String, i64, String, Option<String>, String, String, i64);
 
@@ -33,12 +44,11 @@ const RUNS: &str = "SELECT t.id, t.run_id, t.experiment, e.name, t.name, t.user_
                     t.lifecycle_stage, t.artifact_uri FROM runs t JOIN experiments e ON e.id = t.experiment WHERE 1 = 1";
 const EXPERIMENTS: &str =
     "SELECT t.id, t.name, t.lifecycle_stage, t.creation_time, t.last_update_time FROM experiments t WHERE 1 = 1";
-const METRICS: &str = "SELECT t.run, t.key, t.timestamp, t.step, t.value, t.is_nan, r.run_id FROM metrics t JOIN runs r ON r.id = t.run \
-                       WHERE 1 = 1";
-const LATEST: &str = "SELECT t.run, t.key, t.timestamp, t.step, t.value, t.is_nan, r.run_id FROM latest_metrics t \
-                      JOIN runs r ON r.id = t.run WHERE 1 = 1";
-const PARAMS: &str = "SELECT t.run, t.key, t.value, r.run_id FROM params t JOIN runs r ON r.id = t.run WHERE 1 = 1";
-const TAGS: &str = "SELECT t.run, t.key, t.value, r.run_id FROM tags t JOIN runs r ON r.id = t.run WHERE 1 = 1";
+const METRICS: &str =
+    "SELECT t.run, t.key, t.timestamp, t.step, CASE WHEN t.is_nan = 0 THEN t.value END FROM metrics t WHERE 1 = 1";
+const LATEST: &str = "SELECT t.run, t.key, t.timestamp, t.step, CASE WHEN t.is_nan = 0 THEN t.value END FROM latest_metrics t WHERE 1 = 1";
+const PARAMS: &str = "SELECT t.run, t.key, t.value FROM params t WHERE 1 = 1";
+const TAGS: &str = "SELECT t.run, t.key, t.value FROM tags t WHERE 1 = 1";
 const INPUTS: &str = "SELECT t.run, t.dataset, r.run_id, d.name, d.digest, d.source_type, d.source, \
                       (SELECT g.value FROM run_dataset_tags g WHERE g.run = t.run AND g.dataset = t.dataset \
                        AND g.key = 'mlflow.data.context' LIMIT 1) \
@@ -50,8 +60,8 @@ const VERSIONS: &str = "SELECT t.id, m.name, t.version, t.run_id, \
                         WHERE t.deleted = 0 AND m.is_trained = 0";
 
 impl TrackingStore {
-    /// At most `most` rows of a table that meet all conditions and follow `after`. Conditions on columns of which none can be told are
-    /// left out.
+    /// At most `most` rows of a table that meet all conditions and follow `after`; there may be fewer and yet a next page. Conditions on
+    /// columns of which none can be told are left out.
     ///
     /// # Errors
     /// Those of the database.
@@ -66,10 +76,10 @@ impl TrackingStore {
         Ok(match table {
             TrackedTable::Experiments => ask.of(self, EXPERIMENTS, experiment_key, experiments).await?,
             TrackedTable::Runs => ask.of(self, RUNS, |row: &RunRow| vec![row.0.into()], runs).await?,
-            TrackedTable::Metrics => ask.of(self, METRICS, point_key, points).await?,
-            TrackedTable::LatestMetrics => ask.of(self, LATEST, latest_key, points).await?,
-            TrackedTable::Params => ask.of(self, PARAMS, text_key, texts).await?,
-            TrackedTable::Tags => ask.of(self, TAGS, text_key, texts).await?,
+            TrackedTable::Metrics => ask.of(self, METRICS, point_key, points).await?.of_runs(self).await?,
+            TrackedTable::LatestMetrics => ask.of(self, LATEST, latest_key, points).await?.of_runs(self).await?,
+            TrackedTable::Params => ask.of(self, PARAMS, text_key, texts).await?.of_runs(self).await?,
+            TrackedTable::Tags => ask.of(self, TAGS, text_key, texts).await?.of_runs(self).await?,
             TrackedTable::Inputs => {
                 ask.of(self, INPUTS, |row: &InputRow| vec![row.0.into(), row.1.into()], inputs).await?
             }
@@ -79,20 +89,59 @@ impl TrackingStore {
         })
     }
 
-    /// The row numbers of the runs that are asked for, where rows are found by them: the table's key begins with the run.
+    /// The row numbers of the runs that are asked for, ascending, where rows are found by them: the table's key begins with the run.
     async fn runs_among(&self, table: TrackedTable, only: &[Only]) -> Result<Option<Vec<i64>>> {
         if keys(table)[0] != "t.run" {
             return Ok(None);
         }
-        let asked = only.iter().find_map(|only| match only {
-            Only::OneOf("run_id", ids) if ids.len() <= MOST_PLACES => Some(ids),
-            _ => None,
-        });
-        let Some(ids) = asked else { return Ok(None) };
-        let mut select = Statement::new("SELECT id FROM runs WHERE run_id IN ");
-        push_list(&mut select, ids);
-        let found: Vec<(i64,)> = self.all(select).await?;
-        Ok(Some(found.into_iter().map(|(id,)| id).collect()))
+        let mut numbers: Option<Vec<i64>> = None;
+        for only in only {
+            let Only::OneOf("run_id", ids) = only else { continue };
+            let found = self.numbers_of(ids).await?;
+            // Several conditions are all met.
+            numbers = Some(match numbers {
+                None => found,
+                Some(known) => found.into_iter().filter(|number| known.contains(number)).collect(),
+            });
+        }
+        Ok(numbers)
+    }
+
+    async fn numbers_of(&self, ids: &[String]) -> Result<Vec<i64>> {
+        let mut numbers = Vec::with_capacity(ids.len());
+        for ids in ids.chunks(MOST_PLACES) {
+            let mut select = Statement::new("SELECT id FROM runs WHERE run_id IN ");
+            push_list(&mut select, ids);
+            numbers.extend(self.all::<(i64,)>(select).await?.into_iter().map(|(id,)| id));
+        }
+        numbers.sort_unstable();
+        numbers.dedup();
+        Ok(numbers)
+    }
+
+    /// The ids of runs by their numbers, which ascend.
+    async fn ids_of(&self, numbers: &[i64]) -> Result<HashMap<i64, String>> {
+        let mut ids = HashMap::with_capacity(numbers.len());
+        for numbers in numbers.chunks(MOST_PLACES) {
+            let mut select = Statement::new("SELECT id, run_id FROM runs WHERE id IN ");
+            push_list(&mut select, numbers);
+            ids.extend(self.all::<(i64, String)>(select).await?);
+        }
+        Ok(ids)
+    }
+}
+
+impl TablePage {
+    /// With the ids of runs where the first column has their numbers: they are looked up once a run, not once a row.
+    async fn of_runs(mut self, store: &TrackingStore) -> Result<Self> {
+        let Some(Values::Integers(numbers)) = self.columns.first() else { return Ok(self) };
+        let mut runs = numbers.clone();
+        // They come in the order of the runs.
+        runs.dedup();
+        let ids = store.ids_of(&runs).await?;
+        let texts = numbers.iter().map(|number| ids.get(number).cloned()).collect();
+        self.columns[0] = Values::Texts(texts);
+        Ok(self)
     }
 }
 
@@ -109,10 +158,18 @@ fn keys(table: TrackedTable) -> &'static [&'static str] {
 /// A page that is asked for.
 struct Ask<'a> {
     table: TrackedTable,
+    /// Runs by which rows are found, ascending.
     runs: Option<Vec<i64>>,
     only: &'a [Only],
     after: Option<After>,
     most: usize,
+}
+
+/// Rows that one statement looks through: all, those of some runs, or the rest of one.
+enum Span<'a> {
+    All(Option<&'a [Value]>),
+    Runs(&'a [i64]),
+    Rest(i64, &'a [Value]),
 }
 
 impl Ask<'_> {
@@ -123,37 +180,72 @@ impl Ask<'_> {
         key: impl Fn(&T) -> Vec<Value>,
         columns: impl Fn(Vec<T>) -> Vec<Values>,
     ) -> Result<TablePage> {
-        let rows: Vec<T> = store.all(self.statement(select)).await?;
-        let next = rows.last().filter(|_| rows.len() == self.most).map(|row| After(key(row)));
+        let span = self.span();
+        let rows: Vec<T> = store.all(self.statement(select, &span)).await?;
+        let last = rows.last().filter(|_| rows.len() == self.most).map(|row| After(Place::Row(key(row))));
+        let next = last.or_else(|| self.after_span(&span));
         Ok(TablePage { rows: rows.len(), columns: columns(rows), next })
     }
 
-    fn statement(&self, select: &'static str) -> Statement {
+    /// What a page looks through. A database finds rows of a list of runs by the runs alone, and would go over all of a long run again
+    /// to come to where the page begins; so the rest of such a run is a span of its own.
+    fn span(&self) -> Span<'_> {
+        let after = self.after.as_ref().map(|After(place)| place);
+        match (&self.runs, after) {
+            (None, None) => Span::All(None),
+            (None, Some(Place::Row(key))) => Span::All(Some(key)),
+            (None, Some(Place::Run(_))) => Span::Runs(&[]),
+            (Some(runs), None) => Span::Runs(first_of(runs)),
+            (Some(runs), Some(Place::Run(last))) => Span::Runs(first_of(behind(runs, *last))),
+            (Some(_), Some(Place::Row(key))) => match key.split_first() {
+                Some((Value::Integer(Some(run)), rest)) => Span::Rest(*run, rest),
+                _ => Span::Runs(&[]),
+            },
+        }
+    }
+
+    /// Where the page begins that follows a span of which all rows were read.
+    fn after_span(&self, span: &Span<'_>) -> Option<After> {
+        let last = match span {
+            Span::All(_) => None,
+            Span::Runs(runs) => runs.last().copied(),
+            Span::Rest(run, _) => Some(*run),
+        }?;
+        let follows = self.runs.as_deref().is_some_and(|runs| !behind(runs, last).is_empty());
+        follows.then_some(After(Place::Run(last)))
+    }
+
+    fn statement(&self, select: &'static str, span: &Span<'_>) -> Statement {
         let mut statement = Statement::new(select);
-        if let Some(runs) = &self.runs {
+        if let Span::Runs(runs) = span {
             statement.push(" AND t.run IN ");
             push_list(&mut statement, runs);
         }
         for only in self.only {
-            self.push(&mut statement, only);
+            self.push(&mut statement, only, matches!(span, Span::Rest(..)));
         }
-        let keys = keys(self.table).join(", ");
-        if let Some(After(values)) = &self.after {
-            statement.push(" AND (").push(&keys).push(") > ");
-            push_list(&mut statement, values);
+        let keys = keys(self.table);
+        match span {
+            Span::All(Some(values)) => behind_row(&mut statement, keys, values),
+            Span::Rest(run, values) => {
+                statement.push(" AND t.run = ").push_bind(*run);
+                behind_row(&mut statement, &keys[1..], values);
+            }
+            Span::All(None) | Span::Runs(_) => {}
         }
         let most = i64::try_from(self.most).unwrap_or(i64::MAX);
-        statement.push(" ORDER BY ").push(&keys).push(" LIMIT ").push_bind(most);
+        statement.push(" ORDER BY ").push(&keys.join(", ")).push(" LIMIT ").push_bind(most);
         statement
     }
 
-    fn push(&self, statement: &mut Statement, only: &Only) {
+    /// Adds a condition. Where the row before says where to begin, a list of keys must not: the database would take it for the better way.
+    fn push(&self, statement: &mut Statement, only: &Only, is_rest: bool) {
         let Some(place) = self.table.place(only.column()) else { return };
         match only {
             // Found by their numbers.
             Only::OneOf("run_id", _) if self.runs.is_some() => {}
             Only::OneOf(_, values) if values.len() <= MOST_PLACES => {
-                statement.push(" AND ").push(place).push(" IN ");
+                statement.push(" AND ").push(place).push(if is_rest { " || '' IN " } else { " IN " });
                 push_list(statement, values);
             }
             Only::OneOf(..) => {}
@@ -167,12 +259,29 @@ impl Ask<'_> {
     }
 }
 
+/// Adds that rows follow the one with this key.
+fn behind_row(statement: &mut Statement, keys: &[&str], values: &[Value]) {
+    statement.push(" AND (").push(&keys.join(", ")).push(") > ");
+    push_list(statement, values);
+}
+
+/// The runs that one statement reads.
+fn first_of(runs: &[i64]) -> &[i64] {
+    &runs[..runs.len().min(MOST_PLACES)]
+}
+
+/// The runs that follow.
+fn behind(runs: &[i64], last: i64) -> &[i64] {
+    &runs[runs.partition_point(|run| *run <= last)..]
+}
+
 fn experiment_key(row: &ExperimentRow) -> Vec<Value> {
     vec![row.0.into()]
 }
 
 fn point_key(row: &PointRow) -> Vec<Value> {
-    vec![row.0.into(), (&row.1).into(), row.2.into(), row.3.into(), row.4.into(), row.5.into()]
+    let is_nan = i64::from(row.4.is_none());
+    vec![row.0.into(), (&row.1).into(), row.2.into(), row.3.into(), row.4.unwrap_or_default().into(), is_nan.into()]
 }
 
 fn latest_key(row: &PointRow) -> Vec<Value> {
@@ -209,18 +318,18 @@ fn runs(rows: Vec<RunRow>) -> Vec<Values> {
 }
 
 fn points(rows: Vec<PointRow>) -> Vec<Values> {
-    let value = |row: &PointRow| if row.5 == 0 { row.4 } else { f64::NAN };
-    vec![
-        text(&rows, |row| row.6.clone()),
-        text(&rows, |row| row.1.clone()),
-        Values::Numbers(rows.iter().map(value).collect()),
-        Values::Integers(rows.iter().map(|row| row.3).collect()),
-        times(&rows, |row| Some(row.2)),
-    ]
+    let runs = rows.iter().map(|row| row.0).collect();
+    let values = rows.iter().map(|row| row.4.unwrap_or(f64::NAN)).collect();
+    let steps = rows.iter().map(|row| row.3).collect();
+    let times = times(&rows, |row| Some(row.2));
+    let keys = rows.into_iter().map(|row| Some(row.1)).collect();
+    vec![Values::Integers(runs), Values::Texts(keys), Values::Numbers(values), Values::Integers(steps), times]
 }
 
 fn texts(rows: Vec<TextRow>) -> Vec<Values> {
-    vec![text(&rows, |row| row.3.clone()), text(&rows, |row| row.1.clone()), text(&rows, |row| row.2.clone())]
+    let runs = rows.iter().map(|row| row.0).collect();
+    let (keys, values) = rows.into_iter().map(|row| (Some(row.1), Some(row.2))).unzip();
+    vec![Values::Integers(runs), Values::Texts(keys), Values::Texts(values)]
 }
 
 fn inputs(rows: Vec<InputRow>) -> Vec<Values> {

@@ -50,6 +50,37 @@ async fn every_row_is_read_once_however_short_the_pages_are() {
 }
 
 #[tokio::test]
+async fn rows_of_many_runs_are_read_once_however_short_the_pages_are() {
+    let (store, _folder) = store().await;
+    // More than one statement asks for.
+    let runs = futures::future::join_all((0..520).map(|start| new_run(&store, start))).await;
+    for run in [&runs[3], &runs[7], &runs[510]] {
+        for key in ["a", "b", "c"] {
+            for step in 0..5 {
+                store.log_metric(run.clone(), metric(key, 0.5, 7, step)).await.unwrap();
+            }
+        }
+    }
+    let but_one: Vec<String> = runs.iter().filter(|run| **run != runs[7]).cloned().collect();
+    for (wanted, keys, rows) in [
+        (but_one.clone(), vec!["a", "b", "c"], 30),
+        (but_one, vec!["b"], 10),
+        (vec![runs[7].clone()], vec!["c", "a"], 10),
+        (vec![runs[5].clone()], vec!["a"], 0),
+    ] {
+        let keys = keys.into_iter().map(str::to_owned).collect();
+        let only = [Only::OneOf("run_id", wanted.clone()), Only::OneOf("key", keys)];
+        for most in [1, 4, 5, 1_000] {
+            let (pages, found) = all(&store, TrackedTable::Metrics, &only, most).await;
+            assert_eq!(found, rows, "{most}");
+            assert!(pages.iter().flat_map(|page| texts(&page[0])).all(|run| wanted.iter().any(|id| id == run)));
+        }
+    }
+    let both = [Only::OneOf("run_id", runs[..8].to_vec()), Only::OneOf("run_id", runs[7..].to_vec())];
+    assert_eq!(all(&store, TrackedTable::Metrics, &both, 4).await.1, 15);
+}
+
+#[tokio::test]
 async fn conditions_choose_rows_by_run_key_and_step() {
     let (store, _folder) = store().await;
     let (one, other) = (new_run(&store, 1).await, new_run(&store, 2).await);

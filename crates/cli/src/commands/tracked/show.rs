@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use baton_orchestrator::RunTies;
-use baton_tracking::artifact::ArtifactStore;
 use baton_tracking::run::Run;
 use serde::Serialize;
 
 use super::{environment, run_called};
+use crate::artifact_place::ArtifactPlace;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Outcome;
@@ -52,7 +52,8 @@ pub(in crate::commands) async fn show(context: &Context, called: &str) -> Result
     let Some(store) = services.tracking.store().await? else {
         return Err(CliError::NothingTracked { path: wire::tracking_file(&services.folder) });
     };
-    let tracked = Tracked { store, artifacts: ArtifactStore::open(wire::artifacts_folder(&services.folder)) };
+    let artifacts = ArtifactPlace::of_project(&services.folder, &workspace.project.settings.tracking).open()?;
+    let tracked = Tracked { store, artifacts };
     let run = run_called(&tracked, called).await?;
     // A project with mistakes still has its runs; what it asks for now is not compared then.
     let (prepared, _) = workspace.examine(workspace.viewed_at().await?).await?;

@@ -42,7 +42,7 @@ const NAN: i64 = 1;
 const MISSING: i64 = 2;
 
 /// The letters of a text that its index knows.
-const INDEXED: usize = 40;
+pub(super) const INDEXED: usize = 40;
 
 impl Sorting {
     /// Reads the keys; equals are ordered by when they began, the newest first, and then by id.

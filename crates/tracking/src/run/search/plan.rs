@@ -3,6 +3,7 @@
 use baton_ledger::database::{Statement, Transaction};
 
 use super::attribute::Attribute;
+use super::order::INDEXED;
 use super::predicate::{self, Predicate};
 use super::{Understood, write_experiments};
 use crate::error::Result;
@@ -17,6 +18,8 @@ const SAMPLE: i64 = 512;
 const FINE: i64 = 8192;
 /// The most that are counted to find the best other way.
 const MOST: i64 = 1 << 17;
+/// How many listed runs are checked in the time of one that an index of something else leads to.
+const LISTED: i64 = 4;
 
 /// How runs are reached.
 #[derive(Debug, PartialEq)]
@@ -57,6 +60,8 @@ pub(super) enum Driver {
     Number(String, Operator, f64),
     /// A table, its key and its value.
     Text(&'static str, String, String),
+    /// A table, its key and how its value begins; at most as much of it as the index knows.
+    Begins(&'static str, String, String),
     /// A run's name.
     Name(String),
 }
@@ -70,6 +75,11 @@ impl Driver {
             Predicate::Text { table, key, operator: Operator::Equal, value: Literal::Text(text) } => {
                 Some(Self::Text(table, key.clone(), text.clone()))
             }
+            Predicate::Text { table, key, operator: Operator::Like, value: Literal::Text(pattern) } => {
+                let beginning: String =
+                    pattern.chars().take_while(|letter| !"%_".contains(*letter)).take(INDEXED).collect();
+                (!beginning.is_empty()).then(|| Self::Begins(table, key.clone(), beginning))
+            }
             Predicate::Attribute {
                 attribute: Attribute::RunName,
                 operator: Operator::Equal,
@@ -82,7 +92,7 @@ impl Driver {
     pub(super) fn table(&self) -> &'static str {
         match self {
             Self::Number(..) => "latest_metrics",
-            Self::Text(table, ..) => table,
+            Self::Text(table, ..) | Self::Begins(table, ..) => table,
             Self::Name(_) => "runs",
         }
     }
@@ -99,6 +109,13 @@ impl Driver {
                 statement.push(" AND d.key = ").push_bind(key);
                 statement.push(" AND substr(d.value, 1, 40) = substr(").push_bind(text).push(", 1, 40)");
                 statement.push(" AND d.value = ").push_bind(text);
+            }
+            Self::Begins(_, key, beginning) => {
+                statement.push(" AND d.key = ").push_bind(key);
+                statement.push(" AND substr(d.value, 1, 40) >= ").push_bind(beginning);
+                if let Some(end) = behind(beginning) {
+                    statement.push(" AND substr(d.value, 1, 40) < ").push_bind(end);
+                }
             }
             Self::Name(name) => {
                 statement.push(" AND d.name = ").push_bind(name);
@@ -121,17 +138,32 @@ impl Driver {
     }
 }
 
+/// The first text behind all that begin so, as the database orders them; none behind those that begin with the last letter.
+fn behind(beginning: &str) -> Option<String> {
+    let mut letters: Vec<char> = beginning.chars().collect();
+    while let Some(last) = letters.pop() {
+        // Between these two there are no letters.
+        let next = if last == '\u{d7ff}' { Some('\u{e000}') } else { char::from_u32(u32::from(last) + 1) };
+        if let Some(next) = next {
+            letters.push(next);
+            return Some(letters.into_iter().collect());
+        }
+    }
+    None
+}
+
 /// Chooses how to reach the runs of a search.
 pub(super) async fn choose(transaction: &mut Transaction, search: &Understood) -> Result<Access> {
     let by_order = if search.sorting.has_index() { Access::Ordered } else { Access::Listed };
     let parts = search.predicate.parts();
     let drivers: Vec<Driver> = parts.iter().filter_map(Driver::of).collect();
-    let Some((count, driver)) = best(transaction, search, &drivers, FEW).await? else { return Ok(by_order) };
-    if count < FEW {
+    let few = best(transaction, search, &drivers, FEW).await?;
+    // Of one part alone there are enough to fill the page soon.
+    let is_plenty = parts.len() < 2 && matches!(&few, Some((_, driver)) if !matches!(driver, Driver::Begins(..)));
+    if let Some((_, driver)) = few.filter(|(count, _)| *count < FEW) {
         return Ok(Access::Few(driver));
     }
-    // Of one part alone there are enough to fill the page soon.
-    if parts.len() < 2 {
+    if is_plenty || parts.is_empty() || (drivers.is_empty() && by_order == Access::Listed) {
         return Ok(by_order);
     }
     let met = sample(transaction, search).await?;
@@ -143,7 +175,19 @@ pub(super) async fn choose(transaction: &mut Transaction, search: &Understood) -
     }
     let best = best(transaction, search, &drivers, MOST).await?;
     // A run that is found by a part is read from anywhere, and sorted: it costs about twice.
-    Ok(best.filter(|(count, _)| count * 2 < to_check).map_or(by_order, |(_, driver)| Access::Few(driver)))
+    if let Some((_, driver)) = best.filter(|(count, _)| count * 2 < to_check) {
+        return Ok(Access::Few(driver));
+    }
+    let is_listed = count_runs(transaction, search, to_check * LISTED).await? < to_check * LISTED;
+    Ok(if is_listed { Access::Listed } else { by_order })
+}
+
+/// How many runs there are, up to `most`.
+async fn count_runs(transaction: &mut Transaction, search: &Understood, most: i64) -> Result<i64> {
+    let mut statement = Statement::new("SELECT count(*) FROM (SELECT 1 FROM runs c WHERE ");
+    write_experiments(&mut statement, "c.experiment", &search.experiments);
+    statement.push(" LIMIT ").push_bind(most).push(") AS counted");
+    Ok(transaction.one::<(i64,)>(statement).await?.map_or(most, |(count,)| count))
 }
 
 /// The part that the fewest runs meet, and how many they are, up to `most`.
@@ -172,4 +216,18 @@ async fn sample(transaction: &mut Transaction, search: &Understood) -> Result<i6
     statement.push(" LIMIT ").push_bind(SAMPLE).push(") AS first CROSS JOIN runs r WHERE r.id = first.id");
     search.write_conditions(&mut statement)?;
     Ok(transaction.one::<(i64,)>(statement).await?.map_or(0, |(count,)| count))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::behind;
+
+    #[test]
+    fn texts_that_begin_so_end_before_the_next_letter() {
+        let next = |beginning: &str| behind(beginning);
+        assert_eq!(next("777").as_deref(), Some("778"));
+        assert_eq!(next("a\u{d7ff}").as_deref(), Some("a\u{e000}"));
+        assert_eq!(next("a\u{10ffff}").as_deref(), Some("b"));
+        assert_eq!(next("\u{10ffff}"), None);
+    }
 }
