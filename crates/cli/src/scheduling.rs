@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use baton_core::ports::{LedgerError, Request, RunFilter, RunRecord, RunState};
 use baton_core::{Asset, Definition, Schedule};
 use baton_diagnostics::{Severity, nearest};
-use baton_orchestrator::schedule::{About, Declared, Host, Ran, Scheduler, Trigger};
+use baton_orchestrator::schedule::{About, Declared, Host, Ran, Scheduler, Stores, Trigger};
 use baton_orchestrator::{Answer, Asked, RunError, RunReport, RunbookRequest, SourceLanding};
 use baton_project::Project;
 use baton_server::{Figure, Said, ScheduleDesk, Taken};
@@ -249,7 +249,12 @@ fn declared(project: Project) -> Declared {
         _ => None,
     };
     let of_monitors = project.assets.values().filter_map(of_monitor).collect();
+    let places = project.assets.values().filter_map(|asset| match &asset.definition {
+        Definition::Source(source) => Some((source.path.as_str(), &source.options)),
+        _ => None,
+    });
     Declared {
+        stores: Stores::of(places),
         schedules: project.schedules,
         about: About {
             project: project.name,

@@ -1,8 +1,12 @@
 //! The file system as an object store that keeps its promises: what was put is on the disk, whole or not at all.
 //!
-//! `object_store`'s own local store does not sync. Here a put writes a temporary file, syncs it, moves it into place
-//! (as a hard link when the object must not exist yet, which is atomic), and syncs the folder. Everything else is
-//! delegated. A store for S3 takes this one's place without the rest of the crate noticing.
+//! `object_store`'s own local store does not sync. Here a put writes a temporary file, syncs it, and moves it into place
+//! (as a hard link when the object must not exist yet, which is atomic). Everything else is delegated. A store for S3
+//! takes this one's place without the rest of the crate noticing.
+//!
+//! A data file is nothing until an entry of its table's log names it, so its name becomes durable with the entry: just before
+//! the entry is there, the table's folder is synced, and with a table's first entry the folders above it, too. One sync of a
+//! folder makes several names durable, and where file systems keep a journal the next ones find nothing left to do.
 
 use std::fmt;
 use std::fs::{self, File};
@@ -31,8 +35,13 @@ pub(crate) struct DurableStore {
     staging: PathBuf,
 }
 
+/// The folder of a table's log in that of the table.
+const LOG: &str = "_delta_log";
+/// The first entry of a log.
+const FIRST: &str = "00000000000000000000.json";
+
 impl DurableStore {
-    /// `staging` must be on the file system of everything that is put.
+    /// `staging` must be on the file system of everything that is put, in the folder that all tables are below.
     pub(crate) fn new(staging: PathBuf) -> Self {
         Self { inner: LocalFileSystem::new(), staging }
     }
@@ -138,12 +147,7 @@ pub(crate) fn create_folder(folder: &FilePath) -> io::Result<()> {
         return Ok(());
     }
     let missing: Vec<&FilePath> = folder.ancestors().take_while(|ancestor| !ancestor.exists()).collect();
-    // A file in the way must not look like an object that exists.
-    let in_the_way = |error: io::Error| match error.kind() {
-        io::ErrorKind::AlreadyExists => io::Error::from(io::ErrorKind::NotADirectory),
-        _ => error,
-    };
-    fs::create_dir_all(folder).map_err(in_the_way)?;
+    make_folder(folder)?;
     missing.into_iter().filter_map(FilePath::parent).try_for_each(sync_folder)
 }
 
@@ -154,14 +158,35 @@ pub(crate) fn sync_folder(folder: &FilePath) -> io::Result<()> {
 
 fn put(temporary: &FilePath, target: &FilePath, payload: &PutPayload, create: bool) -> io::Result<()> {
     let parent = target.parent().ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
-    let moved = write_synced(temporary, payload)
-        .and_then(|()| create_folder(parent))
+    let is_of_log = parent.file_name().is_some_and(|name| name == LOG);
+    // Folders first: the sync of the file then finds their names in the journal.
+    let moved = make_folder(parent)
+        .and_then(|()| write_synced(temporary, payload))
+        .and_then(|()| if is_of_log { sync_before_entry(temporary, target) } else { Ok(()) })
         .and_then(|()| if create { fs::hard_link(temporary, target) } else { fs::rename(temporary, target) });
     if create || moved.is_err() {
         // The first error is the one to tell; a leftover temporary file is harmless.
         let _removed = fs::remove_file(temporary);
     }
-    moved.and_then(|()| sync_folder(parent))
+    if is_of_log { moved.and_then(|()| sync_folder(parent)) } else { moved }
+}
+
+/// Makes durable what an entry of a log names, and where the table lies: whoever wrote it may have been killed since.
+fn sync_before_entry(temporary: &FilePath, entry: &FilePath) -> io::Result<()> {
+    let warehouse = temporary.parent().and_then(FilePath::parent);
+    let is_first = entry.file_name().is_some_and(|name| name == FIRST);
+    let table = entry.ancestors().skip(2).take(1);
+    let above = entry.ancestors().skip(3).take_while(|folder| warehouse.is_some_and(|root| folder.starts_with(root)));
+    table.chain(above.take(if is_first { usize::MAX } else { 0 })).try_for_each(sync_folder)
+}
+
+/// Creates `folder` and those above it that are missing; their names are not durable yet.
+fn make_folder(folder: &FilePath) -> io::Result<()> {
+    // A file in the way must not look like an object that exists.
+    fs::create_dir_all(folder).map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => io::Error::from(io::ErrorKind::NotADirectory),
+        _ => error,
+    })
 }
 
 fn write_synced(path: &FilePath, payload: &PutPayload) -> io::Result<()> {

@@ -281,6 +281,18 @@ pub(super) const BENCHMARKS: &[Benchmark] = &[
         ],
     },
     Benchmark {
+        name: "schedule-chain-10000",
+        about: "a chain of 10,000 steps: with nothing to do, and each with a table to write for the next one to read",
+        ground: Ground::Made("steps-chain-10000-data"),
+        turns: ONE_TURN,
+        contenders: &[
+            Ours("baton run", "steps-chain-10000-run"),
+            Ours("baton, every table anew", "steps-chain-10000-anew"),
+            Ours("make, nothing to do", "steps-chain-10000-make-idle"),
+            Ours("make, one shell a step", "steps-chain-10000-make"),
+        ],
+    },
+    Benchmark {
         name: "schedule-10000",
         about: "10,000 steps with nothing to do, in ten layers",
         ground: Ground::Made("steps-layers-10000-data"),

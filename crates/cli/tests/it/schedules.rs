@@ -6,6 +6,7 @@ use std::net::TcpStream;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
+use baton_testkit::moto::TestMoto;
 use baton_testkit::project::TestProject;
 use serde_json::Value;
 
@@ -20,12 +21,14 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(project: &TestProject, name: &str, failpoint: Option<&str>) -> Self {
+        let failpoint = failpoint.map(|failpoint| ("BATON_FAILPOINT", failpoint));
+        Self::start_with(project, name, failpoint.as_slice())
+    }
+
+    fn start_with(project: &TestProject, name: &str, variables: &[(&str, &str)]) -> Self {
         let said = project.path(name);
         let mut command = project.command(&["serve", "-e", "dev", "--port", "0"]);
-        command.env("BATON_TOKEN", "open-sesame");
-        if let Some(failpoint) = failpoint {
-            command.env("BATON_FAILPOINT", failpoint);
-        }
+        command.env("BATON_TOKEN", "open-sesame").envs(variables.iter().copied());
         let stderr = File::create(&said).unwrap();
         let mut process = command.stdout(Stdio::piped()).stderr(stderr).spawn().unwrap();
         let mut line = String::new();
@@ -269,6 +272,42 @@ fn a_query_that_never_reads_defeats_neither_timeout_nor_lease() {
     let run = json(&project, &["runs", "show"]);
     assert!(run["cause"].as_str().unwrap().contains("longer than its timeout of 2s"), "{run}");
     assert!(!second.said().contains("runs the schedules"), "the lease was lost: {}", second.said());
+}
+
+#[test]
+fn objects_that_come_to_a_store_run_what_waits_for_them() {
+    let store = TestMoto::shared();
+    let bucket = store.bucket();
+    let source = format!(
+        "sources:
+  - name: visits
+    connector: s3
+    path: s3://{bucket}/visits/*.csv
+    options: {{endpoint: '{}', access_key_id: any, secret_access_key: '${{env:STORE_KEY}}'}}
+    columns: [{{name: id, type: int}}]
+",
+        store.url()
+    );
+    let schedules =
+        format!("schedules:\n  - {{name: arrivals, files: 's3://{bucket}/visits/done', select: [visits]}}\n");
+    let project = shop().file("visits.yml", &source).file("schedules.yml", &schedules);
+    store.put(&bucket, "visits/1.csv", b"id\n1\n");
+    let applied = project.command(&["apply", "-e", "dev", "--yes"]).env("STORE_KEY", "key").output().unwrap();
+    assert!(applied.status.success(), "{}", String::from_utf8_lossy(&applied.stderr));
+    let server = Server::start_with(&project, "server.txt", &[("STORE_KEY", "key")]);
+    server.waits_to_say("runs the schedules of `dev`");
+    std::thread::sleep(Duration::from_secs(13));
+    store.put(&bucket, "visits/2.csv", b"id\n2\n");
+    std::thread::sleep(Duration::from_secs(1));
+    assert!(states(&project, "arrivals").is_empty(), "{}", server.said());
+    store.put(&bucket, "visits/done", b"");
+    let came = Instant::now();
+    within(30, "the run", || states(&project, "arrivals").contains(&"succeeded".to_owned()).then_some(()));
+    assert!(came.elapsed() < Duration::from_secs(20), "{:?}", came.elapsed());
+    let visits = ok(&project, &["query", "-e", "dev", "select count(*) as n from visits", "--format", "csv"]);
+    assert_eq!(visits, "n\n2\n");
+    std::thread::sleep(Duration::from_secs(13));
+    assert_eq!(states(&project, "arrivals").len(), 1, "nothing has come since: {}", server.said());
 }
 
 #[test]

@@ -375,8 +375,8 @@ pub enum Delivery {
 /// [`LedgerError::LeaseLost`] when another holder has it since.
 #[async_trait]
 pub trait Operations: Send + Sync {
-    /// A number that differs whenever somebody else wrote to the ledger since it was last asked for. Its cost does not
-    /// grow with what the ledger holds.
+    /// A number that differs whenever somebody else wrote to the ledger since it was last asked for; leases that are taken and
+    /// kept may not count. Its cost does not grow with what the ledger holds.
     async fn pulse(&self) -> Result<u64, LedgerError>;
 
     /// Takes the lease, or keeps it until `until`; answers with who has it now.
@@ -387,6 +387,12 @@ pub trait Operations: Send + Sync {
         now: Timestamp,
         until: Timestamp,
     ) -> Result<Lease, LedgerError>;
+
+    /// The clock by which holders on several machines take and keep leases, so that theirs may differ; `None` where all are on
+    /// one machine.
+    async fn clock_of_leases(&self) -> Result<Option<Timestamp>, LedgerError> {
+        Ok(None)
+    }
 
     /// Gives the lease back, if it is still this one.
     async fn release_lease(&self, lease: &Lease) -> Result<(), LedgerError>;

@@ -131,6 +131,36 @@ impl Database {
         Ok(self.all(statement).await?.into_iter().next())
     }
 
+    /// Carries out one statement that writes, and answers with its first row. On a server it waits for no other writer, nobody
+    /// [looks](Self::pulse) because of it, and where the connection breaks it is sent again: it has to be one that can be.
+    pub(crate) async fn write_alone<T: Record>(
+        &self,
+        statement: Statement,
+        action: &str,
+    ) -> Result<Option<T>, LedgerError> {
+        let failed = |error: sqlx::Error| storage(action, &error);
+        match self {
+            Self::Sqlite(_) => {
+                let mut transaction = self.begin(action).await?;
+                let row = transaction.write_one(statement).await.map_err(failed)?;
+                transaction.commit(action).await?;
+                Ok(row)
+            }
+            Self::Postgres(database) => {
+                database.refuse_without_lock(action)?;
+                Ok(database.all(statement).await.map_err(failed)?.into_iter().next())
+            }
+        }
+    }
+
+    /// The clock that all who use the database share, in microseconds; `None` where that is the machine's.
+    pub(crate) async fn clock(&self) -> sqlx::Result<Option<i64>> {
+        match self {
+            Self::Sqlite(_) => Ok(None),
+            Self::Postgres(database) => database.clock().await.map(Some),
+        }
+    }
+
     /// See [`baton_core::ports::Operations::pulse`].
     pub(crate) async fn pulse(&self) -> sqlx::Result<i64> {
         match self {

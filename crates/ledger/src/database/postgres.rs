@@ -147,6 +147,13 @@ impl PostgresDatabase {
         rows.first().map(|(writes,)| *writes).ok_or(sqlx::Error::RowNotFound)
     }
 
+    /// The server's clock, in microseconds.
+    pub(super) async fn clock(&self) -> sqlx::Result<i64> {
+        let now = "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)";
+        let rows: Vec<(i64,)> = self.all(Statement::new(now)).await?;
+        rows.first().map(|(now,)| *now).ok_or(sqlx::Error::RowNotFound)
+    }
+
     /// Says what became of the transaction `id`, whose connection broke while it was made durable.
     pub(super) async fn what_became_of(&self, id: &str, action: &str, broke: &sqlx::Error) -> Result<(), LedgerError> {
         let ask = Statement::new("SELECT coalesce(pg_xact_status(CAST($1 AS xid8)), 'unknown')").bind(id);

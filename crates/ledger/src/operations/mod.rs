@@ -1,6 +1,7 @@
-//! The operations port on a database: leases and cursors here, the queue, the history of runs and the outbox beside it.
+//! The operations port on a database: cursors here, leases, the queue, the history of runs and the outbox beside it.
 
 mod adjustments;
+mod leases;
 mod outbox;
 mod pools;
 mod requests;
@@ -16,7 +17,7 @@ use baton_core::time::timestamp_from_micros;
 use serde_json::Value;
 
 use crate::SqlLedger;
-use crate::database::{Statement, Transaction, Value as SqlValue};
+use crate::database::{Statement, Value as SqlValue};
 use crate::error::{damaged, storage};
 
 #[async_trait]
@@ -33,32 +34,16 @@ impl Operations for SqlLedger {
         now: Timestamp,
         until: Timestamp,
     ) -> Result<Lease, LedgerError> {
-        let action = format!("take the lease `{name}`");
-        let mut transaction = self.database.begin(&action).await?;
-        let found = read_lease(&mut transaction, name).await?;
-        let token = match found {
-            Some(found) if found.holder == holder => found.token,
-            Some(found) if found.until > now && !found.holder.is_empty() => return Ok(found),
-            found => found.map_or(1, |found| found.token + 1),
-        };
-        let keep = Statement::new(
-            "INSERT INTO lease (name, holder, token, until) VALUES ($1, $2, $3, $4)
-             ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, token = excluded.token, until = excluded.until",
-        );
-        let keep = keep.bind(name).bind(holder).bind(token.cast_signed()).bind(until.timestamp_micros());
-        transaction.execute(keep).await.map_err(|error| storage(&action, &error))?;
-        transaction.commit(&action).await?;
-        Ok(Lease { name: name.to_owned(), holder: holder.to_owned(), token, until })
+        leases::take(&self.database, (name, holder), now, until).await
+    }
+
+    async fn clock_of_leases(&self) -> Result<Option<Timestamp>, LedgerError> {
+        let micros = self.database.clock().await.map_err(|error| storage("ask for the time", &error))?;
+        Ok(micros.map(timestamp_from_micros))
     }
 
     async fn release_lease(&self, lease: &Lease) -> Result<(), LedgerError> {
-        let action = format!("give back the lease `{}`", lease.name);
-        let mut transaction = self.database.begin(&action).await?;
-        let give =
-            Statement::new("UPDATE lease SET holder = '', until = 0 WHERE name = $1 AND token = $2 AND holder = $3");
-        let give = give.bind(&lease.name).bind(lease.token.cast_signed()).bind(&lease.holder);
-        transaction.execute(give).await.map_err(|error| storage(&action, &error))?;
-        transaction.commit(&action).await
+        leases::release(&self.database, lease).await
     }
 
     async fn cursor(&self, environment: &str, schedule: &str) -> Result<Option<Value>, LedgerError> {
@@ -81,7 +66,7 @@ impl Operations for SqlLedger {
             several => format!("move {} schedules on", several.len()),
         };
         let mut transaction = self.database.begin(&action).await?;
-        need_lease(&mut transaction, lease).await?;
+        leases::need(&mut transaction, lease).await?;
         let cursor = |advance: &Advance| -> Vec<SqlValue> {
             vec![environment.into(), (&advance.schedule).into(), advance.cursor.to_string().into()]
         };
@@ -120,7 +105,7 @@ impl Operations for SqlLedger {
     ) -> Result<Option<Request>, LedgerError> {
         const ACTION: &str = "begin a run that waits";
         let mut transaction = self.database.begin(ACTION).await?;
-        need_lease(&mut transaction, lease).await?;
+        leases::need(&mut transaction, lease).await?;
         let found = requests::begin_next(&mut transaction, lease.token, environment, now).await?;
         transaction.commit(ACTION).await?;
         Ok(found)
@@ -129,7 +114,7 @@ impl Operations for SqlLedger {
     async fn end_request(&self, lease: &Lease, id: u64, end: &RequestEnd) -> Result<(), LedgerError> {
         const ACTION: &str = "say how a run ended";
         let mut transaction = self.database.begin(ACTION).await?;
-        need_lease(&mut transaction, lease).await?;
+        leases::need(&mut transaction, lease).await?;
         requests::end(&mut transaction, id, end).await?;
         transaction.commit(ACTION).await
     }
@@ -137,7 +122,7 @@ impl Operations for SqlLedger {
     async fn recover_requests(&self, lease: &Lease, environment: &str) -> Result<usize, LedgerError> {
         const ACTION: &str = "take over runs";
         let mut transaction = self.database.begin(ACTION).await?;
-        need_lease(&mut transaction, lease).await?;
+        leases::need(&mut transaction, lease).await?;
         let count = requests::recover(&mut transaction, lease.token, environment).await?;
         transaction.commit(ACTION).await?;
         Ok(count)
@@ -254,28 +239,6 @@ impl Operations for SqlLedger {
 
 const KEEP_CURSORS: &str = "INSERT INTO schedule_cursor (environment, schedule, cursor) VALUES ";
 const REPLACE_CURSORS: &str = " ON CONFLICT (environment, schedule) DO UPDATE SET cursor = excluded.cursor";
-
-async fn read_lease(transaction: &mut Transaction, name: &str) -> Result<Option<Lease>, LedgerError> {
-    let select = Statement::new("SELECT holder, token, until FROM lease WHERE name = $1").bind(name);
-    let row: Option<(String, i64, i64)> =
-        transaction.one(select).await.map_err(|error| storage(format!("read the lease `{name}`"), &error))?;
-    Ok(row.map(|(holder, token, until)| Lease {
-        name: name.to_owned(),
-        holder,
-        token: token.cast_unsigned(),
-        until: timestamp_from_micros(until),
-    }))
-}
-
-/// Refuses to go on when another holder has the lease by now.
-async fn need_lease(transaction: &mut Transaction, lease: &Lease) -> Result<(), LedgerError> {
-    let found = read_lease(transaction, &lease.name).await?;
-    if found.as_ref().is_some_and(|found| found.token == lease.token && found.holder == lease.holder) {
-        return Ok(());
-    }
-    let holder = found.map(|found| found.holder).filter(|holder| !holder.is_empty());
-    Err(LedgerError::LeaseLost { name: lease.name.clone(), holder: holder.unwrap_or_else(|| "nobody".to_owned()) })
-}
 
 /// A text that a step, a message or a person's script wrote, as every database takes it: without zero bytes.
 fn writable(text: &str) -> String {

@@ -10,7 +10,7 @@ mod throughput;
 
 use std::sync::Arc;
 
-use baton_core::ports::{Ledger, Operations};
+use baton_core::ports::{Ledger, LogLine, Operations, RunChange};
 use baton_ledger::SqlLedger;
 use tempfile::TempDir;
 
@@ -43,7 +43,8 @@ async fn pulse_of(ours: SqlLedger, theirs: SqlLedger) {
     assert_eq!(ours.pulse().await.unwrap(), first);
     theirs.cancel_run("none").await.unwrap();
     assert_eq!(ours.pulse().await.unwrap(), first, "nothing was written");
-    let now = baton_core::time::timestamp_from_micros(0);
-    theirs.take_lease("scheduler/prod", "them", now, now).await.unwrap();
+    let at = baton_core::time::timestamp_from_micros(0);
+    let [run, asset, level, text] = ["r", "days", "info", "begins"].map(str::to_owned);
+    theirs.keep_runs(vec![RunChange::Log(LogLine { run, asset, at, level, text })]).await.unwrap();
     assert_ne!(ours.pulse().await.unwrap(), first);
 }

@@ -10,9 +10,11 @@ mod due;
 mod files;
 mod notices;
 mod scheduler;
+mod stores;
 mod work;
 
 pub(crate) use delivery::deliver_lineage;
 pub use due::{Cursor, Due, Facts, Tick, Timetable, Trigger, due};
 pub use notices::About;
 pub use scheduler::{Declared, Host, Ran, Scheduler};
+pub use stores::Stores;

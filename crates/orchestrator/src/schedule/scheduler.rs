@@ -5,6 +5,8 @@
 //! not grow with what ever ran.
 
 mod advancing;
+mod election;
+mod leading;
 mod people;
 
 use std::collections::BTreeMap;
@@ -22,19 +24,16 @@ use serde_json::Value;
 use tokio::task::JoinHandle;
 
 use self::advancing::{Move, count_together};
+use self::election::Election;
+use self::leading::change;
 use super::delivery::deliver;
 use super::due::{Cursor, Facts, Timetable, due};
-use super::files::Listings;
+use super::files::{Listings, Place};
 use super::notices::About;
+use super::stores::Stores;
 use super::work::Work;
 use crate::report::RunReport;
 
-/// How long a server that says nothing keeps the lease.
-const LEASE: TimeDelta = TimeDelta::seconds(6);
-/// How often the holder renews it.
-const RENEW: TimeDelta = TimeDelta::seconds(2);
-/// How often the others ask for it.
-const ASK: TimeDelta = TimeDelta::seconds(1);
 /// How often the ledger is asked whether something happened.
 const LOOK: Duration = Duration::from_millis(250);
 /// How often it is asked whether the run that goes on has ended.
@@ -75,6 +74,8 @@ pub struct Declared {
     pub schedules: Vec<Schedule>,
     /// Whom to tell of what.
     pub about: About,
+    /// How the stores are reached in which schedules wait for files.
+    pub stores: Stores,
 }
 
 /// How a request came out.
@@ -123,11 +124,13 @@ struct Watched {
 /// What the holder of the lease knows.
 #[derive(Default)]
 struct Lead {
+    /// `None` while there is nothing to run.
+    election: Option<Election>,
     lease: Option<Lease>,
-    renew_at: Option<Timestamp>,
     /// What the project declares for this environment.
     declared: Vec<Schedule>,
     about: About,
+    stores: Stores,
     watched: BTreeMap<String, Watched>,
     courier: Courier,
     delivering: Option<JoinHandle<()>>,
@@ -167,6 +170,7 @@ impl Scheduler {
         if let Some((_, running)) = lead.active.take() {
             running.abort();
         }
+        drop(lead.election.take());
         if let Some(lease) = lead.lease.take() {
             // The lease ends by itself soon.
             let _ends_anyway = self.operations.release_lease(&lease).await;
@@ -175,9 +179,12 @@ impl Scheduler {
 
     async fn turn(&self, lead: &mut Lead) -> Result<(), LedgerError> {
         let now = self.clock.now();
+        // First of all: who waits for another one to take over does not wait for a project to be read.
+        let leads = self.leads(lead).await?;
         let has_other_schedules = self.read_schedules(lead, now).await;
         let has_nothing = lead.declared.is_empty() && lead.about.runbooks.is_empty() && !lead.about.asks;
-        if has_nothing && lead.active.is_none() || !self.leads(lead, now).await? {
+        self.stand(lead, !has_nothing || lead.active.is_some());
+        if lead.election.is_none() || !leads {
             return Ok(());
         }
         self.finish_active(lead).await?;
@@ -191,47 +198,6 @@ impl Scheduler {
         self.tell_late(lead, now).await?;
         self.deliver(lead);
         Ok(())
-    }
-
-    /// Takes or keeps the lease; answers whether this process has it.
-    async fn leads(&self, lead: &mut Lead, now: Timestamp) -> Result<bool, LedgerError> {
-        if lead.renew_at.is_some_and(|at| now < at) {
-            return Ok(lead.lease.is_some());
-        }
-        let name = format!("scheduler/{}", self.environment);
-        let found = self.operations.take_lease(&name, &self.holder, now, now + LEASE).await?;
-        if found.holder != self.holder {
-            if lead.follows.as_ref() != Some(&found.holder) {
-                self.host.say(&format!("schedules of `{}` are run by {}", self.environment, found.holder));
-            }
-            if let Some((_, running)) = lead.active.take() {
-                running.abort();
-            }
-            *lead = Lead {
-                follows: Some(found.holder),
-                declared: std::mem::take(&mut lead.declared),
-                about: std::mem::take(&mut lead.about),
-                read_at: lead.read_at,
-                renew_at: Some(now + ASK),
-                ..Lead::default()
-            };
-            return Ok(false);
-        }
-        let is_new = lead.lease.as_ref().is_none_or(|lease| lease.token != found.token);
-        if is_new {
-            let taken_over = self.operations.recover_requests(&found, &self.environment).await?;
-            let with = if taken_over > 0 {
-                format!("; {taken_over} begun by another server start again")
-            } else {
-                String::new()
-            };
-            self.host.say(&format!("runs the schedules of `{}`{with}", self.environment));
-            lead.follows = None;
-            lead.watched.clear();
-        }
-        lead.lease = Some(found);
-        lead.renew_at = Some(now + RENEW);
-        Ok(true)
     }
 
     /// Takes in the end of the run that goes on, if it ended.
@@ -282,6 +248,7 @@ impl Scheduler {
             Ok(Some(declared)) => {
                 lead.declared = declared.schedules.into_iter().filter(is_ours).collect();
                 lead.about = declared.about;
+                lead.stores = declared.stores;
                 true
             }
             Ok(None) => false,
@@ -340,7 +307,10 @@ impl Scheduler {
         let mut moves = Vec::new();
         for (name, watched) in &lead.watched {
             let files = match (&watched.schedule.triggers.files, listens) {
-                (Some(glob), true) => lead.listings.look(&self.folder, glob).await,
+                (Some(glob), true) => {
+                    let (folder, stores) = (self.folder.as_path(), &lead.stores);
+                    lead.listings.look(&Place { folder, glob, stores, host: &self.host, now }).await
+                }
                 _ => None,
             };
             let has_news = files.is_some() && files != watched.cursor.files;
@@ -349,6 +319,9 @@ impl Scheduler {
             }
             let facts = Facts { now, versions: &lead.versions, files: files.as_deref() };
             moves.push(Move::of(name, watched, due(&watched.schedule, &watched.times, &watched.cursor, &facts), now));
+        }
+        if let Some(trouble) = lead.listings.take_trouble() {
+            self.say_once(lead, &trouble);
         }
         // Schedules of one minute are due at once: they move on together.
         while !moves.is_empty() {
@@ -428,16 +401,19 @@ impl Scheduler {
     /// Sleeps until something may have to be done.
     async fn sleep(&self, lead: &mut Lead) {
         loop {
-            pause(lead.active.as_ref().map(|(_, running)| running)).await;
+            tokio::select! {
+                () = pause(lead.active.as_ref().map(|(_, running)| running)) => {}
+                () = change(&mut lead.election) => return,
+            }
             let now = self.clock.now();
             let is_over = lead.active.as_ref().is_some_and(|(_, running)| running.is_finished());
             let people = [lead.adjusted_until, lead.expires_at];
-            let instants = [lead.renew_at, lead.read_at].into_iter().chain(people).flatten();
+            let instants = lead.read_at.into_iter().chain(people.into_iter().flatten());
             let listens = lead.watched.values().any(|watched| watched.schedule.triggers.files.is_some());
             let instants = instants.chain(lead.listen_at.filter(|_| listens));
             let wakes = lead.watched.values().filter_map(|watched| watched.wake_at);
             let pulse = self.operations.pulse().await.ok();
-            let has_news = pulse != lead.pulse;
+            let has_news = pulse != lead.pulse || lead.has_to_take_over();
             lead.pulse = pulse;
             if is_over || has_news || instants.chain(wakes).any(|at| at <= now) {
                 return;
@@ -446,8 +422,8 @@ impl Scheduler {
     }
 
     fn say_trouble(&self, lead: &mut Lead, error: &LedgerError) {
-        if matches!(error, LedgerError::LeaseLost { .. }) {
-            lead.renew_at = None;
+        if let (LedgerError::LeaseLost { .. }, Some(election)) = (error, &lead.election) {
+            election.ask_now();
         }
         self.say_once(lead, &error.to_string());
     }

@@ -32,7 +32,11 @@ pub(crate) const SCHEDULE: Shape = &[
     key("timezone", Text, "Time zone of `cron` and `blackouts`, such as `Europe/Zurich`; default UTC."),
     key("on", Object(ON_COMMIT), "Runs when assets have a new version."),
     key("freshness", Object(DEADLINE), "Runs when an asset had no new version for so long."),
-    key("files", Text, "Runs when files come or change: a glob relative to the project."),
+    key(
+        "files",
+        Text,
+        "Runs when files come or change: a glob relative to the project, or one in a store, `s3://bucket/folder/*.csv`.",
+    ),
     key(
         "catch_up",
         Words(CATCH_UPS),
