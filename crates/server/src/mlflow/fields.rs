@@ -4,7 +4,7 @@
 use axum::extract::{FromRequest, Query, Request};
 use axum::http::Method;
 use axum::http::header::CONTENT_TYPE;
-use baton_tracking::Tag;
+use baton_tracking::{Tag, validate};
 use serde_json::{Map, Value};
 
 use super::error::WireError;
@@ -136,6 +136,9 @@ impl Fields {
     /// A number, which may be written as text, `NaN` and `Infinity` among them; `true` is 1.
     pub(super) fn double(&self, name: &str) -> Result<Option<f64>> {
         let Some(value) = self.single(name)? else { return Ok(None) };
+        if value.as_str() == Some("") {
+            return Ok(None);
+        }
         let number = match value {
             Value::Number(number) => number.as_f64(),
             Value::Bool(flag) => Some(f64::from(u8::from(*flag))),
@@ -169,6 +172,18 @@ impl Fields {
         let Some((value, items)) = self.items(name)? else { return Ok(Vec::new()) };
         let text = |item: &Value| item.as_str().map(str::to_owned).ok_or_else(|| self.wrong(name, value));
         items.iter().map(text).collect()
+    }
+
+    /// Texts, of which there must be one at least.
+    pub(super) fn required_texts(&self, name: &str) -> Result<Vec<String>> {
+        let texts = self.texts(name)?;
+        if texts.is_empty() { Err(self.missing(name)) } else { Ok(texts) }
+    }
+
+    /// Experiments by their ids, of which there must be one at least.
+    pub(super) fn experiments(&self, name: &str) -> Result<Vec<i64>> {
+        let ids = self.required_texts(name)?;
+        ids.iter().map(|id| Ok(validate::experiment_id(id)?)).collect()
     }
 
     /// Messages, none where the field is unset.

@@ -6,7 +6,11 @@
 use std::net::IpAddr;
 
 use axum::extract::{Request, State};
-use axum::http::header::{HOST, HeaderName, HeaderValue, ORIGIN, VARY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS};
+use axum::http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_REQUEST_HEADERS, HOST, HeaderName, HeaderValue, ORIGIN, VARY, X_CONTENT_TYPE_OPTIONS,
+    X_FRAME_OPTIONS,
+};
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -31,11 +35,31 @@ pub(super) async fn guard(State(tracking): State<Shared>, request: Request, next
     if changes && !tracking.allowed.has_origin(request.headers()) {
         return refused("Cross-origin request blocked");
     }
-    let mut response = next.run(request).await;
+    let page = request.headers().get(ORIGIN).filter(|_| tracking.allowed.has_origin(request.headers())).cloned();
+    let mut response = match *request.method() {
+        Method::OPTIONS => preflight(page.is_some(), request.headers()),
+        _ => next.run(request).await,
+    };
+    if let Some(page) = page {
+        response.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, page);
+    }
     let headers: [(HeaderName, &str); 3] =
         [(X_CONTENT_TYPE_OPTIONS, "nosniff"), (X_FRAME_OPTIONS, "SAMEORIGIN"), (VARY, "Origin")];
     for (name, value) in headers {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+/// What a browser is told before it sends what a page of another port wants: methods and headers, if the page may.
+fn preflight(is_allowed: bool, asked: &HeaderMap) -> Response {
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    if is_allowed {
+        let methods = HeaderValue::from_static("GET, POST, PUT, PATCH, DELETE, OPTIONS");
+        response.headers_mut().insert(ACCESS_CONTROL_ALLOW_METHODS, methods);
+        if let Some(headers) = asked.get(ACCESS_CONTROL_REQUEST_HEADERS) {
+            response.headers_mut().insert(ACCESS_CONTROL_ALLOW_HEADERS, headers.clone());
+        }
     }
     response
 }
@@ -111,6 +135,22 @@ mod tests {
             assert_eq!(allowed.has_host(&headers(HOST, host)), is_fine, "{host}");
         }
         assert!(allowed.has_host(&HeaderMap::new()));
+    }
+
+    #[tokio::test]
+    async fn browsers_are_told_which_pages_may_ask() {
+        let client = crate::mlflow::testing::Client::new().await;
+        for (origin, is_let) in [("http://localhost:3000", true), ("https://evil.example", false)] {
+            let asked = axum::http::Request::builder().method("OPTIONS").uri("/api/2.0/mlflow/runs/search");
+            let asked = asked.header(ORIGIN, origin).header(ACCESS_CONTROL_REQUEST_HEADERS, "content-type");
+            let asked = asked.body(axum::body::Body::empty()).unwrap();
+            let told = tower::ServiceExt::oneshot(client.router.clone(), asked).await.unwrap();
+            assert_eq!(told.status(), StatusCode::NO_CONTENT);
+            let told = |name: HeaderName| told.headers().get(name).and_then(|value| value.to_str().ok());
+            assert_eq!(told(ACCESS_CONTROL_ALLOW_ORIGIN), is_let.then_some(origin));
+            assert_eq!(told(ACCESS_CONTROL_ALLOW_HEADERS), is_let.then_some("content-type"));
+            assert_eq!(told(ACCESS_CONTROL_ALLOW_METHODS).is_some(), is_let);
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod inputs;
 mod logged_models;
 mod metrics;
 mod model_versions;
+mod older_traces;
 mod otlp;
 mod promise;
 mod registered_models;
@@ -94,6 +95,7 @@ fn v2() -> Router<Shared> {
         .merge(model_versions::routes())
         .merge(webhooks::routes())
         .merge(traces::older_routes())
+        .merge(older_traces::routes())
 }
 
 /// Paths of version 3, below `/api/3.0/mlflow`.

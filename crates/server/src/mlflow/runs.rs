@@ -163,9 +163,21 @@ async fn log_batch(State(tracking): State<Shared>, fields: Fields) -> Answer<Emp
 async fn log_model(State(tracking): State<Shared>, fields: Fields) -> Answer<Empty> {
     let (run_id, text) = (fields.required_text("run_id")?, fields.required_text("model_json")?);
     let model: serde_json::Value = serde_json::from_str(&text)
-        .map_err(|_| TrackingError::invalid(format!("Malformed model info. \n {text} \n is not valid JSON.")))?;
+        .map_err(|_| TrackingError::invalid(format!("Malformed model info. \n {text} \n is not a valid JSON.")))?;
+    check_model(&model)?;
     tracking.store.record_model(run_id, model).await?;
     Ok(Json(Empty {}))
+}
+
+/// Refuses the description of a model that does not say what every model's says.
+fn check_model(model: &serde_json::Value) -> Result<(), TrackingError> {
+    const MANDATORY: [&str; 4] = ["artifact_path", "flavors", "run_id", "utc_time_created"];
+    let absent: Vec<String> =
+        MANDATORY.iter().filter(|field| model.get(field).is_none()).map(|field| format!("'{field}'")).collect();
+    if absent.is_empty() {
+        return Ok(());
+    }
+    Err(TrackingError::invalid(format!("Model json is missing mandatory fields: {{{}}}", absent.join(", "))))
 }
 
 /// A key that must be there, and its text, which may not.

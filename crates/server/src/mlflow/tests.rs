@@ -32,6 +32,7 @@ async fn fields_of_the_wrong_type_are_told() {
             "Invalid value 9.0 for parameter 'artifact_location' supplied",
         ),
         (json!({"name": "x", "artifact_location": "a", "artifactLocation": "b"}), "Request specifies both"),
+        (json!({"name": "x", "artifact_location": "s3://b/x#y"}), "'artifact_location' URL can't include fragments"),
     ] {
         let told = refused(&client, "experiments/create", body).await;
         assert!(told.starts_with(begins), "{told}");
@@ -296,10 +297,14 @@ async fn runs_are_shown_as_clients_know_them() {
         (status, message(&missing)),
         (404, format!("No tag with name: fakeTag in run with id {run_id}").as_str())
     );
-    let model = json!({"run_id": run_id, "model_json": "{\"a\": 1}"});
-    assert_eq!(client.post("runs/log-model", model).await, (200, json!({})));
+    let told = refused(&client, "runs/log-model", json!({"run_id": run_id, "model_json": "{\"flavors\": {}}"})).await;
+    assert_eq!(told, "Model json is missing mandatory fields: {'artifact_path', 'run_id', 'utc_time_created'}");
+    let model = json!({"artifact_path": "m", "flavors": {}, "run_id": run_id, "utc_time_created": "now"});
+    let body = json!({"run_id": run_id, "model_json": model.to_string()});
+    assert_eq!(client.post("runs/log-model", body).await, (200, json!({})));
     let (_, shown) = client.get(&format!("/ajax-api/2.0/mlflow/runs/get?run_uuid={run_id}")).await;
-    assert_eq!(shown["run"]["data"]["tags"][0], json!({"key": "mlflow.log-model.history", "value": "[{\"a\":1}]"}));
+    let kept = json!([model]).to_string();
+    assert_eq!(shown["run"]["data"]["tags"][0], json!({"key": "mlflow.log-model.history", "value": kept}));
     assert_eq!(shown["run"]["outputs"], json!({}));
 }
 

@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use super::error::{Answer, WireError};
 use super::fields::Fields;
 use super::state::Shared;
-use super::wire::Empty;
+use super::wire::{Empty, double};
 
 /// Paths below `/api/2.0/mlflow`: what today's clients still ask there.
 pub(super) fn older_routes() -> Router<Shared> {
@@ -29,8 +29,7 @@ pub(super) fn routes() -> Router<Shared> {
         .route("/traces/batchGet", get(batch))
         .route("/traces/batchGetInfos", post(batch_infos))
         .route("/traces/search", post(search))
-        .route("/traces/link-to-run", post(link_to_run))
-        .route("/traces/link-prompts", post(link_prompts))
+        .route("/traces/calculate-filter-correlation", post(correlate))
         .route("/traces/{trace_id}", get(info))
         .route("/traces/{trace_id}/assessments", post(judge))
         .route("/traces/{trace_id}/assessments/{assessment_id}", get(judgement).patch(rejudge).delete(withdraw))
@@ -40,6 +39,8 @@ fn common() -> Router<Shared> {
     Router::new()
         .route("/traces/{trace_id}/tags", patch(set_tag).delete(delete_tag))
         .route("/traces/delete-traces", post(delete))
+        .route("/traces/link-to-run", post(link_to_run))
+        .route("/traces/link-prompts", post(link_prompts))
 }
 
 #[derive(Serialize)]
@@ -152,6 +153,18 @@ struct Deleted {
 }
 
 #[derive(Serialize)]
+struct Correlated {
+    #[serde(serialize_with = "double")]
+    npmi: f64,
+    #[serde(serialize_with = "double")]
+    npmi_smoothed: f64,
+    filter1_count: i64,
+    filter2_count: i64,
+    joint_count: i64,
+    total_count: i64,
+}
+
+#[derive(Serialize)]
 struct Judgement {
     assessment: Value,
 }
@@ -217,7 +230,7 @@ async fn whole(State(tracking): State<Shared>, fields: Fields) -> Answer<One> {
 
 async fn batch(State(tracking): State<Shared>, fields: Fields) -> Answer<Many> {
     let mut traces = Vec::new();
-    for info in tracking.store.trace_infos(&fields.texts("trace_ids")?).await? {
+    for info in tracking.store.trace_infos(&fields.required_texts("trace_ids")?).await? {
         let (info, spans) = tracking.store.trace(&info.trace_id).await?;
         traces.push(Whole { trace_info: info.into(), spans });
     }
@@ -225,7 +238,7 @@ async fn batch(State(tracking): State<Shared>, fields: Fields) -> Answer<Many> {
 }
 
 async fn batch_infos(State(tracking): State<Shared>, fields: Fields) -> Answer<Infos> {
-    let infos = tracking.store.trace_infos(&fields.texts("trace_ids")?).await?;
+    let infos = tracking.store.trace_infos(&fields.required_texts("trace_ids")?).await?;
     Ok(Json(Infos { trace_infos: infos.into_iter().map(Info::from).collect() }))
 }
 
@@ -245,6 +258,21 @@ async fn search(State(tracking): State<Shared>, fields: Fields) -> Answer<Found>
     };
     let Page { rows, next } = tracking.store.search_traces(&wanted).await?;
     Ok(Json(Found { traces: rows.into_iter().map(Info::from).collect(), next_page_token: next }))
+}
+
+async fn correlate(State(tracking): State<Shared>, fields: Fields) -> Answer<Correlated> {
+    let experiments = fields.experiments("experiment_ids")?;
+    let (first, second) = (fields.required_text("filter_string1")?, fields.required_text("filter_string2")?);
+    let base = fields.text("base_filter")?.unwrap_or_default();
+    let counted = tracking.store.correlate_traces(&experiments, &first, &second, &base).await?;
+    Ok(Json(Correlated {
+        npmi: counted.information(0.0),
+        npmi_smoothed: counted.information(0.5),
+        filter1_count: counted.first,
+        filter2_count: counted.second,
+        joint_count: counted.both,
+        total_count: counted.total,
+    }))
 }
 
 async fn set_tag(State(tracking): State<Shared>, Path(trace_id): Path<String>, fields: Fields) -> Answer<Empty> {

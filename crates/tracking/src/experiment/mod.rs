@@ -271,6 +271,10 @@ fn check_tag(tag: &Tag) -> Result<()> {
 
 /// A path without a scheme is one on the server.
 fn absolute(location: String) -> Result<String> {
+    let last = location.rsplit('/').next().unwrap_or_default();
+    if location.contains('#') || (location.contains(':') && last.contains(';')) {
+        return Err(TrackingError::invalid("'artifact_location' URL can't include fragments or params."));
+    }
     if location.contains(':') || location.starts_with('/') {
         return Ok(location);
     }

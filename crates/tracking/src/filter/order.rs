@@ -49,6 +49,8 @@ fn words(clause: &str) -> Option<Vec<String>> {
                 }
                 continue;
             }
+            // One clause has one key.
+            None if letter == ',' => return None,
             None if matches!(letter, '`' | '"' | '\'') => open = Some(letter),
             Some(quote) if quote == letter => open = None,
             _ => {}

@@ -5,6 +5,9 @@ use baton_ledger::database::Statement;
 use super::{Literal, Operator};
 use crate::error::Result;
 
+/// Texts that are bound one by one; longer lists are handed over as one, as the number of places is limited.
+const MOST_LISTED: usize = 500;
+
 /// Adds `column = $n` and the like for a text. `what` says in the error of a value that is no text what it was for.
 pub(crate) fn compare_text(
     statement: &mut Statement,
@@ -14,6 +17,11 @@ pub(crate) fn compare_text(
     what: &str,
 ) -> Result<()> {
     match (operator, value) {
+        (Operator::In | Operator::NotIn, Literal::List(texts)) if texts.len() > MOST_LISTED => {
+            let list = serde_json::Value::from(texts.clone()).to_string();
+            statement.push(column).push(" ").push(operator.as_str()).push(" (SELECT value FROM json_each(");
+            statement.push_bind(list).push("))");
+        }
         (Operator::In | Operator::NotIn, Literal::List(texts)) => {
             statement.push(column).push(" ").push(operator.as_str()).push(" (");
             for (place, text) in texts.iter().enumerate() {

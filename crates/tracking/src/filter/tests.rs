@@ -144,9 +144,17 @@ fn more_is_understood_where_it_is_asked_for() {
 #[test]
 fn orders_are_a_key_and_a_direction() {
     let mut all = String::new();
-    for clause in
-        ["metrics.`a b` DESC", "start_time", "tags.x asc", "metrics.a metrics.b DESC", "a DESCENDING", "`open", ""]
-    {
+    for clause in [
+        "metrics.`a b` DESC",
+        "start_time",
+        "tags.x asc",
+        "metrics.a metrics.b DESC",
+        "a DESCENDING",
+        "a,b",
+        "`a,b`",
+        "`open",
+        "",
+    ] {
         let told = match order(&[clause.to_owned()]) {
             Ok(orders) => format!("{orders:?}"),
             Err(error) => error.to_string(),
@@ -164,6 +172,10 @@ fn orders_are_a_key_and_a_direction() {
             Invalid order_by clause 'metrics.a metrics.b DESC'. Could not be parsed.
         a DESCENDING
             Invalid ordering key in order_by clause 'a DESCENDING'.
+        a,b
+            Invalid order_by clause 'a,b'. Could not be parsed.
+        `a,b`
+            [Order { entity: None, key: "a,b", ascending: true }]
         `open
             Invalid order_by clause '`open'. Could not be parsed.
 

@@ -102,7 +102,8 @@ fn check_no_detours(source: &str) -> Result<(), TrackingError> {
     };
     let decoded = decode_fully(source).ok_or_else(refused)?;
     let (_, _, path) = split(&decoded);
-    let is_relative = !path.is_empty() && !path.starts_with('/');
+    // Of a store something within it is meant, not the whole.
+    let is_relative = !path.starts_with('/');
     let has_detour = |part: &str| matches!(part, "." | "..");
     if decoded.contains('\0')
         || decoded.split('/').any(|part| part == "..")
@@ -247,6 +248,7 @@ mod tests {
             "dbfs:/a/..",
             "http://host/%2e%2e%2f%2e%2e",
             "s3:bucket/x",
+            "s3://bucket",
         ];
         for source in sources {
             assert!(refusal(source, NOBODY).contains("an absolute path must be provided"), "{source}");

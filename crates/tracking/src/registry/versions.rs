@@ -229,6 +229,9 @@ async fn origin(transaction: &mut Transaction, new: &NewModelVersion) -> Result<
         (Some(("runs", path)), _, Some(root)) => below_run(root, path),
         _ => new.source.clone(),
     };
+    if model.is_none() && !model_id.is_empty() {
+        return Err(TrackingError::missing(format!("Logged model with ID '{model_id}' not found.")));
+    }
     let of_model = model.map(|model| model.source_run_id).unwrap_or_default();
     let run_id = if run_id.is_empty() { of_model } else { run_id };
     Ok(Origin { source: new.source.clone(), storage_location, run_id, model_id })

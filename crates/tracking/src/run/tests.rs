@@ -226,7 +226,7 @@ async fn filters_and_orders_that_mean_nothing_are_refused() {
         assert!(told.starts_with(begins), "{filter}: {told}");
     }
     for (order, begins) in [
-        (vec!["metrics.a, metrics.b"], "Invalid ordering key in order_by clause"),
+        (vec!["metrics.a, metrics.b"], "Invalid order_by clause 'metrics.a, metrics.b'. Could not be parsed."),
         (vec!["metrics.a DESCENDING"], "Invalid ordering key in order_by clause 'metrics.a DESCENDING'."),
         (vec!["datasets.name"], "Invalid identifier type 'dataset'"),
         (vec!["experiment_id"], "Invalid attribute key 'experiment_id' specified."),

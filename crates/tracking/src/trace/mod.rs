@@ -4,6 +4,8 @@
 //! kept in the JSON in which clients read them, so that reading them is no work. It does not know OTLP.
 
 mod assessments;
+mod correlation;
+mod pattern;
 mod read;
 mod search;
 mod spans;
@@ -12,6 +14,7 @@ mod transfer;
 mod write;
 
 pub use assessments::AssessmentChange;
+pub use correlation::Correlation;
 pub use search::TraceSearch;
 pub use spans::NewSpan;
 pub use transfer::WholeTrace;

@@ -2,8 +2,8 @@
 
 use baton_ledger::database::Statement;
 
-use super::{NAME_TAG, PROMPTS_TAG, TraceInfo, read};
-use crate::filter::{self, Comparison, Dialect, Literal, Operator};
+use super::{NAME_TAG, PROMPTS_TAG, TraceInfo, pattern, read};
+use crate::filter::{self, Comparison, Condition, Dialect, Literal, Operator};
 use crate::page::{Column, Part};
 use crate::search::{self, Pages};
 use crate::{Page, TrackingError, TrackingStore, validate};
@@ -42,12 +42,13 @@ impl TrackingStore {
         let mut select = Statement::new(format!("SELECT {} FROM traces t WHERE t.experiment IN ", read::COLUMNS));
         search::push_list(&mut select, &wanted.experiment_ids);
         select.push(" AND ");
-        search::push_condition(&mut select, &filter::parse(&wanted.filter, Dialect::Plain)?, &mut push_comparison)?;
+        let condition = filter::parse(&wanted.filter, Dialect::Plain)?;
+        let mut transaction = self.snapshot().await?;
+        push_condition(&mut select, &pattern::resolve(&mut transaction, condition, &wanted.experiment_ids).await?)?;
         if let Pages::Counted(_) = pages {
             push_order(&mut select, &wanted.order_by)?;
         }
         pages.push(&mut select);
-        let mut transaction = self.snapshot().await?;
         let (rows, next) = pages.cut(transaction.all::<read::Row>(select).await?, part);
         Ok(Page { rows: read::whole(&mut transaction, rows).await?, next })
     }
@@ -56,11 +57,21 @@ impl TrackingStore {
 /// The columns of an order by which every trace has a place; none where something orders them that may be missing.
 fn columns(order_by: &[String]) -> Result<Option<Vec<Column>>, TrackingError> {
     let of_key = |key: &filter::Order| {
-        let is_attribute = matches!(key.entity.as_deref(), None | Some("attribute" | "attributes" | "trace"));
-        let column = order_column(&key.key).filter(|column| is_attribute && ALWAYS_THERE.contains(column))?;
+        let of_trace = is_attribute(key.entity.as_deref());
+        let column = order_column(&key.key).filter(|column| of_trace && ALWAYS_THERE.contains(column))?;
         Some(Column::new(column, key.ascending))
     };
     Ok(filter::order(order_by)?.iter().map(of_key).collect())
+}
+
+/// Adds `condition` on `traces t`.
+pub(super) fn push_condition(select: &mut Statement, condition: &Condition) -> Result<(), TrackingError> {
+    search::push_condition(select, condition, &mut push_comparison)
+}
+
+/// Whether what stands before the first point means the trace itself.
+pub(super) fn is_attribute(entity: Option<&str>) -> bool {
+    matches!(entity, None | Some("attribute" | "attributes" | "trace"))
 }
 
 fn part(row: &read::Row, column: &str) -> Part {

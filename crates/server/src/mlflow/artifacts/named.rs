@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::ArtifactFailure;
 use super::{FileInfo, download, path_of};
+use crate::mlflow::error::WireError;
 use crate::mlflow::fields::Fields;
 use crate::mlflow::state::{Shared, Tracking};
 use crate::mlflow::wire::Empty;
@@ -23,6 +24,8 @@ pub(crate) fn routes() -> Router<Shared> {
     Router::new()
         .route("/artifacts/list", get(list_of_run))
         .route("/upload-artifact", post(upload_to_run))
+        .route("/artifacts/presigned-upload-url", post(presigned_upload))
+        .route("/artifacts/presigned-download-url", post(presigned_download))
         .route("/logged-models/{model_id}/artifacts/directories", get(list_of_model))
         .route("/logged-models/{model_id}/artifacts/files", get(fetch_of_model))
 }
@@ -60,6 +63,21 @@ async fn listing(tracking: &Tracking, root_uri: String, path: &str) -> Result<Js
     let shown = folder.to_string();
     let files = entries.into_iter().map(|entry| FileInfo::new(&shown, entry)).collect();
     Ok(Json(Listing { root_uri, files }))
+}
+
+/// All files go through the server, which clients are told so that they send them there.
+async fn presigned_upload() -> WireError {
+    WireError::invalid(
+        "Presigned upload is not supported for proxied artifact storage (artifact URI scheme: mlflow-artifacts). This endpoint \
+         requires a direct cloud storage artifact URI.",
+    )
+}
+
+async fn presigned_download() -> WireError {
+    WireError::invalid(
+        "Presigned download is not supported for runs with proxied artifact storage (artifact URI scheme: mlflow-artifacts). \
+         This endpoint requires a run with a direct cloud storage artifact URI.",
+    )
 }
 
 #[derive(Deserialize)]

@@ -31,6 +31,14 @@ fn refusal((status, answer): &(u16, Value)) -> String {
 }
 
 #[tokio::test]
+async fn a_version_of_an_unknown_logged_model_is_refused() {
+    let client = client_with(&["M"]).await;
+    let body = json!({"name": "M", "source": "s3://b/k", "model_id": "m-none"});
+    let refused = refusal(&client.post("model-versions/create", body).await);
+    assert_eq!(refused, "404 RESOURCE_DOES_NOT_EXIST Logged model with ID 'm-none' not found.");
+}
+
+#[tokio::test]
 async fn a_model_is_shown_with_versions_tags_and_aliases() {
     let client = Client::new().await;
     let body = json!({"name": "M1", "tags": [{"key": "k", "value": "v"}], "description": "d"});
