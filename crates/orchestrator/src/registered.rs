@@ -5,11 +5,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use baton_core::RegisteredReference;
 use baton_core::asset::Task;
-use baton_ml::runtime::load;
+use baton_ml::runtime::{Predictor, load};
 use baton_ml::uploaded::{Difference, ServedForm, UploadedModel, features_of_inputs};
 use baton_ml::{MlError, StoredModel};
 use serde::{Deserialize, Serialize};
@@ -67,10 +68,10 @@ impl RegisteredModels for NoRegisteredModels {
     }
 }
 
-/// A version in the form in which it is served, and what that form was held against.
-#[derive(Debug)]
+/// A version in the form in which it is served, ready to answer, and what that form was held against.
 pub(crate) struct BroughtIn {
     pub(crate) stored: StoredModel,
+    pub(crate) predictor: Arc<dyn Predictor>,
     pub(crate) origin: Origin,
 }
 
@@ -103,7 +104,8 @@ pub(crate) async fn bring_in(
     let files = services.registered.files(version).await.map_err(|reason| refused(version, reason))?;
     let (options, shown) = (services.models.clone(), version.to_string());
     let work = tokio::task::spawn_blocking(move || served_form(&shown, files, task, features.as_deref(), &options));
-    let (stored, form, difference, rows) = work.await.map_err(|error| RunError::Worker(error.to_string()))??;
+    let Served { stored, predictor, form, difference, rows } =
+        work.await.map_err(|error| RunError::Worker(error.to_string()))??;
     let origin = Origin {
         version: version.clone(),
         form: form.to_string(),
@@ -112,7 +114,7 @@ pub(crate) async fn bring_in(
     };
     note(services, &origin).await?;
     if difference.largest <= TOLERANCE {
-        return Ok(BroughtIn { stored, origin });
+        return Ok(BroughtIn { stored, predictor, origin });
     }
     let Difference { largest, row, served, logged } = difference;
     Err(refused(
@@ -154,7 +156,14 @@ fn said(error: MlError) -> String {
     }
 }
 
-type Served = (StoredModel, ServedForm, Difference, usize);
+/// A version in its served form, and how that form does on the logged example.
+struct Served {
+    stored: StoredModel,
+    predictor: Arc<dyn Predictor>,
+    form: ServedForm,
+    difference: Difference,
+    rows: usize,
+}
 
 fn served_form(
     version: &str,
@@ -169,7 +178,7 @@ fn served_form(
     let described = described.map_err(|reason| refused(&version, format!("its `MLmodel` cannot be read: {reason}")))?;
     let task = ml_task(task);
     let uploaded = UploadedModel::of(&described, files).map_err(|error| refused(&version, said(error)))?;
-    let example = uploaded.example(task, options).map_err(|error| refused(&version, said(error)))?;
+    let (example, open) = uploaded.example(task, options).map_err(|error| refused(&version, said(error)))?;
     let inputs = example.inputs.clone();
     let columns = match features {
         Some(features) => {
@@ -180,7 +189,13 @@ fn served_form(
         }),
     };
     let (stored, form) = uploaded.served(&columns, task, &example).map_err(|error| refused(&version, said(error)))?;
-    let predictor = load(&stored, options).map_err(|error| refused(&version, said(error)))?;
+    let predictor: Arc<dyn Predictor> = match form {
+        // The worker that ran the example has the model open already.
+        ServedForm::Python => open.into_predictor(stored.encoder.n_features()).into(),
+        ServedForm::Trees | ServedForm::Onnx => {
+            load(&stored, options).map_err(|error| refused(&version, said(error)))?.into()
+        }
+    };
     let difference = example.difference(predictor.as_ref()).map_err(|error| refused(&version, said(error)))?;
-    Ok((stored, form, difference, example.len()))
+    Ok(Served { stored, predictor, form, difference, rows: example.len() })
 }

@@ -91,6 +91,17 @@ fn last_line(printed: &str) -> Value {
     serde_json::from_str(printed.lines().last().unwrap()).unwrap()
 }
 
+/// The Python of the tests behind a script that counts how often it is started.
+fn counted(project: &TestProject) -> std::path::PathBuf {
+    use std::os::unix::fs::PermissionsExt as _;
+    let script = project.path("counted.sh");
+    let starts = project.path("starts");
+    let code = format!("#!/bin/sh\necho >> '{}'\nexec '{}' \"$@\"\n", starts.display(), python().display());
+    std::fs::write(&script, code).unwrap();
+    std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
+    script
+}
+
 #[test]
 fn every_form_is_served_as_it_was_logged() {
     let project = registered();
@@ -108,8 +119,14 @@ fn every_form_is_served_as_it_was_logged() {
             assert!(difference <= 1e-5, "{tags}");
             assert_eq!(tags["baton.example_rows"], json!("20"));
         }
-        let told = apply(&project);
+        let mut applied = command(&project, &["apply", "-e", "prod", "--yes", "--as-of", &as_of(40)]);
+        applied.env("BATON_PYTHON", counted(&project));
+        let told = ok_by(applied);
         assert!(told.contains(&format!("models:/payers/{number}")), "{told}");
+        // One worker runs the example, and what else the model is asked while it comes in.
+        let starts = std::fs::read_to_string(project.path("starts")).unwrap();
+        assert_eq!(starts.lines().count(), 1, "form {number}");
+        std::fs::remove_file(project.path("starts")).unwrap();
         let served = server
             .until(place as u64 + 1, &format!(r#"{{"rows": [{{"guest": "g3", "habits__last_price": {price}}}]}}"#));
         let wanted = expected[place][0].as_f64().unwrap();

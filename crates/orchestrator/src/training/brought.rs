@@ -1,8 +1,9 @@
 //! A registered model in place of one that is trained: brought into its served form, and judged on the same test part.
 
+use std::sync::Arc;
+
 use baton_core::asset::Model;
 use baton_core::{AssetName, RegisteredReference};
-use baton_ml::runtime::load;
 
 use super::dataset::{TrainingSet, parts};
 use super::fit::{Fitted, no_rows};
@@ -41,11 +42,12 @@ impl Execution<'_> {
         })?;
         let test_labels = numbers(target);
         let test_values = brought.stored.encoder.encode(&test_rows)?;
-        let (stored, options, rows, count) =
-            (brought.stored.clone(), self.services.models.clone(), test_values.clone(), test.len());
-        let predicting = tokio::task::spawn_blocking(move || load(&stored, &options)?.predict(&rows, count));
+        let predictor = Some(Arc::clone(&brought.predictor));
+        let (rows, count) = (test_values.clone(), test.len());
+        let predicting = tokio::task::spawn_blocking(move || brought.predictor.predict(&rows, count));
         let test_scores = predicting.await.map_err(|error| RunError::Worker(error.to_string()))??;
         let origin = Some(brought.origin);
-        Ok(Fitted { stored: brought.stored, parts, test, test_labels, test_values, test_scores, origin, trials: None })
+        let stored = brought.stored;
+        Ok(Fitted { stored, predictor, parts, test, test_labels, test_values, test_scores, origin, trials: None })
     }
 }

@@ -1,6 +1,7 @@
 //! Search and fit, off the async threads.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use baton_core::asset::{Model, Task};
@@ -11,7 +12,7 @@ use baton_ml::data::LabelledRows;
 use baton_ml::evaluate::Metric;
 use baton_ml::search::{SearchConfig, SearchData, SearchReport, StudyLog, fit_best, search};
 use baton_ml::trainer::TrainingData;
-use baton_ml::{FeatureEncoder, MlError, StoredModel};
+use baton_ml::{FeatureEncoder, MlError, Predictor, StoredModel};
 
 use super::dataset::{TrainingSet, parts};
 use super::searching::configure;
@@ -26,6 +27,8 @@ const SEARCH_ROWS: usize = 30_000;
 /// A fitted model with the test part it is to be judged on.
 pub(crate) struct Fitted {
     pub(crate) stored: StoredModel,
+    /// The model as it was opened, when it came in and was not trained here.
+    pub(crate) predictor: Option<Arc<dyn Predictor>>,
     /// Where the validation and the test part begin, in microseconds.
     pub(crate) parts: (i64, i64),
     /// Rows of the test part within the training set.
@@ -100,7 +103,8 @@ impl Execution<'_> {
         let work = move |log: &dyn StudyLog| fit_blocking(&input, log);
         let (stored, test_values, test_scores, trials) = self.searching(&mut keeper, budget, work).await??;
         let trials = budget.and(u32::try_from(trials).ok());
-        Ok(Fitted { stored, parts, test, test_labels, test_values, test_scores, origin: None, trials })
+        let predictor = None;
+        Ok(Fitted { stored, predictor, parts, test, test_labels, test_values, test_scores, origin: None, trials })
     }
 
     pub(crate) fn fit_input(

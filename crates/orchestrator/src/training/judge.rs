@@ -1,6 +1,7 @@
 //! Judging a fitted model: its stored form, its metrics and slices, the champion on the same rows, the gates, the card.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use baton_core::AssetName;
@@ -57,7 +58,10 @@ impl Execution<'_> {
         champion: Option<ModelVersion>,
         reason: &str,
     ) -> Result<Judged, RunError> {
-        let predictor = load(&fitted.stored, &self.services.models)?;
+        let predictor = match &fitted.predictor {
+            Some(open) => Arc::clone(open),
+            None => load(&fitted.stored, &self.services.models)?.into(),
+        };
         let stored_difference = verify(predictor.as_ref(), &fitted.test_values, &fitted.test_scores, TOLERANCE)?;
         let test_rows = set.rows.slice(fitted.test.start, fitted.test.len());
         let slices = slice_values(model, &test_rows);

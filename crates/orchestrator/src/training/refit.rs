@@ -82,6 +82,7 @@ impl Execution<'_> {
         let features = stored.encoder.features().iter().map(|feature| feature.name.clone()).collect();
         let set = TrainingSet { version: version.training_set.clone(), rows, features, times };
         let origin = version.origin.clone();
-        Ok((set, Fitted { stored, parts, test, test_labels, test_values, test_scores, origin, trials: version.trials }))
+        let (trials, predictor) = (version.trials, None);
+        Ok((set, Fitted { stored, predictor, parts, test, test_labels, test_values, test_scores, origin, trials }))
     }
 }
