@@ -6,7 +6,7 @@ use std::time::Duration;
 use baton_core::ports::LedgerError;
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Sqlite, SqlitePool};
+use sqlx::{Connection as _, Sqlite, SqlitePool};
 
 use super::migrations::{self, Step};
 use crate::error::{self, storage};
@@ -137,10 +137,38 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .foreign_keys(true)
 }
 
+/// SQLite undoes a transaction itself when the disk is full, and the driver, which is told that there is nothing to undo, goes on
+/// counting it. Such a connection would never begin another: the next one takes its place.
 fn pool(connections: u32) -> SqlitePoolOptions {
     SqlitePoolOptions::new()
         .max_connections(connections)
         .idle_timeout(None)
         .max_lifetime(None)
         .test_before_acquire(false)
+        .before_acquire(|connection, _| Box::pin(std::future::ready(Ok(!connection.is_in_transaction()))))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::database::{Database, Statement};
+
+    #[tokio::test]
+    async fn a_transaction_that_the_database_undid_itself_is_behind_us() {
+        let folder = tempfile::tempdir().unwrap();
+        let steps = [(1, "things", "CREATE TABLE things (id INTEGER PRIMARY KEY)")];
+        let database = Database::open_file(&folder.path().join("things.db"), &steps).await.unwrap();
+        for _ in 0..2 {
+            let mut transaction = database.begin("try").await.unwrap();
+            transaction.execute(Statement::new("INSERT INTO things VALUES (1)")).await.unwrap();
+            // As it does when the disk is full.
+            let undone = transaction.execute(Statement::new("INSERT OR ROLLBACK INTO things VALUES (1)")).await;
+            assert!(undone.is_err());
+        }
+        let mut transaction = database.begin("write").await.unwrap();
+        transaction.execute(Statement::new("INSERT INTO things VALUES (2)")).await.unwrap();
+        transaction.commit("write").await.unwrap();
+        let kept: Vec<(i64,)> =
+            database.snapshot("read").await.unwrap().all(Statement::new("SELECT id FROM things")).await.unwrap();
+        assert_eq!(kept, [(2,)]);
+    }
 }
