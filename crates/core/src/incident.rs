@@ -64,6 +64,9 @@ pub struct Incident {
     pub asset: AssetName,
     /// The kind of that breach.
     pub signal: Signal,
+    /// How bad the worst of its alerts was.
+    #[serde(default = "unsaid")]
+    pub severity: Severity,
     /// One line for people.
     pub title: String,
     /// Logical time of the first alert.
@@ -78,6 +81,11 @@ pub struct Incident {
     pub assets: Vec<AssetName>,
     /// Ranked, most likely first; empty until asked.
     pub causes: Vec<Cause>,
+}
+
+/// What older incidents say of their severity.
+fn unsaid() -> Severity {
+    Severity::Error
 }
 
 /// The classes of cause that evidence can prove.

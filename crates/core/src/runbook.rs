@@ -160,6 +160,7 @@ impl Pausable {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::check::Severity;
     use crate::incident::IncidentState;
     use crate::time::timestamp_from_micros;
 
@@ -172,6 +173,7 @@ mod tests {
             state: IncidentState::Open,
             asset: name("weather"),
             signal: Signal::Freshness,
+            severity: Severity::Error,
             title: String::new(),
             opened_at: at,
             last_seen_at: at,

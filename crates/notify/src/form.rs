@@ -41,6 +41,10 @@ fn alert_name(notice: &Notice) -> &'static str {
     match notice.cause.split_once('/') {
         Some(("late", _)) => "BatonRunLate",
         Some(("approval", _)) => "BatonRunWaits",
+        Some(("freshness", _)) => "BatonDataLate",
+        Some(("volume", _)) => "BatonVolumeUnusual",
+        Some(("drift", _)) => "BatonDrift",
+        Some(("performance", _)) => "BatonPerformanceLow",
         _ => "BatonRunFailed",
     }
 }

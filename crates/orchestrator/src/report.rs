@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use baton_core::check::CheckResult;
-use baton_core::incident::Incident;
+use baton_core::incident::{Alert, Incident};
 use baton_core::{AssetName, CommitId, Kind, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -89,6 +89,12 @@ pub struct RunReport {
     pub checks: Vec<CheckResult>,
     /// Incidents that changed.
     pub incidents: Vec<Incident>,
+    /// What was raised in it, for those who are told; the ledger has it as events.
+    #[serde(skip)]
+    pub alerts: Vec<Alert>,
+    /// Sources that are as fresh as they should be.
+    #[serde(skip)]
+    pub in_time: Vec<AssetName>,
     /// What was delivered to systems outside.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub exports: Vec<crate::exports::DeliveryReport>,

@@ -1,8 +1,9 @@
 //! Plan, apply, run, replay, roll back.
 
+use baton_testkit::project::TestProject;
 use expect_test::expect;
 
-use crate::shop::{at, check, deliver_more, shop};
+use crate::shop::{at, check, deliver_more, empty, shop};
 
 #[test]
 fn plan_apply_and_then_nothing_is_left_to_do() {
@@ -218,4 +219,66 @@ fn broken_delivery_is_named_and_the_rest_lands() {
             dev moved to [hash]; 5 checks hold
         "#]],
     );
+}
+
+/// A column of whole numbers, of others, of nothing, and with a text among them: what landed first says the type.
+#[test]
+fn columns_without_a_declared_type_keep_the_one_that_they_landed_with() {
+    let project = empty()
+        .file("baton.yml", "project: plain\n")
+        .file("sources.yml", "sources:\n  - {name: orders, connector: file, path: landing/*.csv}\n")
+        .delivery("landing/1.csv", "id,amount,note\n1,5,a\n", 1_704_326_400)
+        .delivery("landing/2.csv", "id,amount,note\n2,5.5,b\n3,6,c\n", 1_704_326_401);
+    let first = project.output(&["apply", "--yes"]);
+    assert!(first.stdout.contains("2 deliveries, 2 rows"), "{}{}", first.stdout, first.stderr);
+    let told = "landing/2.csv: 1 row set aside: row 2, column `amount`: `5.5` is not a whole number (int64); \
+                `amount` is landed with another type: declare the one that fits all under `columns`";
+    assert!(first.stdout.contains(told), "{}", first.stdout);
+
+    project.write("landing/3.csv", "id,amount,note\n4,,d\n");
+    project.write("landing/4.csv", "id,amount,more\n5,oops,x\n6,7,y\n");
+    let next = project.output(&["run"]);
+    assert!(next.stdout.contains("2 deliveries, 2 rows"), "{}{}", next.stdout, next.stderr);
+    let rows = project.output(&["query", "select * from orders order by id", "--format", "csv"]);
+    assert_eq!(rows.stdout, "id,amount,note,more\n1,5,a,\n3,6,c,\n4,,d,\n6,7,,y\n");
+    // It is reproduced with the same types.
+    let again = project.output(&["reproduce", "orders"]);
+    assert_eq!(again.code, Some(0), "{}{}", again.stdout, again.stderr);
+
+    project.write(
+        "sources.yml",
+        "sources:\n  - {name: orders, connector: file, path: landing/*.csv, columns: [{name: amount, type: float}]}\n",
+    );
+    let declared = project.output(&["apply", "--yes"]);
+    assert!(declared.stdout.contains("4 deliveries, 5 rows"), "{}{}", declared.stdout, declared.stderr);
+}
+
+/// What `baton status` counts as open.
+fn open_incidents(project: &TestProject) -> String {
+    let status = project.output(&["status", "-e", "dev"]).stdout;
+    status.lines().find_map(|line| line.trim().strip_prefix("incidents")).unwrap_or_default().trim().to_owned()
+}
+
+#[test]
+fn an_incident_is_over_when_what_failed_is_well_again() {
+    let project = shop();
+    project.output(&["apply", "--yes", "-e", "dev"]);
+    let query = std::fs::read_to_string(project.path("tables/days.sql")).unwrap();
+    project.write("landing/orders-2.csv", "order_id,customer,amount,ordered_at\n7,ada,5000,2024-01-02T09:00:00Z\n");
+    project.output(&["run", "-e", "dev"]);
+    assert_eq!(open_incidents(&project), "1 open, 1 in all", "a check keeps the delivery back");
+    project.output(&["run", "-e", "dev"]);
+    assert_eq!(open_incidents(&project), "1 open, 1 in all", "nothing new came");
+    project.write("landing/orders-3.csv", "order_id,customer,amount,ordered_at\n8,ada,5,2024-01-02T09:00:00Z\n");
+    project.output(&["run", "-e", "dev"]);
+    assert_eq!(open_incidents(&project), "0 open, 1 in all");
+
+    project.write("tables/days.sql", &query.replace("sum(amount)", "sum(1 / (order_id - order_id))"));
+    std::fs::remove_file(project.path("landing/orders-2.csv")).unwrap();
+    let failed = project.output(&["apply", "--yes", "-e", "dev"]);
+    assert_eq!((failed.code, open_incidents(&project).as_str()), (Some(1), "1 open, 2 in all"), "{}", failed.stdout);
+    project.write("tables/days.sql", &query);
+    project.output(&["apply", "--yes", "-e", "dev"]);
+    project.output(&["run", "-e", "dev"]);
+    assert_eq!(open_incidents(&project), "0 open, 2 in all");
 }

@@ -140,6 +140,40 @@ channels:
     assert!(!kept.contains("s3cret"), "a secret was stored or shown");
 }
 
+#[test]
+fn data_that_is_late_and_in_time_again_are_told() {
+    let hook = Hook::start();
+    let schedules = format!(
+        "schedules: [{{name: nightly, notify: [ops]}}]
+channels:
+  - {{name: ops, kind: webhook, url: 'http://127.0.0.1:{}/hook', hears: [late, recovery]}}
+",
+        hook.port
+    );
+    let project = shop().file("schedules.yml", &schedules);
+    let sources = std::fs::read_to_string(project.path("sources.yml")).unwrap();
+    let rule = "    time: ordered_at\n    freshness: {warn_after: 1h, error_after: 2h}\n";
+    project.write("sources.yml", &sources.replace("    time: ordered_at\n", rule));
+    ok(&project, &["apply", "-e", "dev", "--yes"]);
+    let server = serve(&project);
+    let trigger = || ok(&project, &["schedule", "trigger", "nightly", "-e", "dev", "--wait"]);
+    trigger();
+    trigger();
+    let told = hook.received(2);
+    let (labels, annotations) = (&told[1].2["alerts"][0]["labels"], &told[1].2["alerts"][0]["annotations"]);
+    assert_eq!((labels["alertname"].as_str(), labels["asset"].as_str()), (Some("BatonDataLate"), Some("orders")));
+    let summary = annotations["summary"].as_str().unwrap();
+    assert!(summary.starts_with("orders is late: its newest row is ") && summary.ends_with("d old"), "{summary}");
+
+    let now = chrono::Utc::now().format("%Y-%m-%dT%H:%M:%SZ");
+    project.write("landing/orders-2.csv", &format!("order_id,customer,amount,ordered_at\n9,ada,1.0,{now}\n"));
+    trigger();
+    let told = hook.received(3);
+    assert_eq!((told.len(), told[2].2["status"].as_str()), (3, Some("resolved")));
+    assert_eq!(told[2].2["alerts"][0]["fingerprint"], told[1].2["alerts"][0]["fingerprint"]);
+    drop(server);
+}
+
 /// A relay that takes every mail.
 fn relay() -> (u16, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();

@@ -167,6 +167,30 @@ fn an_image_needs_what_runs_it() {
     assert!(called.starts_with("run --rm --name baton-listed-"), "{called}");
     assert!(called.contains("--env TOKEN --memory 1073741824 alpine:3 sh -c make it"), "{called}");
     assert!(!called.contains("sesame"), "secrets do not stand on a command line: {called}");
+    // Runners of containers take absolute paths only, however the project is named.
+    let home = std::fs::canonicalize(project.folder()).unwrap();
+    assert!(called.contains(&format!("--volume {0}:{0} ", home.display())), "{called}");
+    assert_eq!(ok(&project, &["query", "select id from listed", "--format", "csv"]), "id\n9\n");
+}
+
+#[cfg(unix)]
+#[test]
+fn podman_stands_in_where_nobody_is_behind_docker() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let project = listed("make it", "    image: alpine:3\n");
+    for (name, text) in [
+        ("docker", "#!/bin/sh\necho 'Cannot connect to the Docker daemon' >&2\nexit 1\n"),
+        ("podman", "#!/bin/sh\nmkdir -p out\necho '{\"id\": 9}' > out/listed.jsonl\n"),
+    ] {
+        let path = format!("bin/{name}");
+        project.write(&path, text);
+        std::fs::set_permissions(project.path(&path), std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let path = format!("{}:/usr/bin:/bin", project.path("bin").display());
+    let arguments = [&at(&["apply", "--yes"])[..], &["-e", "dev"]].concat();
+    let run = project.command(&arguments).env("PATH", path).output().unwrap();
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stdout));
     assert_eq!(ok(&project, &["query", "select id from listed", "--format", "csv"]), "id\n9\n");
 }
 

@@ -11,6 +11,7 @@ mod process;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -43,6 +44,8 @@ use crate::values::micros_at;
 
 /// Clocks of files are this coarse.
 const WRITTEN: std::time::Duration = std::time::Duration::from_millis(20);
+/// How long docker's service may take to say that it is there.
+const ANSWER: std::time::Duration = std::time::Duration::from_secs(5);
 /// Variables that a command has from the machine.
 const FROM_MACHINE: [&str; 7] = ["PATH", "HOME", "USER", "LANG", "LC_ALL", "TMPDIR", "TZ"];
 
@@ -94,7 +97,7 @@ pub(crate) async fn rows_of_all(
         secrets,
         timeout: step.timeout,
         memory_limit: step.memory_limit,
-        container: container(call, step)?,
+        container: container(call, step).await?,
     };
     let began = SystemTime::from(call.services.clock.now());
     let said = run(call, &program).await;
@@ -290,18 +293,28 @@ fn environment(
     Ok((variables, secrets))
 }
 
-/// What runs the image, if one is asked for.
-fn container<'s>(call: &TableCall<'_>, step: &'s CommandStep) -> Result<Option<(PathBuf, &'s str)>, RunError> {
+/// What runs the image, if one is asked for: docker, or podman where there is no docker, or nobody behind it.
+async fn container<'s>(call: &TableCall<'_>, step: &'s CommandStep) -> Result<Option<(PathBuf, &'s str)>, RunError> {
     let Some(image) = &step.image else { return Ok(None) };
     let search = (call.services.variables)("PATH").unwrap_or_default();
     let folders: Vec<PathBuf> = std::env::split_paths(&search).collect();
-    let found = ["docker", "podman"]
-        .into_iter()
-        .find_map(|name| folders.iter().map(|folder| folder.join(name)).find(|path| path.is_file()));
+    let find = |name: &str| folders.iter().map(|folder| folder.join(name)).find(|path| path.is_file());
+    let found = match (find("docker"), find("podman")) {
+        (Some(docker), Some(podman)) => Some(if answers(&docker).await { docker } else { podman }),
+        (docker, podman) => docker.or(podman),
+    };
     match found {
         Some(runner) => Ok(Some((runner, image))),
         None => Err(ProgramError::NoContainers { table: call.asset.to_string(), image: image.clone() }.into()),
     }
+}
+
+/// Whether the service behind docker's client is there; asked for only where podman could stand in.
+async fn answers(docker: &Path) -> bool {
+    let mut asked = tokio::process::Command::new(docker);
+    asked.arg("version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
+    let answer = tokio::time::timeout(ANSWER, asked.status()).await;
+    answer.is_ok_and(|status| status.is_ok_and(|status| status.success()))
 }
 
 /// Runs the command; what it says goes to those who watch, and with the run into its log.

@@ -47,7 +47,8 @@ impl Program<'_> {
     /// # Errors
     /// [`ProgramError`]. Dropped before its end, it ends with all that it started.
     pub(super) async fn run(&self, hearer: &mut Hearer<'_>) -> Result<Vec<String>, ProgramError> {
-        let name = format!("baton-{}-{}", self.table, std::process::id());
+        // The scratch folder's own name: a table may be worked on several times at once.
+        let name = format!("baton-{}", self.scratch.file_name().unwrap_or_default().to_string_lossy());
         let mut child = self.invocation(&name).spawn().map_err(|error| self.cannot_start(&error))?;
         let mut ending =
             Ending { group: child.id(), container: self.container.as_ref().map(|(runner, _)| (runner.clone(), name)) };
@@ -140,11 +141,12 @@ impl Program<'_> {
     fn in_container(&self, runner: &Path, image: &str, name: &str) -> Command {
         let mut command = Command::new(runner);
         command.envs(self.variables.iter().cloned()).args(["run", "--rm", "--name", name]);
-        for folder in [self.folder, self.scratch] {
+        let home = absolute(self.folder);
+        for folder in [&home, self.scratch] {
             let folder = folder.display();
             command.arg("--volume").arg(format!("{folder}:{folder}"));
         }
-        command.arg("--workdir").arg(self.folder);
+        command.arg("--workdir").arg(&home);
         for (variable, _) in
             self.variables.iter().filter(|(variable, _)| !super::FROM_MACHINE.contains(&variable.as_str()))
         {
@@ -164,6 +166,11 @@ impl Program<'_> {
     fn shown(&self) -> String {
         hidden(self.command, &self.secrets)
     }
+}
+
+/// The folder as others must name it; a runner of containers takes no other.
+fn absolute(folder: &Path) -> PathBuf {
+    std::fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned())
 }
 
 /// Tasks that read what a process says until it says no more.

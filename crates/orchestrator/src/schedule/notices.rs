@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use baton_core::channel::{Channel, Occasion};
-use baton_core::incident::Incident;
+use baton_core::incident::{Incident, IncidentState, Signal};
 use baton_core::ports::{NewMessage, Request};
 use baton_core::schedule::Schedule;
 use baton_core::{AssetName, Runbook, Timestamp};
@@ -96,9 +96,46 @@ pub(super) fn of_report(
             StepState::Skipped | StepState::Waiting => {}
         }
     }
+    notices.extend(measured(about, report, &of));
     notices.extend(report.awaits.iter().map(|awaited| of_waiting(of(&asked(awaited), false), awaited)));
     notices.extend(answered(request).map(|cause| of(&cause, true)));
     notices
+}
+
+/// What was found of data and models beside the steps: lateness, volume, drift, performance, and that it has ended. A failed
+/// step, and a check that keeps a version back, are told as the step.
+fn measured(about: &About, report: &RunReport, of: &dyn Fn(&str, bool) -> Notice) -> Vec<Notice> {
+    let named = |signal: Signal, asset: &AssetName, ends: bool| {
+        let notice = of(&format!("{}/{asset}", word_of(signal)?), ends);
+        let owner = about.owners.get(asset.as_str()).cloned().or_else(|| notice.owner.clone());
+        Some(Notice { asset: Some(asset.to_string()), owner, ..notice })
+    };
+    let begun = report.alerts.iter().filter_map(|alert| {
+        let occasion = if alert.signal == Signal::Freshness { Occasion::Late } else { Occasion::Failure };
+        let notice = named(alert.signal, &alert.asset, false)?;
+        Some(Notice { occasion, title: alert.message.clone(), since: alert.at, ..notice })
+    });
+    let resolved = report.incidents.iter().filter(|incident| incident.state == IncidentState::Resolved);
+    // A source says in each run whether it is late; what is measured otherwise has ended with its incident.
+    let resolved = resolved.filter(|incident| incident.signal != Signal::Freshness);
+    let ended = resolved.map(|incident| (incident.signal, &incident.asset));
+    let ended = ended.chain(report.in_time.iter().map(|asset| (Signal::Freshness, asset)));
+    let ended = ended.filter_map(|(signal, asset)| {
+        let title = format!("{asset} is well again");
+        Some(Notice { title, ..named(signal, asset, true)? })
+    });
+    begun.chain(ended).collect()
+}
+
+/// What alerts of measures are known by; `None` for what steps tell.
+fn word_of(signal: Signal) -> Option<&'static str> {
+    match signal {
+        Signal::Freshness => Some("freshness"),
+        Signal::Volume => Some("volume"),
+        Signal::Drift => Some("drift"),
+        Signal::Performance => Some("performance"),
+        Signal::Check | Signal::Failure => None,
+    }
 }
 
 /// What a request that goes on with a run says was waited for.
@@ -201,7 +238,7 @@ fn notice_of(about: &About, subject: &Subject, environment: &str, cause: &str, e
 /// How bad a cause is: the same when it ends, as it is part of what tells one alert from another.
 fn severity_of(cause: &str) -> Severity {
     match cause.split_once('/') {
-        Some(("late" | "approval", _)) => Severity::Warning,
+        Some(("late" | "approval" | "freshness" | "volume" | "drift", _)) => Severity::Warning,
         _ => Severity::Error,
     }
 }

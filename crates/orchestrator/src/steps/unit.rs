@@ -1,15 +1,16 @@
 //! One delivery: read, conformed, stamped with when its rows became known, written aside.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::{DataType, SchemaRef, TimeUnit};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use baton_connectors::{Connector, ConnectorError, Contract, ContractColumn, OnSchemaChange, ReadReport, Unit};
 use baton_core::asset::{AvailableAt, ColumnType, OnSchemaChange as Policy, Source};
 use baton_core::check::Check;
 use baton_core::{AssetName, Timestamp};
-use baton_engine::{AVAILABLE_AT, Engine, EngineOptions, SessionInput, TableInput};
-use baton_lake::TableLocation;
+use baton_engine::{AVAILABLE_AT, Engine, EngineOptions, SessionInput, TableInput, is_system_column};
+use baton_lake::{TableLocation, delta_schema};
 
 use crate::error::RunError;
 use crate::services::Services;
@@ -32,17 +33,68 @@ pub(crate) struct Destination<'a> {
     pub(crate) files_before: usize,
     pub(crate) checks: &'a [Check],
     pub(crate) now: Timestamp,
+    /// The columns of what is landed, with the types that undeclared columns keep.
+    pub(crate) usual: Option<&'a Schema>,
+}
+
+/// A delivery aside.
+pub(crate) struct StagedUnit {
+    pub(crate) written: Written,
+    pub(crate) schema: SchemaRef,
+    pub(crate) report: ReadReport,
+    /// Undeclared columns that would be of another type by this delivery alone.
+    pub(crate) held: Vec<String>,
 }
 
 /// Reads `unit` into staged files. Nothing of it is visible yet; dropped, it leaves no trace that a reader sees.
+///
+/// Types of undeclared columns are those of the delivery, unless they are landed with others: then it is read again and
+/// held to these, so that a file of whole numbers, of nothing, or with one text among numbers does not stop a source.
 pub(crate) async fn stage_unit(
     services: &Services,
     connector: &'static dyn Connector,
     unit: &Unit,
     source: &Source,
     destination: &Destination<'_>,
+) -> Result<StagedUnit, RunError> {
+    let mut contract = contract_of(source);
+    let (written, schema, report) =
+        write_unit(services, connector, unit, (source, contract.clone()), destination).await?;
+    let held = match destination.usual {
+        Some(usual) => other_types(usual, &schema)?,
+        None => Vec::new(),
+    };
+    if held.is_empty() {
+        return Ok(StagedUnit { written, schema, report, held });
+    }
+    let usual = destination.usual.iter().flat_map(|usual| usual.fields());
+    // What must not change is compared with all that is landed, not with the columns in question alone.
+    let is_all = contract.on_schema_change != OnSchemaChange::Evolve;
+    let usual = usual.filter(|field| !is_system_column(field.name()) && (is_all || held.contains(field.name())));
+    for field in usual.filter(|field| source.columns.iter().all(|column| column.name != *field.name())) {
+        let (name, data_type) = (field.name().clone(), field.data_type().clone());
+        contract.columns.push(ContractColumn { name, data_type, nullable: true });
+    }
+    let (written, schema, report) = write_unit(services, connector, unit, (source, contract), destination).await?;
+    Ok(StagedUnit { written, schema, report, held })
+}
+
+/// The columns that are stored with another type than `usual`, by name.
+fn other_types(usual: &Schema, found: &Schema) -> Result<Vec<String>, RunError> {
+    let found = delta_schema(found)?;
+    let differs = |field: &&Arc<Field>| {
+        usual.field_with_name(field.name()).is_ok_and(|known| known.data_type() != field.data_type())
+    };
+    Ok(found.fields().iter().filter(differs).map(|field| field.name().clone()).collect())
+}
+
+async fn write_unit(
+    services: &Services,
+    connector: &'static dyn Connector,
+    unit: &Unit,
+    (source, contract): (&Source, Contract),
+    destination: &Destination<'_>,
 ) -> Result<(Written, SchemaRef, ReadReport), RunError> {
-    let contract = contract_of(source);
     let (sender, mut receiver) = tokio::sync::mpsc::channel::<RecordBatch>(BATCHES_ON_THE_WAY);
     let reading = unit.clone();
     let reader = tokio::task::spawn_blocking(move || {

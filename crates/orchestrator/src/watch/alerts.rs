@@ -6,12 +6,13 @@ use baton_core::check::{CheckResult, Severity};
 use baton_core::event::EventFilter;
 use baton_core::incident::{Alert, Incident, IncidentState, Signal};
 use baton_core::{AssetName, EventKind};
-use baton_observe::incidents::{Folding, fold};
+use baton_observe::incidents::{Folding, Well, fold};
 use chrono::TimeDelta;
 use serde_json::json;
 
 use crate::error::RunError;
 use crate::execution::Execution;
+use crate::report::StepState;
 
 /// An incident without alerts for so long is over.
 const QUIET: TimeDelta = TimeDelta::days(2);
@@ -73,7 +74,8 @@ impl Execution<'_> {
 
     /// Folds and writes down what was raised after the environment moved, as by exports.
     pub(crate) async fn fold_late_alerts(&mut self) -> Result<(), RunError> {
-        if self.alerts.is_empty() && self.pending.is_empty() {
+        let delivered = self.report.steps.iter().any(|step| step.verb == "export");
+        if self.alerts.is_empty() && self.pending.is_empty() && !delivered {
             return Ok(());
         }
         let before = std::mem::take(&mut self.report.incidents);
@@ -101,17 +103,37 @@ impl Execution<'_> {
         }
         let upstream: BTreeMap<AssetName, BTreeSet<AssetName>> =
             self.prepared.graph.assets().map(|name| (name.clone(), self.prepared.graph.upstream(name))).collect();
-        let folding =
-            Folding { upstream: &upstream, now: self.as_of, quiet: QUIET, next_number: known.len() as u64 + 1 };
+        let (well, next_number) = (self.well(&alerts), known.len() as u64 + 1);
+        let folding = Folding { upstream: &upstream, now: self.as_of, quiet: QUIET, next_number, well: &well };
         let changed = fold(&open, &alerts, &folding);
         for alert in &alerts {
             self.pending.push(self.event(EventKind::AlertRaised, &alert.asset, &alert.id, json!(alert)));
         }
+        self.report.alerts.extend(alerts);
         for incident in &changed {
             self.pending.push(self.event(EventKind::IncidentChanged, &incident.asset, &incident.id, json!(incident)));
         }
         self.report.incidents = changed;
         Ok(())
+    }
+
+    /// What this run found well: the last step of an asset counts.
+    fn well(&self, alerts: &[Alert]) -> Well {
+        let last: BTreeMap<&String, StepState> =
+            self.report.steps.iter().map(|step| (&step.asset, step.state)).collect();
+        let mut well = Well::default();
+        for (name, state) in last {
+            let Ok(name) = AssetName::parse(name) else { continue };
+            if alerts.iter().any(|alert| alert.asset == name) {
+                continue;
+            }
+            match state {
+                StepState::Done | StepState::Reused => well.made.insert(name),
+                StepState::UpToDate => well.up_to_date.insert(name),
+                StepState::Failed | StepState::Skipped | StepState::Waiting => continue,
+            };
+        }
+        well
     }
 
     /// The alerts of the run, those of an asset before those of what reads it, so that these fold under it.
@@ -135,12 +157,12 @@ impl Execution<'_> {
             let severity = match (freshness.error_after, freshness.warn_after) {
                 (Some(limit), _) if age > limit => Severity::Error,
                 (_, Some(limit)) if age > limit => Severity::Warn,
-                _ => continue,
+                _ => {
+                    self.report.in_time.push(name.clone());
+                    continue;
+                }
             };
-            let message = format!(
-                "{name} is late: its newest row is {} old",
-                baton_core::duration::format_seconds(age / 60 * 60)
-            );
+            let message = format!("{name} is late: its newest row is {} old", told_age(age));
             self.raise(name, Signal::Freshness, severity, message, json!({"age_seconds": age}));
             late.insert(name.clone());
         }
@@ -162,6 +184,12 @@ impl Execution<'_> {
     }
 }
 
+/// So many seconds for people: days from two of them on, hours from two of them on, else minutes.
+fn told_age(seconds: i64) -> String {
+    let unit = [86_400, 3_600].into_iter().find(|unit| seconds >= 2 * unit).unwrap_or(60);
+    baton_core::duration::format_seconds(seconds / unit * unit)
+}
+
 /// The newest state of every incident of an environment, oldest first.
 pub(crate) async fn incidents(
     services: &crate::services::Services,
@@ -180,4 +208,15 @@ pub(crate) async fn incidents(
         }
     }
     Ok(newest.into_values().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::told_age;
+
+    #[test]
+    fn ages_are_told_in_the_unit_that_people_think_in() {
+        let told = [90, 7_199, 7_200, 172_799, 172_800, 91_234_567].map(told_age);
+        assert_eq!(told, ["1m", "119m", "2h", "47h", "2d", "1055d"]);
+    }
 }

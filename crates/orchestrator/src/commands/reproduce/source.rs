@@ -55,9 +55,10 @@ pub(super) async fn land_again(
             files_before: 0,
             checks: &[],
             now: services.clock.now(),
+            usual: Some(&schema),
         };
-        let (written, _, _) = stage_unit(services, connector, &unit, source, &destination).await?;
-        files.extend(written.files);
+        let staged = stage_unit(services, connector, &unit, source, &destination).await?;
+        files.extend(staged.written.files);
     }
     let digest = files.iter().map(|file| file.digest).sum();
     Ok(Ok(Landed { digest, side: RowSide { schema, files, clock: None }, deliveries: landed.len() }))

@@ -4,13 +4,14 @@ mod land;
 mod stage;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{FieldRef, Schema, SchemaRef};
 use baton_connectors::{Connector, Unit};
 use baton_core::asset::{Load, Source};
 use baton_core::check::{Check, CheckResult};
 use baton_core::{AssetName, Fingerprint, TableVersion};
-use baton_lake::{StagedFile, TableLocation};
+use baton_lake::{StagedFile, TableLocation, delta_schema};
 
 use super::key::StepKey;
 use super::landed::{LandedUnit, arrived_units, landed_units, looks_landed, refusal_key, refused_keys, terms_of};
@@ -25,6 +26,8 @@ struct Staged {
     files: Vec<StagedFile>,
     schema: SchemaRef,
     checks: Vec<CheckResult>,
+    /// Undeclared columns that would be of another type by this delivery alone.
+    held: Vec<String>,
 }
 
 /// What has arrived and is not landed.
@@ -42,11 +45,26 @@ struct Arrivals<'a> {
     source: &'a Source,
     location: TableLocation,
     base: Option<TableVersion>,
+    /// The columns of the base and of what is staged, as they are stored.
+    usual: Option<SchemaRef>,
     checks: Vec<Check>,
     terms: Fingerprint,
     key: StepKey,
     staged: Vec<Staged>,
     rejected: Vec<Rejected>,
+}
+
+impl Arrivals<'_> {
+    /// Keeps a good delivery; the next ones are held to the types of its columns.
+    fn take(&mut self, staged: Staged) -> Result<(), RunError> {
+        let found = delta_schema(&staged.schema)?;
+        let usual = self.usual.iter().flat_map(|usual| usual.fields());
+        let is_new = |field: &&FieldRef| self.usual.iter().all(|usual| usual.field_with_name(field.name()).is_err());
+        let fields: Vec<FieldRef> = usual.chain(found.fields().iter().filter(is_new)).cloned().collect();
+        self.usual = Some(Arc::new(Schema::new(fields)));
+        self.staged.push(staged);
+        Ok(())
+    }
 }
 
 impl Execution<'_> {
@@ -72,8 +90,12 @@ impl Execution<'_> {
         if self.take_recorded(asset, &key).await?.is_some() || self.take_landed(asset, &key, &waiting.units).await? {
             return Ok(StepOutcome::reused(deliveries(waiting.units.len())));
         }
-        let mut landing =
-            Arrivals { source, location, base, checks, terms, key, staged: Vec::new(), rejected: Vec::new() };
+        let usual = match &base {
+            Some(base) => Some(self.services.lake.snapshot(base).await?.schema().clone()),
+            None => None,
+        };
+        let (staged, rejected) = (Vec::new(), Vec::new());
+        let mut landing = Arrivals { source, location, base, usual, checks, terms, key, staged, rejected };
         for (unit, hash) in &waiting.units {
             self.services.progress.advanced(asset, landing.staged.len() as u64, waiting.units.len() as u64);
             let outcome = self.stage(asset, waiting.connector, unit, hash, &landing).await;

@@ -10,7 +10,7 @@ use crate::execution::Execution;
 use crate::report::rows_of;
 use crate::steps::landed::{LandedUnit, refusal_key};
 use crate::steps::output::Rejected;
-use crate::steps::unit::{Destination, keep_rejected, stage_unit};
+use crate::steps::unit::{Destination, StagedUnit, keep_rejected, stage_unit};
 
 impl Execution<'_> {
     pub(super) async fn stage(
@@ -28,9 +28,10 @@ impl Execution<'_> {
             files_before: landing.staged.iter().map(|part| part.files.len()).sum(),
             checks: &checks_of_pass(&landing.checks, false),
             now: self.as_of,
+            usual: landing.usual.as_deref(),
         };
-        let (written, schema, report) =
-            stage_unit(self.services, connector, unit, landing.source, &destination).await?;
+        let staged = stage_unit(self.services, connector, unit, landing.source, &destination).await?;
+        let StagedUnit { written, schema, report, held } = staged;
         judge(asset, &written.checks)?;
         failpoint::reach("ingest.unit_staged");
         let landed = LandedUnit {
@@ -43,7 +44,7 @@ impl Execution<'_> {
             schema_changes: Vec::new(),
             differs: report.schema_changes.iter().filter(|change| !is_added(change)).map(ToString::to_string).collect(),
         };
-        Ok((Staged { unit: landed, files: written.files, schema, checks: written.checks }, report))
+        Ok((Staged { unit: landed, files: written.files, schema, checks: written.checks, held }, report))
     }
 
     /// Keeps a good delivery; names a bad one, and rows that were set aside.
@@ -59,14 +60,16 @@ impl Execution<'_> {
         let path = unit.path.clone();
         let rejected = match outcome {
             Ok((staged, report)) => {
-                landing.staged.push(staged);
+                let advice = how_to_land_others(&staged.held);
+                landing.take(staged)?;
                 if report.rejected_total == 0 {
                     return Ok(());
                 }
                 let folder = self.services.lake.warehouse().join("quarantine").join(asset.as_str());
                 keep_rejected(&folder, hash, &report)?;
                 let first: Vec<String> = report.rejected.iter().take(5).map(ToString::to_string).collect();
-                let reason = format!("{path}: {} set aside: {}", rows_of(report.rejected_total), first.join("; "));
+                let (rows, first) = (rows_of(report.rejected_total), first.join("; "));
+                let reason = format!("{path}: {rows} set aside: {first}{advice}");
                 Rejected { key, whole: false, path, rows: Some(report.rejected_total), reason }
             }
             Err(error) if is_delivery_at_fault(&error) => {
@@ -79,6 +82,17 @@ impl Execution<'_> {
         self.note_rejected(asset, &rejected);
         landing.rejected.push(rejected);
         Ok(())
+    }
+}
+
+/// What to do about values that do not fit the type with which an undeclared column is landed.
+fn how_to_land_others(held: &[String]) -> String {
+    let names: Vec<String> = held.iter().map(|name| format!("`{name}`")).collect();
+    match names.is_empty() {
+        true => String::new(),
+        false => {
+            format!("; {} is landed with another type: declare the one that fits all under `columns`", names.join(", "))
+        }
     }
 }
 
