@@ -23,8 +23,8 @@ impl Code {
     /// How bad it mostly is. Most codes are mistakes that stop a command.
     pub fn usual_severity(self) -> Severity {
         match self {
-            NOT_IN_EFFECT | NOT_LOCKED | PYTHON_MISSING | NULLABLE_COLUMN | FAN_OUT | COMPARED_TEXT
-            | LEAKING_FEATURE => Severity::Warning,
+            NOT_IN_EFFECT | NOT_LOCKED | PYTHON_MISSING | WRITTEN_SECRET | NULLABLE_COLUMN | FAN_OUT
+            | COMPARED_TEXT | LEAKING_FEATURE => Severity::Warning,
             UNUSED_COLUMN | CLOCK_READ => Severity::Info,
             _ => Severity::Error,
         }
@@ -158,6 +158,10 @@ codes! {
     PYTHON_MISSING = "P0405", "there is no Python to run tables with",
         "The interpreter is `python: {interpreter: ...}` in `baton.yml`, else `BATON_PYTHON`, else `.venv/bin/python` \
         below the project, else `python3`. It needs the package `pyarrow`.";
+    WRITTEN_SECRET = "P0406", "a secret is written out",
+        "Project files are kept in git, and what they define is recorded in the ledger. Secrets belong into the environment or a \
+        file, and a reference to them into the project: `${env:NAME}` or `${file:PATH}`, also within an address. The secret is \
+        looked up when it is used, and neither stored nor shown.";
     INVALID_SQL = "S0101", "a query is not valid SQL",
         "The query could not be parsed. The dialect is that of DataFusion, which is close to PostgreSQL.";
     UNKNOWN_TABLE = "S0102", "a query reads an unknown table",

@@ -196,6 +196,10 @@ examples! {
         "the Python interpreter `.venv/bin/python` is not there",
         "baton.yml", "project: flights\npython: {interpreter: .venv/bin/python}\n", ".venv/bin/python",
         "", "make it with `python3 -m venv .venv` and install `pyarrow`";
+    WRITTEN_SECRET,
+        "`url` of source `orders` holds a secret as it is",
+        "sources.yml", "sources:\n  - name: orders\n    url: postgres://reader:sesame@db/shop\n", "postgres://reader:sesame@db/shop",
+        "", "keep it in the environment and write `${env:NAME}` in its place, or `${file:PATH}`";
     INVALID_SQL,
         "table `daily` is not valid SQL: expected an expression, found from",
         "tables/daily.sql", "select from flights\n", "from",

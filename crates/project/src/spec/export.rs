@@ -70,6 +70,7 @@ fn read_destination(reader: &Reader<'_>) -> Option<(String, Map<String, Value>)>
     };
     let connector = known_connector(reader, entry)?;
     let others = entries.iter().filter(|entry| entry.key != "connector");
+    super::pull::tell_secrets(reader, entries);
     let options = others.map(|entry| (entry.key.clone(), entry.node.to_json())).collect();
     Some((connector, options))
 }

@@ -1,15 +1,19 @@
 //! Reader of the keys of a source that is asked for rows: where, how much, and how the answer is landed.
 
 use baton_core::asset::{DeletedRows, Load, Pull, PullMode};
-use baton_diagnostics::codes;
+use baton_diagnostics::{Diagnostic, codes};
 use serde_json::{Map, Value};
 
 use crate::keys;
 use crate::reader::Reader;
-use crate::yaml;
+use crate::yaml::{self, Entry};
 
 /// Keys that are the connector's own business.
 const CONNECTOR_KEYS: &[&str] = &["path", "url", "table", "query"];
+
+/// Keys of connectors that hold a secret.
+const SECRET_KEYS: &[&str] =
+    &["password", "token", "client_secret", "secret_access_key", "session_token", "credentials", "certificate_key"];
 
 /// Connectors of streams: what comes is landed once, in the order of its arrival.
 const STREAMS: &[&str] = &["kafka", "mqtt", "nats", "push"];
@@ -104,14 +108,42 @@ fn report_latency(reader: &Reader<'_>, mode: PullMode) {
     }
 }
 
+/// Tells of secrets that are written out among what a connector is told: they would be stored with the definition.
+pub(super) fn tell_secrets<'e>(reader: &Reader<'_>, entries: impl IntoIterator<Item = &'e Entry>) {
+    for entry in entries {
+        match &entry.node.value {
+            yaml::Value::Map(inner) => tell_secrets(reader, inner),
+            yaml::Value::Text(text) if is_secret(&entry.key, text) => {
+                let message = format!("{} holds a secret as it is", reader.of(&entry.key));
+                let diagnostic = Diagnostic::warning(codes::WRITTEN_SECRET, message)
+                    .with_label(reader.report.place(entry.node.span).label(""))
+                    .with_help("keep it in the environment and write `${env:NAME}` in its place, or `${file:PATH}`");
+                reader.report.push(diagnostic);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Whether the text is a secret, or an address with a password, and no reference to one.
+fn is_secret(key: &str, text: &str) -> bool {
+    let is_reference = |text: &str| text.is_empty() || text.contains("${") || text.contains("{{");
+    let authority = text.split_once("://").map(|(_, rest)| rest.split(['/', '?']).next().unwrap_or_default());
+    let user = authority.and_then(|authority| authority.rsplit_once('@')).map(|(user, _)| user);
+    let password = user.and_then(|user| user.split_once(':')).map(|(_, password)| password);
+    password.is_some_and(|password| !is_reference(password)) || (SECRET_KEYS.contains(&key) && !is_reference(text))
+}
+
 fn options(reader: &Reader<'_>) -> Map<String, Value> {
     let mut options = Map::new();
+    tell_secrets(reader, CONNECTOR_KEYS.iter().filter_map(|key| reader.entry(key)));
     for key in CONNECTOR_KEYS {
         if let Some(text) = reader.text(key) {
             options.insert((*key).to_owned(), text.into());
         }
     }
     if let Some(yaml::Value::Map(entries)) = reader.get("options").map(|node| &node.value) {
+        tell_secrets(reader, entries);
         options.extend(entries.iter().map(|entry| (entry.key.clone(), entry.node.to_json())));
     }
     options
@@ -160,5 +192,32 @@ fn report_missing_key(reader: &Reader<'_>, pull: &Pull, load: Load) {
     } else if load == Load::Append && pull.lag > 0 {
         let message = format!("{} has `lag` and appends", reader.what());
         reader.report.error(codes::INVALID_VALUE, message, reader.at(), "rows would be landed twice; use load `merge`");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_secret;
+
+    #[test]
+    fn secrets_are_told_from_references() {
+        let written = [
+            ("url", "postgres://reader:sesame@db:5432/shop"),
+            ("url", "nats://a:b@one,two"),
+            ("password", "sesame"),
+            ("secret_access_key", "k"),
+        ];
+        assert!(written.iter().all(|(key, text)| is_secret(key, text)));
+        let fine = [
+            ("url", "${env:DATABASE_URL}"),
+            ("url", "postgres://reader:${env:PASSWORD}@db/shop"),
+            ("url", "mysql://root@127.0.0.1:3306/shop"),
+            ("url", "https://api.example.com:8443/v1?at=10:00@noon"),
+            ("path", "s3://bucket/a@b:c/*.csv"),
+            ("token", "${file:/run/secrets/token}"),
+            ("password", "{{ var('password') }}"),
+            ("password", ""),
+        ];
+        assert!(fine.iter().all(|(key, text)| !is_secret(key, text)));
     }
 }
