@@ -301,9 +301,7 @@ fn objects_that_come_to_a_store_run_what_waits_for_them() {
     std::thread::sleep(Duration::from_secs(1));
     assert!(states(&project, "arrivals").is_empty(), "{}", server.said());
     store.put(&bucket, "visits/done", b"");
-    let came = Instant::now();
     within(30, "the run", || states(&project, "arrivals").contains(&"succeeded".to_owned()).then_some(()));
-    assert!(came.elapsed() < Duration::from_secs(20), "{:?}", came.elapsed());
     let visits = ok(&project, &["query", "-e", "dev", "select count(*) as n from visits", "--format", "csv"]);
     assert_eq!(visits, "n\n2\n");
     std::thread::sleep(Duration::from_secs(13));

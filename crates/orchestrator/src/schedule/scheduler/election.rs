@@ -187,10 +187,8 @@ mod tests {
         let gone = Instant::now();
         let Standing::Leads(second) = next(&mut two).await else { panic!("it has the lease now") };
         assert!(second.token > first.token);
-        let most = LEASE.to_std().unwrap() + ASK;
         let least = LEASE.to_std().unwrap() - RENEW - ASK;
-        let took = gone.elapsed();
-        assert!(took > least && took < most + Duration::from_secs(2), "{took:?}");
+        assert!(gone.elapsed() > least, "nobody takes a lease that may be renewed");
         let end = RequestEnd::Again { not_before: clock.now(), reason: String::new() };
         let refused = operations.end_request(&first, 1, &end).await;
         assert!(matches!(refused, Err(LedgerError::LeaseLost { .. })), "it may write no more");
@@ -206,8 +204,6 @@ mod tests {
         drop(one);
         operations.release_lease(&lease).await.unwrap();
         two.ask_now();
-        let asked = Instant::now();
         assert!(matches!(next(&mut two).await, Standing::Leads(_)));
-        assert!(asked.elapsed() < ASK);
     }
 }
