@@ -5,6 +5,7 @@
 //! Both hand on batches that keep to a [`Contract`]. Destinations have one, [`Exporter`]: it takes a [`Delivery`]. Nothing here knows the ledger, the lake, the clock or the process
 //! environment: what has been landed before, when "now" is, what a secret is and where rows go is the caller's business.
 
+mod answer;
 mod changes;
 mod conform;
 mod connector;

@@ -19,6 +19,8 @@ use crate::{output, render};
 
 /// How often a run that is followed is looked at.
 const LOOK: Duration = Duration::from_millis(200);
+/// Among so many runs the newest that somebody asked for is looked for; a runbook has fewer of its own.
+const NEWEST: u32 = 100;
 /// Commands whose runs are gone on with by `runs resume`, under their own id.
 const CAN_PAUSE: [&str; 3] = ["run", "backfill", "runbook"];
 
@@ -113,11 +115,17 @@ async fn is_tracked_only(workspace: &Workspace, called: &str) -> Result<bool, Cl
     Ok(services.operations.runs(&filter).await?.is_empty() && services.tracking.store().await?.is_some())
 }
 
-/// The run whose id begins like this, or the newest.
+/// The run whose id begins like this, or the newest that somebody asked for: what a runbook runs is part of it.
 pub(crate) async fn find(workspace: &Workspace, id: Option<&str>) -> Result<RunRecord, CliError> {
     let environment = id.is_none().then(|| workspace.environment.clone());
-    let filter = RunFilter { id: id.map(str::to_owned), environment, limit: 2, ..RunFilter::default() };
-    let mut found = workspace.services().operations.runs(&filter).await?.into_iter();
+    let limit = if id.is_some() { 2 } else { NEWEST };
+    let filter = RunFilter { id: id.map(str::to_owned), environment, limit, ..RunFilter::default() };
+    let is_part = |run: &RunRecord| {
+        let by_runbook = run.trigger.as_ref().is_some_and(|trigger| trigger.starts_with("runbook "));
+        id.is_none() && by_runbook && run.command != "runbook"
+    };
+    let found = workspace.services().operations.runs(&filter).await?.into_iter();
+    let mut found = found.filter(|run| !is_part(run));
     match (found.next(), found.next(), id) {
         (Some(_), Some(_), Some(id)) => {
             Err(CliError::argument(format!("several runs begin with `{id}`"), "give more digits of its id"))

@@ -5,6 +5,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _};
 
 use super::config::MysqlSource;
 use crate::ConnectorError;
+use crate::answer::{PATIENCE, within};
 
 /// The server waits this long for somebody who takes rows slowly, in seconds.
 const SESSION: &str = "set session net_write_timeout = 3600";
@@ -54,9 +55,13 @@ impl Session {
             None => options,
         };
         let options = options.pipes_as_concat(false).no_engine_substitution(false).disable_statement_logging();
-        let mut connection = options.connect().await.map_err(|error| origin.refused(&error))?;
-        let set = sqlx::raw_sql(AssertSqlSafe(SESSION)).execute(&mut connection).await;
-        set.map_err(|error| origin.refused(&error))?;
+        let connecting = async {
+            let mut connection = options.connect().await.map_err(|error| origin.refused(&error))?;
+            let set = sqlx::raw_sql(AssertSqlSafe(SESSION)).execute(&mut connection).await;
+            set.map_err(|error| origin.refused(&error))?;
+            Ok(connection)
+        };
+        let connection = within(PATIENCE, origin.name(), connecting).await?;
         Ok(Self { connection, origin })
     }
 }

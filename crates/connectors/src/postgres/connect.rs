@@ -1,6 +1,7 @@
 //! A connection to PostgreSQL: URL, TLS as libpq has it, session settings, and its errors in words.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
@@ -12,11 +13,15 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::config::PostgresSource;
 use crate::ConnectorError;
+use crate::answer::{PATIENCE, within};
 
 /// Texts are written so that they can be read back without loss, whatever the server's settings.
 const SESSION: &str = "set timezone = 'UTC'; set datestyle = 'ISO, YMD'; set intervalstyle = 'iso_8601'; \
                        set extra_float_digits = 3; set bytea_output = 'hex'; set statement_timeout = 0; \
                        set idle_in_transaction_session_timeout = 0";
+
+/// After so long without a word the other machine is asked whether it is there.
+const QUIET: Duration = Duration::from_secs(30);
 
 /// A session, and what messages call the server.
 pub(super) struct Session {
@@ -51,6 +56,8 @@ impl Session {
             config.ssl_mode(SslMode::Require);
         }
         config.application_name("baton");
+        // A server whose machine vanished is noticed after a minute, whatever is waited for.
+        config.keepalives_idle(QUIET).keepalives_interval(QUIET / 2).keepalives_retries(2);
         let origin = origin_of(&config);
         let tls = MakeRustlsConnect::new(tls_config(verifies, authority).map_err(|reason| ConnectorError::Origin {
             origin: origin.clone(),
@@ -59,10 +66,14 @@ impl Session {
                 "give `certificate_authority`, install the system's certificates, or use another `sslmode`".to_owned(),
             is_transient: false,
         })?);
-        let (client, connection) = config.connect(tls).await.map_err(|error| refused(&origin, &error))?;
-        // The task ends with the connection, and that with the client; what went wrong the client hears.
-        tokio::spawn(async move { drop(connection.await) });
-        client.batch_execute(SESSION).await.map_err(|error| refused(&origin, &error))?;
+        let connecting = async {
+            let (client, connection) = config.connect(tls).await.map_err(|error| refused(&origin, &error))?;
+            // The task ends with the connection, and that with the client; what went wrong the client hears.
+            tokio::spawn(async move { drop(connection.await) });
+            client.batch_execute(SESSION).await.map_err(|error| refused(&origin, &error))?;
+            Ok(client)
+        };
+        let client = within(PATIENCE, &origin, connecting).await?;
         Ok(Self { client, origin })
     }
 

@@ -121,10 +121,13 @@ impl Execution<'_> {
         Ok(())
     }
 
-    /// An asset that was changed in the project and not applied: it, and what depends on it, stays as it is.
+    /// An asset that was changed in the project and not applied, or whose first apply failed: it, and what depends on it, stays as it is.
     pub(crate) fn note_unapplied(&mut self, asset: &AssetName) {
         self.failed.insert(asset.clone());
-        let detail = "changed in the project since the last apply; run `baton apply`";
+        let detail = match self.working.contains_key(asset) {
+            true => "changed in the project since the last apply; run `baton apply`",
+            false => "not in the environment yet; run `baton apply`",
+        };
         self.note_step("run", asset, StepOutcome::skipped(detail), 0.0);
     }
 }

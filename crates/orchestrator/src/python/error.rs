@@ -46,7 +46,7 @@ pub enum PythonError {
         version: String,
     },
     /// User code raised an exception.
-    #[error("{kind}: {message}{}{}", help_of(missing, *memory, *limit), shown(frames))]
+    #[error("{kind}{}{}{}", words_of(message), help_of(missing, *memory, *limit), shown(frames))]
     Raised {
         /// The exception's class.
         kind: String,
@@ -106,6 +106,11 @@ impl PythonError {
     pub(crate) fn leaves_worker(&self) -> bool {
         matches!(self, Self::Raised { memory: false, .. } | Self::Refused { .. })
     }
+}
+
+/// Many exceptions say no more than what they are.
+fn words_of(message: &str) -> String {
+    if message.is_empty() { String::new() } else { format!(": {message}") }
 }
 
 fn help_of(missing: &Option<String>, memory: bool, limit: u64) -> String {

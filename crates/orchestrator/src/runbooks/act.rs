@@ -115,10 +115,12 @@ impl Book<'_> {
         Ok(at_start.and_then(|commit| commit.parent).map(|parent| parent.0))
     }
 
-    async fn roll_back(&self, to: Option<&str>) -> Result<String, RunError> {
+    async fn roll_back(&mut self, to: Option<&str>) -> Result<String, RunError> {
         let done = rollback(self.services, self.prepared, self.environment, to).await?;
         rollback_told(self.services, &done).await?;
         deliver_due(self.services, self.prepared, self.environment).await?;
+        self.report.moved = true;
+        self.report.commit = Some(done.commit.id.clone());
         let (commit, undone) = (done.commit.id.short(), done.undone.short());
         Ok(format!("{} is at {commit} ({}); {undone} is undone", self.environment, done.commit.reason))
     }

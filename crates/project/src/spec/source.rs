@@ -22,6 +22,11 @@ pub(super) fn read(reader: &Reader<'_>, columns: &[Column]) -> Option<Definition
         _ => AvailableAt::Arrival,
     };
     let freshness = read_freshness(reader);
+    if let (Some(entry), Some(_), None) = (reader.entry("freshness"), freshness, &time) {
+        let message = format!("{} has `freshness` and no `time`", reader.what());
+        let label = "the column that says how new a row is";
+        reader.report.error(codes::MISSING_KEY, message, entry.key_span, label);
+    }
     let on_schema_change = match reader.word("on_schema_change", keys::SCHEMA_CHANGES) {
         Some("freeze") => OnSchemaChange::Freeze,
         Some("quarantine") => OnSchemaChange::Quarantine,

@@ -5,6 +5,32 @@ use expect_test::expect;
 use super::*;
 
 #[test]
+fn freshness_is_that_of_a_column() {
+    check(
+        &with_head(
+            "-- /sources.yml
+sources:
+  - name: flights
+    connector: file
+    path: landing/*.parquet
+    freshness: {warn_after: 36h}
+",
+        ),
+        expect![[r#"
+            error[P0103]: source `flights` has `freshness` and no `time`
+               ╭─[sources.yml:5:5]
+             4 │     path: landing/*.parquet
+             5 │     freshness: {warn_after: 36h}
+               ·     ────┬────
+               ·         ╰── the column that says how new a row is
+               ╰────
+
+            1 error, 0 warnings
+        "#]],
+    );
+}
+
+#[test]
 fn unknown_keys_and_wrong_words_in_a_source() {
     check(
         &with_head(
