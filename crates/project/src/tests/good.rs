@@ -142,3 +142,44 @@ fn a_project_cut_off_anywhere_is_read_without_failing() {
         assert!(end > 0 || !diagnostics.is_empty());
     }
 }
+
+#[test]
+fn artifacts_of_clients_may_be_in_a_folder_or_a_bucket() {
+    let folder = load_good(&with_head("tracking: {artifacts: /mnt/artifacts}\n")).settings.tracking;
+    assert_eq!((folder.artifacts.as_deref(), folder.options.len()), (Some("/mnt/artifacts"), 0));
+    let bucket = load_good(&with_head(
+        "tracking:
+  artifacts: s3://bucket/mlflow
+  endpoint: https://minio.example
+  access_key_id: ${env:KEY}
+  secret_access_key: ${file:secret}
+  path_style: false
+",
+    ));
+    let options: Vec<String> =
+        bucket.settings.tracking.options.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    assert_eq!(
+        options,
+        [
+            "access_key_id=${env:KEY}",
+            "endpoint=https://minio.example",
+            "path_style=false",
+            "secret_access_key=${file:secret}"
+        ]
+    );
+}
+
+#[test]
+fn places_of_artifacts_that_are_none_are_told() {
+    for (settings, told) in [
+        ("{artifacts: gs://bucket}", "`artifacts` of `tracking` is neither a folder nor in a bucket"),
+        ("{artifacts: folder, region: eu-west-1}", "`region` of `tracking` goes with `artifacts: s3://…`"),
+        ("{artifacts: s3://b, access_key_id: key}", "`tracking` has half a key"),
+        ("{artefacts: s3://b}", "has unknown key `artefacts`"),
+    ] {
+        let (project, diagnostics) = load_texts(files(&with_head(&format!("tracking: {settings}\n"))));
+        let shown = project.render(&diagnostics, false);
+        assert_eq!(diagnostics.len(), 1, "{shown}");
+        assert!(shown.contains(told), "{shown}");
+    }
+}

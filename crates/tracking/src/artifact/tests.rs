@@ -24,9 +24,13 @@ fn stores() -> [(tempfile::TempDir, ArtifactStore); 2] {
 }
 
 fn in_bucket(root: &Path, bucket: &str) -> ArtifactStore {
+    below(root, bucket, "/mlflow/prod/")
+}
+
+fn below(root: &Path, bucket: &str, prefix: &str) -> ArtifactStore {
     let builder = AmazonS3Builder::new().with_bucket_name(bucket).with_region("us-east-1").with_allow_http(true);
     let builder = builder.with_endpoint(TestMoto::shared().url()).with_access_key_id("k").with_secret_access_key("s");
-    ArtifactStore::in_objects(root, Arc::new(builder.build().unwrap()), "/mlflow/prod/").unwrap()
+    ArtifactStore::in_objects(root, Arc::new(builder.build().unwrap()), prefix).unwrap()
 }
 
 fn path(text: &str) -> ArtifactPath {
@@ -237,6 +241,12 @@ async fn keys_are_paths_below_the_prefix() {
     restarted.complete_parts(&upload, &path("1/r/artifacts/g.txt"), vec![receipt]).await.unwrap();
     assert_eq!(TestMoto::shared().get(&bucket, "mlflow/prod/1/r/artifacts/g.txt").unwrap(), b"part");
     assert_eq!(std::fs::read_dir(folder.path().join("parts")).unwrap().count(), 0);
+    // A bucket as a whole is a place, too.
+    let whole = below(folder.path(), &bucket, "");
+    assert_eq!(whole.list(&path("")).await.unwrap(), [ArtifactEntry { name: "mlflow".to_owned(), size: None }]);
+    assert_eq!(read(&whole, "mlflow/prod/1/r/artifacts/f.txt", None).await, b"x");
+    whole.put(&path("top"), body(&[b"1"]), None).await.unwrap();
+    assert_eq!(TestMoto::shared().get(&bucket, "top").unwrap(), b"1");
 }
 
 #[cfg(unix)]

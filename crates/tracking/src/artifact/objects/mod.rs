@@ -63,14 +63,15 @@ impl Objects {
     }
 
     pub(super) async fn get(&self, path: &ArtifactPath) -> Result<ArtifactFile, ArtifactError> {
+        if path.is_root() {
+            return Err(ArtifactError::Folder { path: String::new() });
+        }
         let key = self.key(path)?;
         let found = match self.store.head(&key).await {
-            Ok(found) if !path.is_root() => found,
+            Ok(found) => found,
             Err(error) if !is_absent(&error) => return Err(ArtifactError::store("read", path, &error)),
-            _ if path.is_root() || self.has_below(path).await? => {
-                return Err(ArtifactError::Folder { path: path.to_string() });
-            }
-            _ => return Err(ArtifactError::Missing { path: path.to_string() }),
+            Err(_) if self.has_below(path).await? => return Err(ArtifactError::Folder { path: path.to_string() }),
+            Err(_) => return Err(ArtifactError::Missing { path: path.to_string() }),
         };
         let (size, modified) = (found.size, found.last_modified.into());
         let object = OpenObject { store: Arc::clone(&self.store), key, tag: found.e_tag };
@@ -79,7 +80,8 @@ impl Objects {
 
     pub(super) async fn list(&self, folder: &ArtifactPath) -> Result<Vec<ArtifactEntry>, ArtifactError> {
         let key = self.key(folder)?;
-        let listed = self.store.list_with_delimiter(Some(&key)).await;
+        // The whole bucket has no prefix.
+        let listed = self.store.list_with_delimiter(Some(&key).filter(|key| !key.is_root())).await;
         let listed = listed.map_err(|error| ArtifactError::store("list", folder, &error))?;
         let entry = |key: &Path, size| Some(ArtifactEntry { name: key.filename()?.to_owned(), size });
         let files = listed.objects.iter().filter_map(|object| entry(&object.location, Some(object.size)));
