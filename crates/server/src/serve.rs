@@ -226,8 +226,9 @@ pub fn router(parts: Parts) -> Router {
 
 /// All routes of a server that has nothing but what clients of MLflow track.
 pub fn tracking_router(tracking: mlflow::Tracking) -> Router {
+    let prefix = tracking.prefix.clone();
     let routes = mlflow::router(Arc::new(tracking))
         .merge(mlflow::system_routes())
         .layer(CatchPanicLayer::custom(problem::of_panic));
-    mlflow::with_single_slashes(routes)
+    mlflow::with_single_slashes(mlflow::with_prefix(routes, &prefix))
 }

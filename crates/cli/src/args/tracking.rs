@@ -36,6 +36,9 @@ pub(crate) struct TrackingArguments {
     /// Folder that keeps artifacts, or `s3://BUCKET/FOLDER` [default: `artifacts` beside the file]
     #[arg(long, value_name = "FOLDER")]
     pub(crate) artifacts_destination: Option<String>,
+    /// What may stand before each path, such as `/mlflow` behind a proxy
+    #[arg(long, value_name = "PATH", default_value = "", hide_default_value = true)]
+    pub(crate) static_prefix: String,
     #[command(flatten)]
     pub(crate) guests: GuestArguments,
 }

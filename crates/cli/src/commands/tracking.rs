@@ -14,6 +14,7 @@ pub(super) async fn tracking(context: &Context, arguments: &TrackingArguments) -
     let file = context.folder.join(file_of(&arguments.backend_store_uri)?);
     let artifacts = wire::artifact_place(context, &file, arguments.artifacts_destination.clone()).open()?;
     let tracking = wire::tracking(&file, artifacts).await?.with_allowed(arguments.guests.allowed());
+    let tracking = tracking.with_prefix(&arguments.static_prefix);
     let listener = listen(&arguments.host, arguments.port).await?;
     let address = listener.local_addr().map_err(CliError::Output)?;
     output::print(&format!("listening on http://{address}\n"))?;

@@ -112,6 +112,15 @@ async fn no_such_path() -> (StatusCode, Html<&'static str>) {
     (StatusCode::NOT_FOUND, Html("<!doctype html>\n<title>404 Not Found</title>\n<h1>Not Found</h1>\n"))
 }
 
+/// `router` where `prefix` may stand before each path, as proxies send it that forward a part of a site.
+pub(crate) fn with_prefix(router: Router, prefix: &str) -> Router {
+    let prefix = prefix.trim_matches('/');
+    if prefix.is_empty() {
+        return router;
+    }
+    Router::new().nest(&format!("/{prefix}"), router.clone()).fallback_service(router)
+}
+
 fn single_slashes(uri: &Uri) -> Option<Uri> {
     let path = uri.path();
     if !path.contains("//") {

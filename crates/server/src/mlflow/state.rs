@@ -24,6 +24,8 @@ pub(super) type Shared = Arc<Tracking>;
 pub struct Tracking {
     pub(super) store: TrackingStore,
     pub(super) allowed: Allowed,
+    /// What may stand before each path.
+    pub(crate) prefix: String,
     artifacts: Option<ArtifactStore>,
     bridge: Option<Arc<dyn RegistryBridge>>,
     pub(super) sender: Option<Arc<dyn WebhookSender>>,
@@ -39,6 +41,7 @@ impl Tracking {
         Self {
             store,
             allowed: Allowed::default(),
+            prefix: String::new(),
             artifacts: None,
             bridge: None,
             sender: None,
@@ -51,6 +54,12 @@ impl Tracking {
     #[must_use]
     pub fn with_allowed(self, allowed: Allowed) -> Self {
         Self { allowed, ..self }
+    }
+
+    /// With what may stand before each path, such as `/mlflow`.
+    #[must_use]
+    pub fn with_prefix(self, prefix: &str) -> Self {
+        Self { prefix: prefix.to_owned(), ..self }
     }
 
     /// With a folder for artifacts; without one their paths are refused.

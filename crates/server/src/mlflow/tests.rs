@@ -322,4 +322,10 @@ async fn paths_and_bodies_are_taken_as_they_come() {
     let told = refused(&client, "experiments/create", json!(["no object"])).await;
     assert!(told.starts_with("Missing value for required parameter 'name'."));
     assert_eq!(client.delete("runs/create", json!({})).await.0, 405);
+    let mut prefixed = Client::new().await;
+    prefixed.router = crate::mlflow::with_prefix(prefixed.router.clone(), "/team/");
+    for path in ["/team/api/2.0/mlflow/experiments/get?experiment_id=0", "experiments/get?experiment_id=0"] {
+        assert_eq!(prefixed.get(path).await.0, 200, "{path}");
+    }
+    assert_eq!(prefixed.get("/teams/api/2.0/mlflow/experiments/get?experiment_id=0").await.0, 404);
 }
