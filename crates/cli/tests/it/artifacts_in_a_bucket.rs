@@ -52,7 +52,7 @@ fn goes_through(project: &TestProject, server: &Server, bucket: &str, prefix: &s
     let lines: Vec<&str> = printed.lines().collect();
     assert!(lines.contains(
         &"listed [('empty', False, None), ('files', True, None), ('notes', True, None)] \
-          [('files/large.bin', False, 104857600), ('files/other b+c.bin', False, 31457297)] [('notes/deep/d.json', False, 25)]"
+          [('files/large.bin', False, 104857600), ('files/other b+c.bin', False, 31457297)] [('notes/deep/d.json', False, 29)]"
     ), "{printed}");
     assert!(lines.contains(&"downloaded ['a b.txt', 'deep/d.json']"), "{printed}");
     let run = lines.iter().find_map(|line| line.strip_prefix("run ")).unwrap();

@@ -100,7 +100,7 @@ impl ArtifactFile {
         self.modified
     }
 
-    /// The bytes of `range`, or all, in pieces; two of at most 8 MiB are in memory at a time.
+    /// The bytes of `range`, or all, in pieces; two of at most 4 MiB are in memory at a time.
     pub fn bytes(self, range: Option<ByteRange>) -> BoxStream<'static, io::Result<Bytes>> {
         let (start, length) = range.map_or((0, self.size), |range| (range.start, range.len()));
         match self.content {

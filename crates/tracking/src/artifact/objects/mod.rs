@@ -20,7 +20,7 @@ use super::upload::{WAITING, feed};
 use super::{ArtifactEntry, ArtifactError, ArtifactFile, ArtifactPath, Digest, Stored};
 
 /// Bytes that are asked for at once. A request that fails is asked again by itself, not the whole file.
-const PIECE: u64 = 8 << 20;
+const PIECE: u64 = 4 << 20;
 /// Requests of one download that are under way.
 const AHEAD: usize = 2;
 
