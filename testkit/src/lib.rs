@@ -8,6 +8,7 @@ pub mod ledger_suite;
 pub mod mariadb;
 pub mod mosquitto;
 pub mod moto;
+pub mod mysql_login;
 pub mod nats;
 pub mod online_suite;
 pub mod operations_suite;

@@ -1,5 +1,7 @@
 //! What connector `kafka` takes from real brokers; messages are published by librdkafka, Avro is written by fastavro.
 
+mod dead_letters;
+
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
 
@@ -225,28 +227,6 @@ async fn a_member_that_was_killed_before_it_committed_goes_by_what_is_recorded()
     broker.publish(&topic, 2, &numbered(11, 12));
     let second = all(&source, Some(first.last.position)).await;
     assert_eq!(sorted(second.ids()), [11, 12]);
-}
-
-#[tokio::test]
-async fn messages_that_cannot_be_read_go_to_a_topic_of_their_own() {
-    let broker = TestKafka::shared();
-    let (topic, dead) = (broker.topic(1), broker.topic(1));
-    broker.ask(json!({"ask": "produce", "topic": topic, "messages": [
-        {"partition": 0, "value": r#"{"id": 1}"#},
-        {"partition": 0, "key": "k", "value": "oops", "headers": [["trace", "7"]]},
-    ]}));
-    let source = source(broker, &topic, json!({"dead_letters": dead}));
-    let pulls = all(&source, None).await;
-    assert_eq!((pulls.ids(), pulls.report.rejected_total), (vec![1], 1));
-    let buried = broker.ask(json!({"ask": "read", "topic": dead}));
-    let expected = json!([{"key": "k", "value": "oops", "headers": {
-        "trace": "7",
-        "__krafka.dlq.original.topic": topic,
-        "__krafka.dlq.original.partition": "0",
-        "__krafka.dlq.original.offset": "1",
-        "__krafka.dlq.exception.message": "the payload is not JSON, see its character 1",
-    }}]);
-    assert_eq!(buried, expected);
 }
 
 /// A registry that knows schema 7, to whoever says that he is `reader`.

@@ -104,11 +104,11 @@ impl Origin {
                 self.told(reason, hint, TRANSIENT.contains(&number))
             }
             sqlx::Error::Configuration(reason) if reason.to_string().contains("RSA") => self.told(
-                "asks for the password in a way that needs TLS (`caching_sha2_password` or `sha256_password`), and \
-                 offers none"
+                "asks for the password in a way that needs TLS (`caching_sha2_password` or `sha256_password`), and there \
+                 is none"
                     .to_owned(),
-                "give the server a certificate, or the role another way: `alter user … identified with \
-                 mysql_native_password by '…'`",
+                "leave `ssl-mode=DISABLED` out of `url`, give the server a certificate, or the role another way: \
+                 `alter user … identified with mysql_native_password by '…'`",
                 false,
             ),
             sqlx::Error::Tls(reason) => {

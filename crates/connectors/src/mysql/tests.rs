@@ -3,6 +3,7 @@
 use arrow::util::pretty::pretty_format_batches;
 use baton_testkit::certificate::self_signed;
 use baton_testkit::mariadb::TestMariadb;
+use baton_testkit::mysql_login::MysqlLogin;
 use expect_test::expect;
 use proptest::prelude::*;
 
@@ -166,6 +167,24 @@ async fn connections_are_encrypted_and_certificates_asked_for() {
     assert!(stranger.contains("certificate"), "{stranger}");
     let without = refused(source(&format!("{url}?ssl-mode=DISABLED"), Mode::Full, table)).await;
     assert!(without.contains("ssl-mode="), "{without}");
+}
+
+#[tokio::test]
+async fn users_of_mysql_log_in_with_their_password_where_it_travels_encrypted() {
+    let (certificate, key) = self_signed();
+    let server = MysqlLogin::start("s3cret", Some((&certificate, &key)));
+    let trusting = json!({"table": "orders", "certificate_authority": certificate});
+    let open = async |url: &str, options: &serde_json::Value| {
+        let source = source(url, Mode::Full, options.clone());
+        Session::open(&MysqlSource::parse(&source).unwrap()).await.map(drop).map_err(|error| error.to_string())
+    };
+    open(&server.url("ada", "s3cret"), &trusting).await.unwrap();
+    let plain = json!({"table": "orders"});
+    let unencrypted = open(&format!("{}?ssl-mode=DISABLED", server.url("ada", "s3cret")), &plain).await.unwrap_err();
+    assert!(unencrypted.contains("needs TLS"), "{unencrypted}");
+    let bare = MysqlLogin::start("s3cret", None);
+    let told = open(&bare.url("ada", "s3cret"), &plain).await.unwrap_err();
+    assert!(told.contains("needs TLS") && told.contains("give the server a certificate"), "{told}");
 }
 
 proptest! {

@@ -55,6 +55,23 @@ async fn messages_come_once_with_what_is_known_of_them() {
 }
 
 #[tokio::test]
+async fn a_pull_that_has_collected_for_as_long_as_was_promised_ends_and_the_next_one_goes_on() {
+    let server = TestNats::shared();
+    let stream = server.stream("");
+    let last = BATCH + 10;
+    server.publish(&format!("{stream}.a"), &numbered(1, last));
+    let source = source(server, &stream, json!({}));
+    let limits = Limits { latency_ms: Some(0), ..Limits::default() };
+    let first = pull_once(&NatsPuller, &source, None, limits, Contract::default()).await.unwrap();
+    assert_eq!((first.ids().len() as u64, first.last.complete), (BATCH, false));
+    let patient = Limits { latency_ms: Some(60_000), ..Limits::default() };
+    let rest = pull_once(&NatsPuller, &source, Some(first.last.position), patient, Contract::default()).await.unwrap();
+    assert_eq!((rest.ids().len(), rest.last.complete), (10, true));
+    let at_once = pull_once(&NatsPuller, &source, None, patient, Contract::default()).await.unwrap();
+    assert_eq!((at_once.ids().len() as u64, at_once.last.complete), (last, true), "it has not collected for so long");
+}
+
+#[tokio::test]
 async fn the_position_alone_says_what_is_asked_for() {
     let server = TestNats::shared();
     let stream = server.stream("");
