@@ -8,7 +8,7 @@ use arrow::array::{Array as _, ArrayRef, AsArray as _, BooleanArray, RecordBatch
 use arrow::compute::{concat, concat_batches, filter_record_batch, interleave, take_record_batch};
 use arrow::datatypes::{DataType, Field, Schema};
 use arrow::error::ArrowError;
-use arrow::row::{OwnedRow, RowConverter, SortField};
+use arrow::row::{OwnedRow, RowConverter, Rows, SortField};
 use baton_connectors::{FORMER_KEY, OPERATION, UNCHANGED, is_change_column};
 use baton_core::TableVersion;
 use baton_core::asset::Pull;
@@ -101,19 +101,22 @@ fn columns_of(batch: &RecordBatch, names: &[String]) -> Vec<ArrayRef> {
     names.iter().filter_map(|name| batch.column_by_name(name).cloned()).collect()
 }
 
-fn keys_of(columns: &[ArrayRef]) -> Result<Vec<OwnedRow>, ArrowError> {
+fn rows_of(columns: &[ArrayRef]) -> Result<Rows, ArrowError> {
     let fields = columns.iter().map(|column| SortField::new(column.data_type().clone())).collect();
-    let rows = RowConverter::new(fields)?.convert_columns(columns)?;
-    Ok(rows.iter().map(|row| row.owned()).collect())
+    RowConverter::new(fields)?.convert_columns(columns)
+}
+
+fn keys_of(columns: &[ArrayRef]) -> Result<Vec<OwnedRow>, ArrowError> {
+    Ok(rows_of(columns)?.iter().map(|row| row.owned()).collect())
 }
 
 /// The rows whose key does not come again behind them, in their order.
 fn last_of_each_key(batch: &RecordBatch, key: &[String]) -> Result<RecordBatch, ArrowError> {
-    let keys = keys_of(&columns_of(batch, key))?;
-    let mut seen = HashSet::with_capacity(keys.len());
-    let mut kept: Vec<u64> = Vec::with_capacity(keys.len());
-    for (index, key) in keys.into_iter().enumerate().rev() {
-        if seen.insert(key) {
+    let keys = rows_of(&columns_of(batch, key))?;
+    let mut seen = HashSet::with_capacity(batch.num_rows());
+    let mut kept: Vec<u64> = Vec::with_capacity(batch.num_rows());
+    for index in (0..batch.num_rows()).rev() {
+        if seen.insert(keys.row(index)) {
             kept.push(index as u64);
         }
     }
@@ -153,6 +156,10 @@ fn key_batch(batch: &RecordBatch, key: &[String], columns: Vec<ArrayRef>) -> Res
 /// The keys that rows have and had.
 fn both_keys(batch: &RecordBatch, origins: &RecordBatch, key: &[String]) -> Result<RecordBatch, ArrowError> {
     let now = columns_of(batch, key);
+    // No row came from another key, as in most pulls.
+    if now.iter().zip(origins.columns()).all(|(now, origin)| Arc::ptr_eq(now, origin)) {
+        return key_batch(batch, key, now);
+    }
     let both = now.iter().zip(origins.columns()).map(|(now, origin)| concat(&[now.as_ref(), origin.as_ref()]));
     key_batch(batch, key, both.collect::<Result<_, _>>()?)
 }
