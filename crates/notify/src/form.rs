@@ -250,14 +250,20 @@ mod tests {
 
     #[test]
     fn an_end_has_the_labels_of_what_it_ends() {
-        for (cause, occasion) in
-            [("late/nightly", Occasion::Late), ("approval/3f2a", Occasion::Approval), ("orders", Occasion::Failure)]
-        {
+        for (cause, occasion) in [
+            ("late/nightly", Occasion::Late),
+            ("approval/3f2a", Occasion::Approval),
+            ("orders", Occasion::Failure),
+            ("freshness/orders", Occasion::Late),
+            ("drift/delays", Occasion::Failure),
+        ] {
             let begins = Notice { cause: cause.to_owned(), occasion, ..notice() };
             let ends = Notice { occasion: Occasion::Recovery, ends: true, ..begins.clone() };
             assert_eq!(labels(&begins), labels(&ends));
         }
         let waits = Notice { cause: "approval/3f2a".to_owned(), ..notice() };
         assert_eq!(labels(&waits)["alertname"], "BatonRunWaits");
+        let late = Notice { cause: "freshness/orders".to_owned(), ..notice() };
+        assert_eq!(labels(&late)["alertname"], "BatonDataLate");
     }
 }

@@ -70,13 +70,13 @@ fn class_word(class: CauseClass) -> &'static str {
 
 /// An incident in a line, with its likeliest cause in another.
 pub(crate) fn incident_line(incident: &Incident) -> String {
-    let state = match incident.state {
-        IncidentState::Open => style::warning("open"),
-        IncidentState::Resolved => style::good("resolved"),
-    };
     let day = incident.opened_at.format("%Y-%m-%d");
+    let state = match incident.state {
+        IncidentState::Open => format!("{} since {day}", style::warning("open")),
+        IncidentState::Resolved => format!("{}, open since {day}", style::good("resolved")),
+    };
     let alerts = if incident.alerts == 1 { "1 alert".to_owned() } else { format!("{} alerts", incident.alerts) };
-    let mut text = format!("  {} {state} since {day}, {alerts}: {}\n", incident.id, incident.title);
+    let mut text = format!("  {} {state}, {alerts}: {}\n", incident.id, incident.title);
     if let Some(cause) = incident.causes.first() {
         text.push_str(&format!("    {}: {}\n", class_word(cause.class), cause.summary));
     }

@@ -253,6 +253,24 @@ fn columns_without_a_declared_type_keep_the_one_that_they_landed_with() {
     assert!(declared.stdout.contains("4 deliveries, 5 rows"), "{}{}", declared.stdout, declared.stderr);
 }
 
+#[test]
+fn columns_that_must_not_change_are_those_that_are_landed() {
+    for policy in ["freeze", "quarantine"] {
+        let source = format!("{{name: orders, connector: file, path: landing/*.csv, on_schema_change: {policy}}}");
+        let project = empty()
+            .file("baton.yml", "project: plain\n")
+            .file("sources.yml", &format!("sources:\n  - {source}\n"))
+            .delivery("landing/1.csv", "id,amount\n1,5\n", 1_704_326_400);
+        assert_eq!(project.output(&["apply", "--yes"]).code, Some(0));
+        project.write("landing/2.csv", "id,amount,more\n2,6,x\n");
+        let run = project.output(&["run"]);
+        let told = format!("{}{}", run.stdout, run.stderr);
+        assert!(told.contains("new column `more`"), "{policy}: {told}");
+        let rows = project.output(&["query", "select * from orders", "--format", "csv"]).stdout;
+        assert_eq!(rows, "id,amount\n1,5\n", "{policy}");
+    }
+}
+
 /// What `baton status` counts as open.
 fn open_incidents(project: &TestProject) -> String {
     let status = project.output(&["status", "-e", "dev"]).stdout;

@@ -58,25 +58,30 @@ pub(crate) async fn stage_unit(
     destination: &Destination<'_>,
 ) -> Result<StagedUnit, RunError> {
     let mut contract = contract_of(source);
+    // What must not change is compared with all that is landed.
+    let is_fixed = contract.on_schema_change != OnSchemaChange::Evolve;
+    let usual = destination.usual.iter().flat_map(|usual| usual.fields());
+    let usual = usual.filter(|field| contract.column(field.name()).is_none() && !is_system_column(field.name()));
+    let usual: Vec<ContractColumn> = usual.map(kept_as).collect();
+    if is_fixed {
+        contract.columns.extend(usual.iter().cloned());
+    }
     let (written, schema, report) =
         write_unit(services, connector, unit, (source, contract.clone()), destination).await?;
     let held = match destination.usual {
-        Some(usual) => other_types(usual, &schema)?,
-        None => Vec::new(),
+        Some(usual) if !is_fixed => other_types(usual, &schema)?,
+        _ => Vec::new(),
     };
     if held.is_empty() {
         return Ok(StagedUnit { written, schema, report, held });
     }
-    let usual = destination.usual.iter().flat_map(|usual| usual.fields());
-    // What must not change is compared with all that is landed, not with the columns in question alone.
-    let is_all = contract.on_schema_change != OnSchemaChange::Evolve;
-    let usual = usual.filter(|field| !is_system_column(field.name()) && (is_all || held.contains(field.name())));
-    for field in usual.filter(|field| source.columns.iter().all(|column| column.name != *field.name())) {
-        let (name, data_type) = (field.name().clone(), field.data_type().clone());
-        contract.columns.push(ContractColumn { name, data_type, nullable: true });
-    }
+    contract.columns.extend(usual.into_iter().filter(|column| held.contains(&column.name)));
     let (written, schema, report) = write_unit(services, connector, unit, (source, contract), destination).await?;
     Ok(StagedUnit { written, schema, report, held })
+}
+
+fn kept_as(field: &Arc<Field>) -> ContractColumn {
+    ContractColumn { name: field.name().clone(), data_type: field.data_type().clone(), nullable: true }
 }
 
 /// The columns that are stored with another type than `usual`, by name.
