@@ -147,7 +147,7 @@ fn diagnostics_as_json_are_the_answer() {
                       "text": ""
                     }
                   ],
-                  "detail": "Known keys: project, environments, warehouse, ledger, online, memory_limit, server, python, policies, vars, params, pools, execution, sources, tables, features, models, endpoints, monitors, exposures, exports, tests, schedules, channels, runbooks.",
+                  "detail": "Known keys: project, environments, warehouse, ledger, online, memory_limit, server, python, tracking, policies, vars, params, pools, execution, sources, tables, features, models, endpoints, monitors, exposures, exports, tests, schedules, channels, runbooks.",
                   "help": [
                     "did you mean `environments`?"
                   ]
