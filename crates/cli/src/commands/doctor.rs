@@ -127,7 +127,7 @@ fn port(bind: &str, port: u16) -> Result<String, String> {
 /// Needed for models that are no trees, and for those only.
 fn onnxruntime(context: &Context) -> Result<String, String> {
     match &context.settings.onnxruntime {
-        None => Ok("not set (BATON_ONNXRUNTIME); needed only to serve linear and imported ONNX models".to_owned()),
+        None => Ok("not set (BATON_ONNXRUNTIME); needed only for ONNX models from elsewhere".to_owned()),
         Some(path) if path.is_file() => Ok(path.display().to_string()),
         Some(path) => Err(format!("{} is not there; set BATON_ONNXRUNTIME to the library's file", path.display())),
     }

@@ -315,7 +315,7 @@ fn doctor_tries_everything() {
         ✓ ledger        not there yet; the first apply makes it
         ✓ online store  not there yet; the first feature view makes it
         ✓ port          127.0.0.1:0 is free
-        ✓ onnx runtime  not set (BATON_ONNXRUNTIME); needed only to serve linear and imported ONNX models
+        ✓ onnx runtime  not set (BATON_ONNXRUNTIME); needed only for ONNX models from elsewhere
     "#]],
     );
 }

@@ -1,7 +1,8 @@
-//! Runs stored models: trees in this process, ONNX on ONNX Runtime, what only Python can run in a worker process.
+//! Runs stored models: trees and linear models trained here in this process, other ONNX on ONNX Runtime, what only Python can run in a worker process.
 //!
 //! Knows formats, not algorithms. A loaded model is `Send + Sync` and answers from any thread.
 
+mod linear;
 mod onnx;
 mod python;
 mod trees;
@@ -44,12 +45,15 @@ pub trait Predictor: Send + Sync {
 /// # Errors
 ///
 /// [`MlError::ModelUnreadable`] for broken bytes, [`MlError::OnnxRuntimeMissing`] or
-/// [`MlError::OnnxRuntimeUnloadable`] for an ONNX model without a runtime, [`MlError::PythonMissing`] or [`MlError::Python`]
+/// [`MlError::OnnxRuntimeUnloadable`] for an ONNX model from elsewhere without a runtime, [`MlError::PythonMissing`] or [`MlError::Python`]
 /// for one that Python has to run.
 pub fn load(model: &StoredModel, options: &RuntimeOptions) -> Result<Box<dyn Predictor>> {
     match model.format {
         ModelFormat::Ubjson => Ok(Box::new(trees::TreePredictor::load(model)?)),
-        ModelFormat::Onnx => Ok(Box::new(onnx::OnnxPredictor::load(model, options)?)),
+        ModelFormat::Onnx => match linear::LinearPredictor::of_trained(model) {
+            Some(linear) => Ok(Box::new(linear)),
+            None => Ok(Box::new(onnx::OnnxPredictor::load(model, options)?)),
+        },
         ModelFormat::Python => Ok(Box::new(python::PythonPredictor::load(model, options)?)),
     }
 }

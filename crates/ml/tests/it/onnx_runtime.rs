@@ -1,4 +1,4 @@
-//! ONNX Runtime runs stored linear models and gives their training-time predictions.
+//! ONNX Runtime runs stored linear models and gives their training-time predictions, as this process does without it.
 
 use crate::fit;
 use crate::python::onnxruntime;
@@ -14,8 +14,11 @@ fn stored_linear_models_predict_what_they_predicted_at_training() {
         let fitted = fit(algorithm, task);
         let files = fitted.stored.to_files().unwrap();
         let read = StoredModel::from_files(&files).unwrap();
-        let loaded = load(&read, &options).unwrap();
         let expected = fitted.trained.predict(&fitted.rows.values).unwrap();
+        let alone = load(&read, &RuntimeOptions::default()).unwrap();
+        assert_eq!(alone.predict(&fitted.rows.values, expected.len()).unwrap(), expected, "without ONNX Runtime");
+        // As a model from elsewhere, whose graph only ONNX Runtime understands.
+        let loaded = load(&StoredModel { algorithm: "imported".to_owned(), ..read }, &options).unwrap();
         let difference = verify(&*loaded, &fitted.rows.values, &expected, 1e-6).unwrap();
         assert!(difference <= 1e-6, "{algorithm} differs by {difference}");
         assert_eq!(loaded.n_features(), 3);
