@@ -158,7 +158,7 @@ sorces: []
              9 │ sorces: []
                · ──────
                ╰────
-              detail: Known keys: project, environments, warehouse, ledger, online, memory_limit, server, python, policies, vars, params, pools, execution, sources, tables, features, models, endpoints, monitors, exposures, exports, tests, schedules, channels, runbooks.
+              detail: Known keys: project, environments, warehouse, ledger, online, memory_limit, server, python, tracking, policies, vars, params, pools, execution, sources, tables, features, models, endpoints, monitors, exposures, exports, tests, schedules, channels, runbooks.
               help: did you mean `sources`?
 
             10 errors, 0 warnings
