@@ -84,9 +84,9 @@ fn told_in_words(project: &TestProject) {
     let masked = masked(&told.stdout);
     expect![[r#"
         arrival_delay on 30,000 rows of dev: 2 trials, of which 0 stopped early, 0 failed and 0 were known; …
-          trial  algorithm      roc_auc  state     parameters
-          ─────  ─────────────  ───────  ────────  ──────────────────────
-              1  boosted_trees  0.64995  best      max_depth=3, rounds=10
+          trial  algorithm      roc_auc  state  parameters
+          ─────  ─────────────  ───────  ─────  ──────────────────────
+              1  boosted_trees  0.64995  best   max_depth=3, rounds=10
           and 1 more: --limit 2
         note: the sweep gives no goal for `roc_auc`, which is maximized here; Weights & Biases would minimize it: write `goal: maximize`
         tracked as run …, its trials as nested runs
