@@ -96,7 +96,8 @@ fn xgboost_json_and_ubjson_come_in() {
 
 #[test]
 fn onnx_without_a_runtime_says_what_to_install() {
-    let (model, _, _) = stored("logistic", Task::BinaryClassification);
+    let (trained, ..) = stored("logistic", Task::BinaryClassification);
+    let model = StoredModel { algorithm: "imported".to_owned(), ..trained };
     let missing = load(&model, &RuntimeOptions::default()).err().map(|error| error.to_string());
     assert!(missing.is_some_and(|message| message.contains("pip install onnxruntime")));
     let options =
