@@ -8,6 +8,7 @@ mod artifacts;
 mod error;
 mod experiments;
 mod fields;
+mod graphql;
 mod guard;
 mod inputs;
 mod logged_models;
@@ -105,7 +106,7 @@ fn v3() -> Router<Shared> {
 
 /// Whole paths.
 fn root() -> Router<Shared> {
-    Router::new().merge(artifacts::root()).merge(otlp::root()).merge(studies::root())
+    Router::new().merge(artifacts::root()).merge(otlp::root()).merge(studies::root()).merge(graphql::root())
 }
 
 async fn no_such_path() -> (StatusCode, Html<&'static str>) {
