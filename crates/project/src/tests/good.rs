@@ -145,7 +145,9 @@ fn a_project_cut_off_anywhere_is_read_without_failing() {
 
 #[test]
 fn artifacts_of_clients_may_be_in_a_folder_or_a_bucket() {
-    let folder = load_good(&with_head("tracking: {artifacts: /mnt/artifacts}\n")).settings.tracking;
+    let folder = load_good(&with_head("tracking: {artifacts: /mnt/artifacts}\n-- /tables/one.sql\nselect 1 as a\n"))
+        .settings
+        .tracking;
     assert_eq!((folder.artifacts.as_deref(), folder.options.len()), (Some("/mnt/artifacts"), 0));
     let bucket = load_good(&with_head(
         "tracking:
@@ -154,6 +156,8 @@ fn artifacts_of_clients_may_be_in_a_folder_or_a_bucket() {
   access_key_id: ${env:KEY}
   secret_access_key: ${file:secret}
   path_style: false
+-- /tables/one.sql
+select 1 as a
 ",
     ));
     let options: Vec<String> =
