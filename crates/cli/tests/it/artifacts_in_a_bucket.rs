@@ -2,8 +2,8 @@
 //!
 //! Needs `BATON_TEST_MLFLOW`, as [`crate::tracked_models`] does.
 
-use baton_testkit::project::TestProject;
 use baton_testkit::moto::TestMoto;
+use baton_testkit::project::TestProject;
 
 use crate::serve::Server;
 use crate::shop::empty;

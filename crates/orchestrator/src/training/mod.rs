@@ -16,8 +16,8 @@ use serde_json::json;
 
 pub(crate) use dataset::{TrainingSet, prediction_instant};
 pub(crate) use fit::ml_task;
-pub(crate) use searching::pruning;
 use judge::Judged;
+pub(crate) use searching::pruning;
 
 use crate::error::RunError;
 use crate::execution::{Execution, StepOutcome};
