@@ -5,6 +5,7 @@
 //! the protocol in snake case. What is tracked lies in [`baton_tracking`].
 
 mod artifacts;
+mod browsers;
 mod error;
 mod experiments;
 mod fields;
@@ -26,6 +27,9 @@ mod system;
 mod testing;
 #[cfg(test)]
 mod tests;
+mod trace_metrics;
+#[cfg(test)]
+mod trace_metrics_tests;
 mod traces;
 mod webhooks;
 mod wire;
@@ -50,9 +54,9 @@ const LIMIT: usize = 64 << 20;
 pub(crate) fn router(tracking: Shared) -> Router {
     let routes = Router::new()
         .nest("/api/2.0/mlflow", v2().fallback(no_such_path))
-        .nest("/ajax-api/2.0/mlflow", v2().merge(metrics::of_browsers()).fallback(no_such_path))
+        .nest("/ajax-api/2.0/mlflow", v2().merge(metrics::of_browsers()).merge(browsers::v2()).fallback(no_such_path))
         .nest("/api/3.0/mlflow", v3().fallback(no_such_path))
-        .nest("/ajax-api/3.0/mlflow", v3().fallback(no_such_path))
+        .nest("/ajax-api/3.0/mlflow", v3().merge(browsers::v3()).fallback(no_such_path))
         // The protocol declares this path without a slash, and clients ask it as declared.
         .nest("/api/2.0mlflow", inputs::misspelt().fallback(no_such_path))
         .nest("/ajax-api/2.0mlflow", inputs::misspelt().fallback(no_such_path))
@@ -101,7 +105,7 @@ fn v2() -> Router<Shared> {
 
 /// Paths of version 3, below `/api/3.0/mlflow`.
 fn v3() -> Router<Shared> {
-    Router::new().merge(system::routes()).merge(traces::routes())
+    Router::new().merge(system::routes()).merge(traces::routes()).merge(trace_metrics::routes())
 }
 
 /// Whole paths.

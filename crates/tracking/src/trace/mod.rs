@@ -5,6 +5,7 @@
 
 mod assessments;
 mod correlation;
+mod metrics;
 mod pattern;
 mod read;
 mod search;
@@ -15,6 +16,7 @@ mod write;
 
 pub use assessments::AssessmentChange;
 pub use correlation::Correlation;
+pub use metrics::{Aggregation, MetricPoint, MetricQuery, View as MetricView};
 pub use search::TraceSearch;
 pub use spans::NewSpan;
 pub use transfer::WholeTrace;

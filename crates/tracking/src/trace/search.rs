@@ -9,7 +9,7 @@ use crate::search::{self, Pages};
 use crate::{Page, TrackingError, TrackingStore, validate};
 
 /// The metadata that says which run a trace is from.
-const RUN_KEY: &str = "mlflow.sourceRun";
+pub(super) const RUN_KEY: &str = "mlflow.sourceRun";
 
 /// Columns that every trace has a value of.
 const ALWAYS_THERE: [&str; 4] = ["t.experiment", "t.request_time", "t.state", "t.trace_id"];
@@ -139,7 +139,7 @@ fn push_attribute_text(select: &mut Statement, column: &str, comparison: &Compar
 }
 
 /// A tag or metadata: present, absent, or as compared.
-fn push_pair(
+pub(super) fn push_pair(
     select: &mut Statement,
     table: &'static str,
     key: &str,
@@ -157,7 +157,7 @@ fn push_pair(
 }
 
 /// The run that a trace is from, or one that it was linked to.
-fn push_run(select: &mut Statement, comparison: &Comparison) -> Result<(), TrackingError> {
+pub(super) fn push_run(select: &mut Statement, comparison: &Comparison) -> Result<(), TrackingError> {
     select.push("(");
     push_pair(select, "trace_metadata", RUN_KEY, comparison)?;
     select.push(" OR EXISTS (SELECT 1 FROM trace_runs r WHERE r.trace = t.id AND ");

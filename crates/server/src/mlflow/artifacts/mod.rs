@@ -5,6 +5,7 @@
 mod download;
 mod error;
 mod named;
+mod of_trace;
 mod parts;
 #[cfg(test)]
 mod tests;
@@ -26,6 +27,7 @@ use super::state::Shared;
 use super::wire::Empty;
 
 pub(super) use named::routes;
+pub(super) use of_trace::of_traces;
 pub(super) use uri::path_of;
 
 /// A file or folder as the protocol shows it.
