@@ -248,7 +248,9 @@ proptest! {
             }
             for q in [0.05, 0.5, 0.95].into_iter().filter(|_| whole.is_numeric() && whole.values() > 0) {
                 let share = whole.cdf(&[merged.quantile(q).unwrap()])[0];
-                prop_assert!(share >= q - 2.0 * RANK_ERROR - 0.01, "{share} against {q}");
+                // A quantile lies between two values, and the upper one does not count.
+                let between = 1.0 / whole.values() as f64;
+                prop_assert!(share >= q - 2.0 * RANK_ERROR - 0.01 - between, "{share} against {q}");
             }
             if whole.is_exact() {
                 prop_assert_eq!(merged.top_values(10), whole.top_values(10));
